@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libdeflate.h>
+
+#include "codec.h"
+
+#define LEVEL_MAX	9
+
+struct codec {
+	struct libdeflate_compressor *compressors[LEVEL_MAX + 1];	/* made when first needed */
+	struct libdeflate_decompressor *decompressor;
+};
+
+struct codec *
+codec_create(void)
+{
+	struct codec *codec = calloc(1, sizeof(*codec));
+
+	if (codec == NULL)
+		return NULL;
+	codec->decompressor = libdeflate_alloc_decompressor();
+	if (codec->decompressor == NULL) {
+		free(codec);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return codec;
+}
+
+void
+codec_destroy(struct codec *codec)
+{
+	int i;
+
+	if (codec == NULL)
+		return;
+	for (i = 0; i <= LEVEL_MAX; i++)
+		if (codec->compressors[i] != NULL)
+			libdeflate_free_compressor(codec->compressors[i]);
+	libdeflate_free_decompressor(codec->decompressor);
+	free(codec);
+}
+
+/*
+ * Entropy of the bytes in samples spread over the data.  Media and ciphertext lie
+ * above 7.9 bits a byte; what deflate finds beyond single bytes hardly ever does.
+ */
+bool
+codec_worthwhile(const void *data, size_t length)
+{
+	enum { SAMPLES = 16, SAMPLE = 256 };
+	const unsigned char *p = data;
+	unsigned counts[256] = { 0 };
+	const double total = SAMPLES * SAMPLE;
+	double bits = 0;
+	size_t step;
+	int i, k;
+
+	if (length < 2 * (size_t)total)
+		return true;
+	step = (length - SAMPLE) / (SAMPLES - 1);
+	for (i = 0; i < SAMPLES; i++)
+		for (k = 0; k < SAMPLE; k++)
+			counts[p[(size_t)i * step + (size_t)k]]++;
+	for (i = 0; i < 256; i++)
+		if (counts[i] > 0)
+			bits -= counts[i] * log2(counts[i] / total);
+	return bits / total < 7.9;
+}
+
+size_t
+codec_deflate(struct codec *codec, int level, const void *data, size_t length, void *out,
+    size_t capacity)
+{
+	struct libdeflate_compressor **compressor = &codec->compressors[level];
+
+	if (*compressor == NULL)
+		*compressor = libdeflate_alloc_compressor(level);
+	if (*compressor == NULL) {
+		errno = ENOMEM;
+		return 0;
+	}
+	errno = 0;
+	return libdeflate_deflate_compress(*compressor, data, length, out, capacity);
+}
+
+bool
+codec_inflate(struct codec *codec, const void *data, size_t stored, void *out, size_t length)
+{
+	size_t used, made;
+
+	return libdeflate_deflate_decompress_ex(codec->decompressor, data, stored, out, length,
+	    &used, &made) == LIBDEFLATE_SUCCESS && used == stored && made == length;
+}
+
+bool
+codec_check_stored(const struct record *record, const void *payload, struct error *error)
+{
+	if ((uint32_t)sum64(payload, record->stored) != record->stored_sum)
+		return error_set(error, "%s record with a wrong checksum",
+		    record_name(record->type));
+	return true;
+}
+
+bool
+codec_unpack(struct codec *codec, const struct record *record, const struct stream_header *header,
+    const unsigned char *payload, unsigned char *out, const unsigned char **plain,
+    struct error *error)
+{
+	size_t length = record_plain_size(record, header);
+	uint64_t sum = sum64(payload, record->stored);
+
+	if ((uint32_t)sum != record->stored_sum)
+		return error_set(error, "%s record with a wrong checksum",
+		    record_name(record->type));
+	*plain = payload;
+	if (record->codec == RECORD_DEFLATE) {
+		if (!codec_inflate(codec, payload, record->stored, out, length))
+			return error_set(error, "%s record does not inflate to the %zu bytes that it says",
+			    record_name(record->type), length);
+		*plain = out;
+		sum = sum64(out, length);
+	}
+	if (sum != record->sum)
+		return error_set(error, "%s record with a wrong checksum of its plain bytes",
+		    record_name(record->type));
+	return true;
+}
+
+const unsigned char *
+codec_pack(struct codec *codec, int level, struct record *record, const unsigned char *payload,
+    unsigned char *out)
+{
+	size_t n;
+
+	if (record->stored < 2 || !codec_worthwhile(payload, record->stored))
+		return payload;
+	n = codec_deflate(codec, level, payload, record->stored, out, record->stored - 1);
+	if (n == 0)
+		return payload;
+	record->codec = RECORD_DEFLATE;
+	record->stored = (uint32_t)n;
+	record->stored_sum = (uint32_t)sum64(out, n);
+	return out;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * pool: jobs on several threads, taken in order and given in order.
+ *
+ * Each thread owns one job (its buffers) and does the same: take its input when
+ * its turn has come, work on it beside the others, give the result when the turn
+ * of that job has come.  Nothing is handed from thread to thread, so data stays in
+ * the cache of the core that read it, the jobs are the memory limit, and one job
+ * is the plain loop.
+ */
+#ifndef POOL_H
+#define POOL_H
+
+#include <stdbool.h>
+
+struct pool_ops {
+	/*
+	 * Fill the job with the next input.  False: there is no more.  What fails
+	 * here is kept in the job, for give to report in its turn.
+	 */
+	bool (*take)(void *context, void *job);
+
+	/* Any thread, beside others.  May be NULL. */
+	void (*work)(void *context, void *job);
+
+	/* In the order of take.  False stops the pool: an error, or the end. */
+	bool (*give)(void *context, void *job);
+};
+
+/*
+ * Run until take or give returns false, with a thread for each job; one job runs
+ * on the caller's thread.  Returns true if take ended it and everything taken was given; false if give stopped it
+ * or, with errno set and nothing taken, threads could not be made.  On return no
+ * thread is in work or give.  After a stop one may still block in take; it leaves
+ * nothing behind but ends with the process, so context and jobs must then live on.
+ */
+bool pool_run(const struct pool_ops *, void *context, void **jobs, unsigned count);
+
+/* Processors that this process may use, 1 to 64. */
+unsigned pool_processors(void);
+
+#endif
