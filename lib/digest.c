@@ -14,6 +14,7 @@
 
 struct digest {
 	XXH3_state_t *state;
+	XXH3_state_t *final;	/* a copy that the size is added to */
 	uint64_t size;
 	unsigned char *zeros;	/* ZERO_RUN hashes of a zero block, made when first needed */
 };
@@ -37,8 +38,9 @@ digest_create(void)
 	if (digest == NULL)
 		return NULL;
 	digest->state = XXH3_createState();
+	digest->final = XXH3_createState();
 	digest->zeros = malloc((size_t)ZERO_RUN * DIGEST_SIZE);
-	if (digest->state == NULL || digest->zeros == NULL) {
+	if (digest->state == NULL || digest->final == NULL || digest->zeros == NULL) {
 		digest_destroy(digest);
 		errno = ENOMEM;
 		return NULL;
@@ -56,6 +58,7 @@ digest_destroy(struct digest *digest)
 	if (digest == NULL)
 		return;
 	XXH3_freeState(digest->state);
+	XXH3_freeState(digest->final);
 	free(digest->zeros);
 	free(digest);
 }
@@ -115,13 +118,12 @@ digest_size(const struct digest *digest)
 void
 digest_finish(const struct digest *digest, unsigned char out[DIGEST_SIZE])
 {
-	XXH3_state_t state __attribute__((aligned(64)));
 	unsigned char size[8];
 
-	XXH3_copyState(&state, digest->state);
+	XXH3_copyState(digest->final, digest->state);
 	store64(size, digest->size);
-	XXH3_128bits_update(&state, size, sizeof(size));
-	hash_canonical(XXH3_128bits_digest(&state), out);
+	XXH3_128bits_update(digest->final, size, sizeof(size));
+	hash_canonical(XXH3_128bits_digest(digest->final), out);
 }
 
 char *
