@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "id.h"
+
+static int
+hex_digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *p = c == '\0' ? NULL : strchr(digits, tolower((unsigned char)c));
+
+	return p == NULL ? -1 : (int)(p - digits);
+}
+
+static bool
+id_parse(const char *text, unsigned char id[STREAM_ID_SIZE])
+{
+	size_t i;
+
+	for (i = 0; i < STREAM_ID_SIZE; i++) {
+		int high = hex_digit(text[2 * i]);
+		int low = high == -1 ? -1 : hex_digit(text[2 * i + 1]);
+
+		if (low == -1)
+			return false;
+		id[i] = (unsigned char)(high << 4 | low);
+	}
+	text += 2 * STREAM_ID_SIZE;
+	return text[strspn(text, " \t\r\n")] == '\0';
+}
+
+bool
+id_load(const char *argument, unsigned char id[STREAM_ID_SIZE], struct error *error)
+{
+	char text[128];
+	const char *value;
+	ssize_t n;
+	int fd;
+
+	if (strncmp(argument, "env:", 4) == 0) {
+		value = getenv(argument + 4);
+		if (value == NULL)
+			return error_set(error, "%s: not in the environment", argument + 4);
+		if (!id_parse(value, id))
+			return error_set(error, "%s: not an id of 32 hexadecimal digits", argument + 4);
+		return true;
+	}
+	if (argument[0] != '@')
+		return error_set(error, "an id is given as @FILE or env:NAME, since ps(1) shows the command line");
+	fd = open(argument + 1, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return error_errno(error, "%s", argument + 1);
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n == -1)
+		return error_errno(error, "%s", argument + 1);
+	text[n] = '\0';
+	if (!id_parse(text, id))
+		return error_set(error, "%s: not an id of 32 hexadecimal digits", argument + 1);
+	return true;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io.h"
+#include "pool.h"
+#include "scan.h"
+
+struct scan_state {
+	struct scan *scan;
+	struct error *error;
+	uint64_t next;		/* where the next chunk begins */
+	uint64_t extent_end;	/* data is known to reach up to here */
+	bool ended;
+};
+
+bool
+scan_bound(struct scan *scan, struct error *error)
+{
+	const struct source *source = scan->source;
+
+	if (source->pipe) {
+		if (scan->offset != 0)
+			return error_set(error, "%s: an offset needs a device or a file", source->name);
+		return true;
+	}
+	if (scan->offset > source->size)
+		return error_set(error, "%s: offset %ju lies behind its end at %ju", source->name,
+		    (uintmax_t)scan->offset, (uintmax_t)source->size);
+	if (scan->length == UINT64_MAX)
+		scan->length = source->size - scan->offset;
+	if (scan->length > source->size - scan->offset)
+		return error_set(error, "%s: %ju bytes from %ju are asked for, but it ends at %ju",
+		    source->name, (uintmax_t)scan->length, (uintmax_t)scan->offset,
+		    (uintmax_t)source->size);
+	return true;
+}
+
+/* A pipe is read where the turn to read it is held. */
+static void
+chunk_read_pipe(struct scan_state *state, struct scan_chunk *chunk)
+{
+	struct source *source = state->scan->source;
+	ssize_t n = source_read(source, 0, chunk->data, (size_t)chunk->length);
+
+	if (n == -1) {
+		error_errno(&chunk->error, "%s: at byte %ju", source->name,
+		    (uintmax_t)chunk->offset);
+		state->ended = true;
+	} else if ((size_t)n < chunk->length) {
+		state->ended = true;
+		if (state->scan->length != UINT64_MAX)
+			error_set(&chunk->error, "%s: ended at byte %ju, %ju were asked for",
+			    source->name, (uintmax_t)chunk->offset + (uintmax_t)n,
+			    (uintmax_t)state->scan->length);
+		chunk->length = (uint64_t)n;
+	}
+}
+
+/* How far the chunk at state->next reaches, and whether it is a hole. */
+static void
+chunk_measure(struct scan_state *state, struct scan_chunk *chunk)
+{
+	const struct scan *scan = state->scan;
+	uint64_t end, whole;
+	bool hole = false;
+
+	if (state->next >= state->extent_end && !scan->source->pipe) {
+		end = source_extent(scan->source, scan->offset + state->next,
+		    scan->offset + scan->length, &hole) - scan->offset;
+		whole = end == scan->length ? end : end - end % DIGEST_BLOCK;
+		if (hole && whole > state->next) {
+			chunk->hole = true;
+			chunk->length = whole - state->next;
+			return;
+		}
+		/* Data, or a hole that is smaller than a block: read whole blocks of it. */
+		state->extent_end = DIGEST_BLOCKS(end) * DIGEST_BLOCK;
+		if (state->extent_end <= state->next)
+			state->extent_end = state->next + DIGEST_BLOCK;
+	}
+	end = state->extent_end < scan->length && !scan->source->pipe ?
+	    state->extent_end : scan->length;
+	chunk->length = end - state->next < SCAN_CHUNK ? end - state->next : SCAN_CHUNK;
+}
+
+static bool
+scan_take(void *context, void *job)
+{
+	struct scan_state *state = context;
+	struct scan_chunk *chunk = job;
+
+	if (state->ended || state->next == state->scan->length)
+		return false;
+	chunk->offset = state->next;
+	chunk->hole = false;
+	chunk->bad_count = 0;
+	chunk_measure(state, chunk);
+	if (state->scan->source->pipe) {
+		chunk_read_pipe(state, chunk);
+		if (chunk->length == 0 && !chunk->error.set)
+			return false;
+	}
+	state->next += chunk->length;
+	return true;
+}
+
+/* Read the chunk; what cannot be read is listed, or is an error that names its byte. */
+static void
+chunk_read(const struct scan *scan, struct scan_chunk *chunk)
+{
+	struct source *source = scan->source;
+	uint64_t at = scan->offset + chunk->offset;
+	ssize_t n = source_read(source, at, chunk->data, (size_t)chunk->length);
+
+	if (n == (ssize_t)chunk->length)
+		return;
+	if (n >= 0) {
+		error_set(&chunk->error, "%s: at byte %ju: it ends here now, but had %ju bytes when opened",
+		    source->name, (uintmax_t)(at + (uint64_t)n), (uintmax_t)source->size);
+		return;
+	}
+	chunk->bad_count = source_salvage(source, at, chunk->data, (size_t)chunk->length,
+	    chunk->bad, scan->skip_bad ? SCAN_BAD : 1);
+	if (chunk->bad_count > 0 && !scan->skip_bad) {
+		errno = chunk->bad[0].number;
+		error_errno(&chunk->error, "%s: at byte %ju", source->name,
+		    (uintmax_t)(at + chunk->bad[0].start));
+	}
+}
+
+static void
+scan_work(void *context, void *job)
+{
+	struct scan_state *state = context;
+	struct scan_chunk *chunk = job;
+	size_t i, block;
+
+	if (chunk->error.set)
+		return;
+	if (!chunk->hole && !state->scan->source->pipe)
+		chunk_read(state->scan, chunk);
+	if (chunk->error.set)
+		return;
+	for (i = 0; state->scan->hash && !chunk->hole && i * DIGEST_BLOCK < chunk->length; i++) {
+		const unsigned char *data = chunk->data + i * DIGEST_BLOCK;
+
+		block = chunk->length - i * DIGEST_BLOCK;
+		if (block > DIGEST_BLOCK)
+			block = DIGEST_BLOCK;
+		chunk->zero[i] = bytes_are_zero(data, block);
+		if (chunk->zero[i])
+			digest_zero_block(block, chunk->hashes + i * DIGEST_SIZE);
+		else
+			digest_blocks(data, block, chunk->hashes + i * DIGEST_SIZE);
+	}
+	if (state->scan->work != NULL)
+		state->scan->work(state->scan->context, chunk);
+}
+
+static bool
+scan_give(void *context, void *job)
+{
+	struct scan_state *state = context;
+	struct scan_chunk *chunk = job;
+
+	if (!state->scan->give(state->scan->context, chunk) || chunk->error.set) {
+		*state->error = chunk->error;
+		return false;
+	}
+	return true;
+}
+
+static const struct pool_ops scan_ops = { scan_take, scan_work, scan_give };
+
+static bool
+chunk_create(struct scan_chunk **chunk, size_t user_size)
+{
+	*chunk = calloc(1, sizeof(**chunk));
+	if (*chunk == NULL)
+		return false;
+	(*chunk)->data = buffer_create(SCAN_CHUNK);
+	(*chunk)->user = calloc(1, user_size > 0 ? user_size : 1);
+	return (*chunk)->data != NULL && (*chunk)->user != NULL;
+}
+
+bool
+scan_run(struct scan *scan, struct error *error)
+{
+	struct scan_state *state = calloc(1, sizeof(*state));
+	struct scan_chunk **chunks = calloc(scan->jobs, sizeof(*chunks));
+	bool done = state != NULL && chunks != NULL;
+	unsigned i;
+
+	for (i = 0; done && i < scan->jobs; i++)
+		done = chunk_create(&chunks[i], scan->user_size);
+	if (!done)
+		return error_errno(error, "%s", scan->source->name);
+	state->scan = scan;
+	state->error = error;
+	/* After a stop a thread may still wait for a pipe: then the memory stays its. */
+	if (!pool_run(&scan_ops, state, (void **)chunks, scan->jobs))
+		return false;
+	for (i = 0; i < scan->jobs; i++) {
+		free(chunks[i]->data);
+		free(chunks[i]->user);
+		free(chunks[i]);
+	}
+	free(chunks);
+	free(state);
+	return true;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * scan: a range of a source, read and hashed on several threads, given in order.
+ *
+ * The range comes as chunks: data of up to SCAN_CHUNK bytes, or a hole of any
+ * length.  Together they cover it without a gap; all but the last begin and end on
+ * the digest's grid, counted from where the range begins.
+ */
+#ifndef SCAN_H
+#define SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "digest.h"
+#include "error.h"
+#include "source.h"
+
+#define SCAN_CHUNK	(256u << 10)
+#define SCAN_BLOCKS	(SCAN_CHUNK / DIGEST_BLOCK)
+#define SCAN_BAD	(SCAN_CHUNK / 512 / 2 + 1)
+
+struct scan_chunk {
+	uint64_t offset, length;	/* from where the range begins */
+	bool hole;			/* all zero, not read; data is not valid */
+	unsigned char *data;		/* SCAN_CHUNK bytes, aligned, lives until give returns */
+	unsigned char hashes[SCAN_BLOCKS * DIGEST_SIZE];	/* of data, with hash */
+	bool zero[SCAN_BLOCKS];		/* which blocks of data are all zero */
+	struct source_bad bad[SCAN_BAD];	/* from where the chunk begins; zeroed in data */
+	unsigned bad_count;
+	struct error error;		/* set: the chunk could not be read */
+	void *user;			/* work's */
+};
+
+struct scan {
+	struct source *source;
+	uint64_t offset, length;	/* UINT64_MAX: up to the end, which a pipe only finds */
+	unsigned jobs;			/* threads, and chunks in memory */
+	bool skip_bad;			/* list unreadable sectors instead of failing */
+	bool hash;			/* fill hashes and zero */
+	size_t user_size;		/* zeroed memory at each chunk's user */
+	void (*work)(void *context, struct scan_chunk *);	/* beside others; or NULL */
+	bool (*give)(void *context, struct scan_chunk *);	/* in order; false stops */
+	void *context;
+};
+
+/*
+ * Check offset and length against the source and set length where it was left open.
+ * False: error is filled.
+ */
+bool scan_bound(struct scan *, struct error *);
+
+/*
+ * Run it.  True if all was given.  False: error is set, by an unreadable chunk, which
+ * was given last with its error, or for want of memory; or not set, where give
+ * returned false of its own.
+ */
+bool scan_run(struct scan *, struct error *);
+
+#endif
