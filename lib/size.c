@@ -40,6 +40,7 @@ size_parse(const char *text, uint64_t *bytes)
 {
 	uint64_t whole = 0, fraction = 0, scale = 1, factor;
 	unsigned __int128 total;
+	bool bare_point = false;
 	const char *p = text;
 
 	if (!isdigit((unsigned char)*p)) {
@@ -53,14 +54,16 @@ size_parse(const char *text, uint64_t *bytes)
 		}
 		whole = whole * 10 + (uint64_t)(*p - '0');
 	}
-	if (*p == '.')
+	if (*p == '.') {
 		for (p++; isdigit((unsigned char)*p) && scale < 1000000000; p++) {
 			fraction = fraction * 10 + (uint64_t)(*p - '0');
 			scale *= 10;
 		}
+		bare_point = scale == 1;
+	}
 	factor = unit_factor(p);
 	total = (unsigned __int128)fraction * factor;
-	if (factor == 0 || total % scale != 0) {
+	if (factor == 0 || bare_point || total % scale != 0) {
 		errno = EINVAL;
 		return false;
 	}
@@ -79,7 +82,7 @@ size_format(char *out, size_t size, uint64_t bytes)
 	double value = (double)bytes;
 	int unit = -1;
 
-	while (value >= 1023.95 && unit < 5) {
+	while (value >= 1023.5 && unit < 5) {
 		value /= 1024;
 		unit++;
 	}
