@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@ struct digest {
 };
 
 static const unsigned char zero_block[DIGEST_BLOCK];
+static unsigned char zero_hash[DIGEST_SIZE];	/* of a whole block */
+static pthread_once_t zero_once = PTHREAD_ONCE_INIT;
 
 static void
 hash_canonical(XXH128_hash_t hash, unsigned char out[DIGEST_SIZE])
@@ -78,10 +81,21 @@ digest_blocks(const void *data, size_t length, unsigned char *hashes)
 	}
 }
 
+static void
+zero_hash_init(void)
+{
+	hash_canonical(XXH3_128bits(zero_block, DIGEST_BLOCK), zero_hash);
+}
+
 void
 digest_zero_block(size_t length, unsigned char hash[DIGEST_SIZE])
 {
-	hash_canonical(XXH3_128bits(zero_block, length), hash);
+	if (length != DIGEST_BLOCK) {
+		hash_canonical(XXH3_128bits(zero_block, length), hash);
+		return;
+	}
+	pthread_once(&zero_once, zero_hash_init);
+	memcpy(hash, zero_hash, DIGEST_SIZE);
 }
 
 void

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * arguments: option values that several filters take.
+ *
+ * Each returns false and fills the error, which names the option and the value.
+ */
+#ifndef ARGUMENTS_H
+#define ARGUMENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "error.h"
+
+/* A byte count as size_parse reads it. */
+bool argument_size(const char *option, const char *value, uint64_t *bytes, struct error *);
+
+/* -j: 1 to 64 threads. */
+bool argument_jobs(const char *value, unsigned *jobs, struct error *);
+
+#endif

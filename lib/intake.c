@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "intake.h"
+#include "io.h"
+
+static bool
+intake_init(struct intake *intake, struct input *input, struct error *error)
+{
+	memset(intake, 0, sizeof(*intake));
+	intake->input = input;
+	intake->digest = digest_create();
+	if (intake->digest == NULL)
+		return error_errno(error, "%s", input->name);
+	return true;
+}
+
+bool
+intake_open_stream(struct intake *intake, struct input *input, struct error *error)
+{
+	if (!intake_init(intake, input, error) ||
+	    !stream_open(&intake->reader, input, error))
+		return false;
+	if (intake->reader.header.kind != STREAM_IMAGE) {
+		static const char *const kinds[] = { "an image", "a delta", "a map", "an undo log" };
+
+		return error_set(error, "%s: this stream is %s, an image is wanted", input->name,
+		    kinds[intake->reader.header.kind - 1]);
+	}
+	return true;
+}
+
+bool
+intake_open_raw(struct intake *intake, struct input *input, uint64_t length, struct error *error)
+{
+	if (!intake_init(intake, input, error))
+		return false;
+	intake->raw = true;
+	intake->raw_length = length;
+	return true;
+}
+
+struct piece *
+piece_create(const struct intake *intake)
+{
+	struct piece *piece = calloc(1, sizeof(*piece));
+	size_t room = intake->raw ? INTAKE_RAW : intake->reader.header.payload_max;
+
+	if (piece == NULL)
+		return NULL;
+	if (room < RECORD_NOTE_MAX)
+		room = RECORD_NOTE_MAX;
+	piece->payload = buffer_create(room);
+	piece->plain = buffer_create(room);
+	piece->hashes = malloc(DIGEST_BLOCKS(room) * DIGEST_SIZE);
+	piece->codec = codec_create();
+	if (piece->payload == NULL || piece->plain == NULL || piece->hashes == NULL ||
+	    piece->codec == NULL) {
+		piece_destroy(piece);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return piece;
+}
+
+void
+piece_destroy(struct piece *piece)
+{
+	free(piece->payload);
+	free(piece->plain);
+	free(piece->hashes);
+	codec_destroy(piece->codec);
+	free(piece);
+}
+
+static bool
+intake_take_raw(struct intake *intake, struct piece *piece)
+{
+	struct input *input = intake->input;
+	uint64_t left = intake->raw_length - intake->position;
+	size_t want = left < INTAKE_RAW ? (size_t)left : INTAKE_RAW;
+	ssize_t n = input_read(input, piece->payload, want);
+
+	piece->offset = intake->position;
+	piece->length = n > 0 ? (uint64_t)n : 0;
+	if (n == -1)
+		error_errno(&piece->error, "%s: at byte %ju", input->name,
+		    (uintmax_t)input->position);
+	else if (intake->raw_length != UINT64_MAX && (size_t)n < want)
+		error_set(&piece->error, "%s: ended after %ju bytes, %ju were to come", input->name,
+		    (uintmax_t)input->position, (uintmax_t)intake->raw_length);
+	else if (want == left && input_finish(input, 1000) == 1)
+		error_set(&piece->error, "%s: more than the %ju bytes that were to come", input->name,
+		    (uintmax_t)intake->raw_length);
+	intake->position += piece->length;
+	/* The last piece, of whatever length, is the end. */
+	intake->ended = piece->error.set || (size_t)n < want || want == left;
+	return true;
+}
+
+static bool
+intake_take_stream(struct intake *intake, struct piece *piece)
+{
+	struct record *record = &piece->record;
+	char text[RECORD_NOTE_MAX + 1];
+
+	piece->offset = piece->length = 0;
+	if (!stream_next(&intake->reader, record, piece->payload, &piece->error)) {
+		intake->ended = true;
+		return true;
+	}
+	switch (record->type) {
+	case RECORD_DATA:
+	case RECORD_ZERO:
+		piece->offset = record->offset;
+		piece->length = record->length;
+		piece->zero = record->type == RECORD_ZERO;
+		break;
+	case RECORD_END:
+		intake->ended = true;
+		stream_finish(&intake->reader, record, piece->payload, &intake->end, &piece->error);
+		break;
+	case RECORD_ABORT:
+		intake->ended = true;
+		text_escape(text, sizeof(text), piece->payload, record->stored);
+		error_set(&piece->error, "%s: device byte %ju: the sending side gave up: %s",
+		    intake->input->name, (uintmax_t)record->offset, text);
+		break;
+	default:
+		break;
+	}
+	return true;
+}
+
+bool
+intake_take(struct intake *intake, struct piece *piece)
+{
+	if (intake->ended)
+		return false;
+	piece->zero = false;
+	return intake->raw ? intake_take_raw(intake, piece) : intake_take_stream(intake, piece);
+}
+
+void
+intake_work(struct intake *intake, struct piece *piece)
+{
+	struct error reason = { 0 };
+
+	if (piece->error.set || piece->length == 0 || piece->zero)
+		return;
+	if (intake->raw) {
+		piece->data = piece->payload;
+		piece->zero = bytes_are_zero(piece->data, (size_t)piece->length);
+	} else if (!codec_unpack(piece->codec, &piece->record, &intake->reader.header,
+	    piece->payload, piece->plain, &piece->data, &reason)) {
+		error_set(&piece->error, "%s: device byte %ju: %s", intake->input->name,
+		    (uintmax_t)piece->offset, reason.text);
+		return;
+	}
+	if (!piece->zero)
+		digest_blocks(piece->data, (size_t)piece->length, piece->hashes);
+}
+
+/* The end: what was digested here must be what the sender digested. */
+static bool
+intake_give_end(struct intake *intake, struct piece *piece)
+{
+	unsigned char digest[DIGEST_SIZE];
+	char ours[DIGEST_HEX], theirs[DIGEST_HEX];
+
+	if (!intake->raw && !digest_is_unknown(intake->end.digest)) {
+		digest_finish(intake->digest, digest);
+		if (memcmp(digest, intake->end.digest, DIGEST_SIZE) != 0)
+			return error_set(&piece->error,
+			    "%s: the digest of what came is blk128:%s, the sender says blk128:%s",
+			    intake->input->name, digest_hex(digest, ours),
+			    digest_hex(intake->end.digest, theirs));
+	}
+	intake->whole = true;
+	return false;
+}
+
+bool
+intake_give(struct intake *intake, struct piece *piece)
+{
+	if (piece->error.set)
+		return false;
+	if (piece->length > 0) {
+		if (piece->zero)
+			digest_add_zeros(intake->digest, piece->length);
+		else
+			digest_add(intake->digest, piece->hashes, piece->length);
+	}
+	if (intake->raw)
+		return piece->length == INTAKE_RAW && intake_position(intake) < intake->raw_length ?
+		    true : intake_give_end(intake, piece);
+	return piece->record.type == RECORD_END ? intake_give_end(intake, piece) : true;
+}
+
+uint64_t
+intake_position(const struct intake *intake)
+{
+	return digest_size(intake->digest);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * intake: what comes out of a pipe, as pieces of a device: an image stream, checked,
+ * inflated and hashed, or raw bytes.
+ *
+ * The three calls are a pool's take, work and give (pool.h): intake_take and
+ * intake_give in order, intake_work beside others.
+ */
+#ifndef INTAKE_H
+#define INTAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "codec.h"
+#include "digest.h"
+#include "error.h"
+#include "input.h"
+#include "stream.h"
+
+/* Raw bytes come in pieces of this size. */
+#define INTAKE_RAW	(256u << 10)
+
+struct piece {
+	uint64_t offset, length;	/* of the device made; length 0: nothing to write */
+	bool zero;			/* all of it, and data is not valid */
+	const unsigned char *data;	/* aligned for O_DIRECT; lives until the next take */
+	unsigned char *hashes;		/* of each DIGEST_BLOCK of data */
+	struct record record;		/* as it came; not of raw bytes */
+	struct error error;		/* set: this is where the input went wrong */
+	struct codec *codec;
+	unsigned char *payload, *plain;
+};
+
+struct intake {
+	struct input *input;
+	bool raw;
+	uint64_t raw_length;		/* of raw bytes, or UINT64_MAX */
+	uint64_t position;		/* raw bytes so far */
+	struct stream_reader reader;
+	struct digest *digest;		/* of what was given */
+	struct end_summary end;		/* valid once whole */
+	bool whole;			/* END was given and everything held */
+	bool ended;
+};
+
+/* Begin on a block stream: reads its header.  False: error is filled. */
+bool intake_open_stream(struct intake *, struct input *, struct error *);
+
+/* Begin on raw bytes: length of them exactly, or with UINT64_MAX as many as come. */
+bool intake_open_raw(struct intake *, struct input *, uint64_t length, struct error *);
+
+/* Room for one piece of this intake.  NULL with errno set. */
+struct piece *piece_create(const struct intake *);
+void piece_destroy(struct piece *);
+
+bool intake_take(struct intake *, struct piece *);
+void intake_work(struct intake *, struct piece *);
+
+/*
+ * Digest the piece.  False: the input is broken, and piece->error says how; or it has
+ * ended, and whole is set.
+ */
+bool intake_give(struct intake *, struct piece *);
+
+/* Bytes of the device that were given. */
+uint64_t intake_position(const struct intake *);
+
+#endif
