@@ -95,8 +95,8 @@ intake_take_raw(struct intake *intake, struct piece *piece)
 		error_set(&piece->error, "%s: more than the %ju bytes that were to come", input->name,
 		    (uintmax_t)intake->raw_length);
 	intake->position += piece->length;
-	/* The last piece, of whatever length, is the end. */
-	intake->ended = piece->error.set || (size_t)n < want || want == left;
+	piece->last = (size_t)n < want || want == left;
+	intake->ended = piece->error.set || piece->last;
 	return true;
 }
 
@@ -179,7 +179,7 @@ intake_give_end(struct intake *intake, struct piece *piece)
 			    digest_hex(intake->end.digest, theirs));
 	}
 	intake->whole = true;
-	return false;
+	return true;
 }
 
 bool
@@ -194,8 +194,7 @@ intake_give(struct intake *intake, struct piece *piece)
 			digest_add(intake->digest, piece->hashes, piece->length);
 	}
 	if (intake->raw)
-		return piece->length == INTAKE_RAW && intake_position(intake) < intake->raw_length ?
-		    true : intake_give_end(intake, piece);
+		return piece->last ? intake_give_end(intake, piece) : true;
 	return piece->record.type == RECORD_END ? intake_give_end(intake, piece) : true;
 }
 

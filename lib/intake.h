@@ -27,6 +27,7 @@ struct piece {
 	bool zero;			/* all of it, and data is not valid */
 	const unsigned char *data;	/* aligned for O_DIRECT; lives until the next take */
 	unsigned char *hashes;		/* of each DIGEST_BLOCK of data */
+	bool last;			/* of raw bytes */
 	struct record record;		/* as it came; not of raw bytes */
 	struct error error;		/* set: this is where the input went wrong */
 	struct codec *codec;
@@ -59,8 +60,8 @@ bool intake_take(struct intake *, struct piece *);
 void intake_work(struct intake *, struct piece *);
 
 /*
- * Digest the piece.  False: the input is broken, and piece->error says how; or it has
- * ended, and whole is set.
+ * Digest the piece; at the end, compare digests and set whole.  False: the input is
+ * broken, and piece->error says how.
  */
 bool intake_give(struct intake *, struct piece *);
 

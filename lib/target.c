@@ -95,7 +95,7 @@ target_claim_device(struct target *target, struct error *error)
  * all of them meets any of its.
  */
 static bool
-target_lock(struct target *target, bool force, struct error *error)
+target_lock(struct target *target, struct error *error)
 {
 	struct flock lock = {
 		.l_type = F_WRLCK, .l_whence = SEEK_SET,
@@ -103,8 +103,6 @@ target_lock(struct target *target, bool force, struct error *error)
 	};
 
 	if (fcntl(target->fd, F_OFD_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES))
-		return true;
-	if (force)
 		return true;
 	return error_set(error, "%s: in use: a running QEMU or another blkwrite holds its image lock",
 	    target->name);
@@ -172,7 +170,7 @@ target_open(struct target *target, const char *path, const struct target_options
 		target->file_size = (uint64_t)status.st_size;
 	else
 		return error_set(error, "%s: neither a block device nor a regular file", path);
-	return target_lock(target, options->force, error) &&
+	return target_lock(target, error) &&
 	    target_bound(target, options, error) && target_open_readback(target, error);
 }
 
@@ -350,19 +348,19 @@ target_zero(struct target *target, uint64_t offset, uint64_t length, struct erro
 	    zero_by_writing(target, end - target->offset, at + length - end, error));
 }
 
-void
+bool
 target_discard(struct target *target, uint64_t offset, uint64_t length)
 {
 	uint64_t range[2] = { target->offset + offset, length };
 
-	if (length == 0 || length > target->capacity - offset)
-		return;
-	if (target->device) {
-		range[1] -= range[1] % target->sector;
-		(void)ioctl(target->fd, BLKDISCARD, range);
-	} else
-		(void)fallocate(target->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		    (off_t)range[0], (off_t)range[1]);
+	if (length == 0 || offset > target->capacity || length > target->capacity - offset)
+		return false;
+	if (!target->device)
+		return fallocate(target->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		    (off_t)range[0], (off_t)range[1]) == 0;
+	range[1] -= range[1] % target->sector;
+	(void)ioctl(target->fd, BLKDISCARD, range);
+	return false;
 }
 
 void

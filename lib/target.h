@@ -23,7 +23,6 @@ struct target_options {
 	uint64_t length;	/* of the range; UINT64_MAX: up to the target's end */
 	bool confined;		/* -o or -l was given: a file is not cut to size */
 	bool create;		/* make the file where there is none */
-	bool force;		/* write although QEMU's locks are held */
 	bool zeroed;		/* it is known to read as zeros */
 };
 
@@ -67,8 +66,11 @@ bool target_write(struct target *, uint64_t offset, const unsigned char *data, s
 #define TARGET_ZERO_STEP	(64u << 20)
 bool target_zero(struct target *, uint64_t offset, uint64_t length, struct error *);
 
-/* Tell a device that the range's old content is not needed; that it cannot is no error. */
-void target_discard(struct target *, uint64_t offset, uint64_t length);
+/*
+ * Say that the range's old content is not needed.  True if it reads as zeros now: a
+ * hole in a file does; of a discarded device nothing is known.
+ */
+bool target_discard(struct target *, uint64_t offset, uint64_t length);
 
 /* Begin to write a range out to the medium, without waiting. */
 void target_write_out(struct target *, uint64_t offset, uint64_t length);
