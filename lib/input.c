@@ -19,7 +19,7 @@ input_open(struct input *input, int fd, int watch, const char *name)
 	pipe_widen(fd);
 }
 
-/* Wait until a read would not block.  1 ready, 0 timed out, -1 with errno set. */
+/* Wait until a read would not block.  1 ready, 0 timed out (errno too), -1 with errno set. */
 static int
 input_wait(struct input *input, int timeout)
 {
@@ -33,6 +33,8 @@ input_wait(struct input *input, int timeout)
 
 		if (n == -1 && errno == EINTR)
 			continue;
+		if (n == 0)
+			errno = ETIMEDOUT;
 		if (n <= 0)
 			return n;
 		if (wait[0].revents != 0)
@@ -55,14 +57,9 @@ input_some(struct input *input, struct iovec *vector, int count)
 	if (input->eof)
 		return 0;
 	do {
-		if (input->watch != -1 || input->timeout != -1) {
-			int ready = input_wait(input, input->timeout);
-
-			if (ready == 0)
-				errno = ETIMEDOUT;
-			if (ready <= 0)
-				return -1;
-		}
+		if ((input->watch != -1 || input->timeout != -1) &&
+		    input_wait(input, input->timeout) != 1)
+			return -1;
 		n = readv(input->fd, vector, count);
 		if (n == -1 && errno == EAGAIN && input_wait(input, input->timeout) == 1)
 			errno = EINTR;
