@@ -1,0 +1,393 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# What every *.bats file loads: `load helpers`, from t/lab `load ../helpers`.
+#
+# Each test runs in a fresh folder, $dir, which is also the working directory, with
+# the programs of $BIN (bin/ by default) first in PATH.  What a test sets up is
+# registered with at_end and taken down in reverse order whatever became of the test.
+# A file that needs its own setup or teardown calls test_begin or test_end in it.
+#
+# Helpers that give something set a variable ($device, $folder, $pid, $port), so they
+# are called plainly, never as $(helper).
+
+bats_require_minimum_version 1.5.0
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+case ${BIN:=$root/bin} in
+/*) ;;
+*) BIN=$root/$BIN ;;
+esac
+export BIN
+export LC_ALL=C
+export PATH=$BIN:$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export PYTHONDONTWRITEBYTECODE=1
+
+# A test that hangs is a failed test; every wait in here is shorter than this.
+: "${BATS_TEST_TIMEOUT:=300}"
+export BATS_TEST_TIMEOUT
+
+setup() {
+	test_begin
+}
+
+teardown() {
+	test_end
+}
+
+test_begin() {
+	dir=$(mktemp -d "${TMPDIR:-/tmp}/blktest.XXXXXX")
+	: >"$dir/.end"
+	cd "$dir" || return
+}
+
+test_end() {
+	local line
+
+	[ -n "${dir:-}" ] || return 0
+	cd /
+	while IFS= read -r line; do
+		eval "$line" || true
+	done < <(tac "$dir/.end")
+	rm -rf --one-file-system "$dir"
+}
+
+# at_end COMMAND [ARGUMENT ...]: run it when the test is over, the last one first.
+at_end() {
+	printf '%q ' "$@" >>"$dir/.end"
+	echo >>"$dir/.end"
+}
+
+# require TOOL ...: skip, saying which is missing.  In CI a skip is a failure.
+require() {
+	local tool
+
+	for tool; do
+		command -v "$tool" >/dev/null || skip "needs $tool"
+	done
+}
+
+require_root() {
+	[ "$(id -u)" = 0 ] || skip "$1 need root"
+}
+
+# wait_for SECONDS COMMAND [ARGUMENT ...]: until it succeeds; false when time is up.
+wait_for() {
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
+# gone PID ...: none of the processes is there any more.
+gone() {
+	local process
+
+	for process; do
+		case $(ps -o stat= -p "$process" 2>/dev/null) in
+		'' | Z*) ;;
+		*) return 1 ;;
+		esac
+	done
+}
+
+# background COMMAND [ARGUMENT ...]: start it, with $pid set; killed at the end.  The
+# third descriptor is bats' own: what keeps it open keeps bats waiting.
+background() {
+	"$@" 3>&- &
+	pid=$!
+	at_end stop "$pid"
+}
+
+# stop PID: TERM, then KILL after two seconds.
+stop() {
+	kill "$1" 2>/dev/null || return 0
+	kill -CONT "$1" 2>/dev/null || true
+	wait_for 2 gone "$1" || kill -KILL "$1" 2>/dev/null || true
+	wait "$1" 2>/dev/null || true
+}
+
+# bytes SIZE: "4M" as a number.
+bytes() {
+	numfmt --from=iec "$1"
+}
+
+# --- data -------------------------------------------------------------------------
+
+# make_image FILE [SIZE [SEED]]: a sparse file with what disks have: text, noise that
+# does not deflate, written zeros, holes, blocks that are zero but for a few bytes, and
+# a last block of which one byte is set.  The same arguments make the same bytes.
+make_image() {
+	python3 - "$1" "$(bytes "${2:-4M}")" "${3:-1}" <<'EOP'
+import random, sys
+name, size, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+noise = random.Random(seed)
+words = [bytes(noise.choices(b"abcdefghijklmnopqrstuvwxyz", k=noise.randrange(2, 9)))
+         for _ in range(500)]
+
+def text(length):
+    return b" ".join(noise.choices(words, k=length // 3 + 1))[:length]
+
+def speck(length):
+    block = bytearray(length)
+    block[noise.randrange(length)] = 1
+    return bytes(block)
+
+kinds = [text, None, noise.randbytes, bytes, speck, None, text, noise.randbytes]
+with open(name, "wb") as out:
+    out.truncate(size)
+    at, turn = 0, 0
+    while at < size:
+        length = min(noise.choice([4096, 65536, 131072, 300000, 524288]), size - at)
+        kind = kinds[turn % len(kinds)]
+        if kind:
+            out.seek(at)
+            out.write(kind(length))
+        at, turn = at + length, turn + 1
+    if size:
+        out.seek(size - 1)
+        out.write(b"\1")
+EOP
+}
+
+# make_noise FILE SIZE [SEED]: dense bytes that do not deflate.
+make_noise() {
+	python3 -c '
+import random, sys
+noise, left = random.Random(int(sys.argv[3])), int(sys.argv[2])
+with open(sys.argv[1], "wb") as out:
+    while left:
+        out.write(noise.randbytes(min(left, 1 << 20)))
+        left -= min(left, 1 << 20)' "$1" "$(bytes "$2")" "${3:-1}"
+}
+
+# flip_bit FILE BIT: invert one bit; bit 0 is the lowest of byte 0.
+flip_bit() {
+	python3 -c '
+import sys
+bit = int(sys.argv[2])
+with open(sys.argv[1], "r+b") as f:
+    f.seek(bit // 8)
+    byte = f.read(1)[0]
+    f.seek(bit // 8)
+    f.write(bytes([byte ^ 1 << bit % 8]))' "$1" "$2"
+}
+
+# patch_bytes FILE OFFSET HEX: overwrite bytes in place.
+patch_bytes() {
+	python3 -c '
+import sys
+with open(sys.argv[1], "r+b") as f:
+    f.seek(int(sys.argv[2]))
+    f.write(bytes.fromhex(sys.argv[3]))' "$1" "$2" "$3"
+}
+
+# cut_file FILE LENGTH: keep only the first LENGTH bytes.
+cut_file() {
+	truncate -s "$2" "$1"
+}
+
+# is_zero FILE OFFSET LENGTH: all bytes there are zero.
+is_zero() {
+	cmp -s -n "$3" -i "$2:0" "$1" /dev/zero
+}
+
+# --- devices ----------------------------------------------------------------------
+
+# attach FILE|SIZE [SECTOR]: a loop device over the file, or over a new sparse one,
+# in $device; the file in $backing.
+attach() {
+	require_root "loop devices"
+	[ -e /dev/loop-control ] || skip "needs /dev/loop-control"
+	case $1 in
+	*/* | *.*) backing=$1 ;;
+	*)
+		if [ -e "$1" ]; then
+			backing=$1
+		else
+			backing=$(mktemp "$dir/disk.XXXXXX")
+			truncate -s "$1" "$backing"
+		fi
+		;;
+	esac
+	device=$(losetup --find --show --sector-size "${2:-512}" "$backing")
+	at_end losetup -d "$device"
+}
+
+# break_after OFFSET: everything of $device from there on cannot be read any more.
+break_after() {
+	truncate -s "$1" "$backing"
+	blockdev --flushbufs "$device"
+}
+
+# mount_tmpfs SIZE: a small filesystem, in $folder.
+mount_tmpfs() {
+	require_root "mounts"
+	folder=$(mktemp -d "$dir/tmpfs.XXXXXX")
+	mount -t tmpfs -o "size=$1" none "$folder"
+	at_end umount "$folder"
+}
+
+# attach_faulty FILE FAULT ...: a loop device, $device, over the bytes of FILE, with
+#
+#	read-error=OFFSET	EIO when the sector at OFFSET is read
+#	write-error=OFFSET	EIO when the sector at OFFSET is written
+#	write-full=OFFSET	ENOSPC when anything from OFFSET on is written
+#	flush-error		EIO when it is flushed
+#	stall=OFFSET		reads and writes of the sector at OFFSET wait while the
+#				file $dir/stall is there
+#
+# $faulty is the same without the loop device, as a regular file.
+attach_faulty() {
+	local image=$1 fault at touches
+	local reads='' writes='' flush='exit 0'
+
+	require nbdkit nbdfuse
+	require_root "faulty devices"
+	[ -e /dev/fuse ] || skip "needs /dev/fuse"
+	image=$(realpath "$image")
+	shift
+	for fault; do
+		at=$(bytes "${fault#*=}" 2>/dev/null) || at=0
+		touches="[ \$4 -lt $((at + 512)) ] && [ \$((\$4 + \$3)) -gt $at ]"
+		case $fault in
+		read-error=*) reads+="if $touches; then echo EIO >&2; exit 1; fi;" ;;
+		write-error=*) writes+="if $touches; then echo EIO >&2; exit 1; fi;" ;;
+		write-full=*) writes+="if [ \$((\$4 + \$3)) -gt $at ]; then echo ENOSPC >&2; exit 1; fi;" ;;
+		flush-error) flush='echo EIO >&2; exit 1' ;;
+		stall=*)
+			touches="if $touches; then while [ -e '$dir/stall' ]; do sleep 0.1; done; fi;"
+			reads+=$touches
+			writes+=$touches
+			;;
+		*)
+			echo "attach_faulty: what is $fault?" >&2
+			return 1
+			;;
+		esac
+	done
+	faulty=$(mktemp "$dir/faulty.XXXXXX")
+	background nbdfuse "$faulty" --command nbdkit -s eval \
+		get_size="stat -L -c %s '$image'" can_write='exit 0' can_flush='exit 0' \
+		pread="$reads dd if='$image' iflag=skip_bytes,count_bytes,fullblock bs=1M skip=\$4 count=\$3 status=none" \
+		pwrite="$writes dd of='$image' iflag=fullblock oflag=seek_bytes conv=notrunc bs=1M seek=\$4 status=none" \
+		flush="$flush"
+	at_end umount "$faulty"
+	at_end rm -f "$dir/stall"
+	wait_for 10 test -s "$faulty"
+	attach "$faulty"
+}
+
+# inject FILE CALLS FAULT COMMAND [ARGUMENT ...]: run the command with a fault in those
+# system calls of it that concern FILE ("" for any): error=EIO:when=4+2, retval=1000,
+# delay_enter=300000, signal=KILL:when=3 (see strace(1)).
+inject() {
+	local path=() file=$1 calls=$2 fault=$3
+
+	require strace
+	shift 3
+	[ -z "$file" ] || path=(-P "$file")
+	ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} \
+		strace -qq -f -o /dev/null "${path[@]}" -e "trace=$calls" -e "inject=$calls:$fault" "$@"
+}
+
+# qemu_lock FILE: hold the lock that a running QEMU holds on its image; killed at the
+# end, or by stop "$pid".
+qemu_lock() {
+	background python3 -c '
+import fcntl, os, struct, sys, time
+image = os.open(sys.argv[1], os.O_RDWR)
+for start in 101, 201:
+    lock = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, start, 1, 0)
+    fcntl.fcntl(image, getattr(fcntl, "F_OFD_SETLK", 37), lock)
+open(sys.argv[2], "w").close()
+time.sleep(600)' "$1" "$dir/.locked"
+	wait_for 10 test -e "$dir/.locked"
+}
+
+# --- hosts ------------------------------------------------------------------------
+
+# start_sshd: a second host, "new", on this machine: `ssh -F "$config" new COMMAND` runs
+# with the programs under test in its PATH.  Keys and configuration lie in $dir; nobody's
+# ~/.ssh is used.  $sshd is the daemon's process id.
+start_sshd() {
+	local try
+
+	require ssh sshd ssh-keygen
+	mkdir -p "$dir/ssh"
+	chmod 700 "$dir/ssh"
+	ssh-keygen -q -t ed25519 -N '' -f "$dir/ssh/host"
+	ssh-keygen -q -t ed25519 -N '' -f "$dir/ssh/user"
+	[ "$(id -u)" != 0 ] || mkdir -p /run/sshd
+	for try in 1 2 3 4 5 6 7 8; do
+		port=$((20000 + RANDOM % 12000))
+		write_sshd_config >"$dir/ssh/sshd_config"
+		write_ssh_config >"$dir/ssh/config"
+		background "$(command -v sshd)" -D -e -f "$dir/ssh/sshd_config" 2>"$dir/ssh/log"
+		sshd=$pid
+		config=$dir/ssh/config
+		if wait_for 5 sshd_answers_or_ended && ssh -F "$config" new true; then
+			return
+		fi
+		stop "$sshd"
+	done
+	cat "$dir/ssh/log" >&2
+	return 1
+}
+
+sshd_answers_or_ended() {
+	gone "$sshd" || grep -q 'Server listening' "$dir/ssh/log"
+}
+
+# SHLVL is there because bash as a first shell under sshd runs the user's ~/.bashrc.
+write_sshd_config() {
+	cat <<-EOC
+		ListenAddress 127.0.0.1
+		Port $port
+		HostKey $dir/ssh/host
+		AuthorizedKeysFile $dir/ssh/user.pub
+		PidFile none
+		StrictModes no
+		UsePAM no
+		PermitRootLogin prohibit-password
+		PasswordAuthentication no
+		KbdInteractiveAuthentication no
+		PermitUserRC no
+		PrintMotd no
+		MaxStartups 100
+		SetEnv PATH=$PATH LC_ALL=C SHLVL=1
+	EOC
+}
+
+write_ssh_config() {
+	printf '[127.0.0.1]:%s %s\n' "$port" "$(cut -d ' ' -f 1,2 "$dir/ssh/host.pub")" >"$dir/ssh/known"
+	cat <<-EOC
+		Host new
+		HostName 127.0.0.1
+		Port $port
+		User $(id -un)
+		IdentityFile $dir/ssh/user
+		IdentitiesOnly yes
+		IdentityAgent none
+		UserKnownHostsFile $dir/ssh/known
+		GlobalKnownHostsFile /dev/null
+		StrictHostKeyChecking yes
+		BatchMode yes
+		LogLevel ERROR
+		ServerAliveInterval 2
+		ServerAliveCountMax 2
+		ConnectTimeout 5
+	EOC
+}
+
+# free_port: a port of 127.0.0.1 where nobody listens, in $port.
+free_port() {
+	port=$(python3 -c '
+import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])')
+}
