@@ -137,6 +137,31 @@ input_peek(struct input *input, size_t length, const unsigned char **data)
 	return (ssize_t)(input->end < length ? input->end : length);
 }
 
+ssize_t
+input_line(struct input *input, char *text, size_t size)
+{
+	size_t length = 0;
+	bool some = false;
+	char byte;
+	ssize_t n;
+
+	while ((n = input_read(input, &byte, 1)) == 1) {
+		some = true;
+		if (byte == '\n')
+			break;
+		if (length < size)
+			text[length++] = byte;
+	}
+	if (n == -1)
+		return -1;
+	if (!some) {
+		errno = 0;
+		return -1;
+	}
+	text[length < size ? length : size - 1] = '\0';
+	return (ssize_t)length;
+}
+
 int
 input_finish(struct input *input, int milliseconds)
 {

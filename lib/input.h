@@ -44,6 +44,13 @@ ssize_t input_read(struct input *, void *data, size_t length);
 ssize_t input_peek(struct input *, size_t length, const unsigned char **data);
 
 /*
+ * Read a line into text, without its newline and with a final 0.  Returns its length;
+ * size if it is longer than size - 1 bytes, the rest of it having been passed over; -1 at end
+ * of file (errno 0) or with errno set.
+ */
+ssize_t input_line(struct input *, char *text, size_t size);
+
+/*
  * After the last expected byte: wait up to milliseconds for end of file.  0 end of
  * file, 1 more bytes came, 2 silence; -1 with errno set.
  */

@@ -63,26 +63,24 @@ static void
 chunk_measure(struct scan_state *state, struct scan_chunk *chunk)
 {
 	const struct scan *scan = state->scan;
-	uint64_t end, whole;
+	uint64_t end, whole, grid = scan->grid;
 	bool hole = false;
 
 	if (state->next >= state->extent_end && !scan->source->pipe) {
 		end = source_extent(scan->source, scan->offset + state->next,
 		    scan->offset + scan->length, &hole) - scan->offset;
-		whole = end == scan->length ? end : end - end % DIGEST_BLOCK;
+		whole = end == scan->length ? end : end - end % grid;
 		if (hole && whole > state->next) {
 			chunk->hole = true;
 			chunk->length = whole - state->next;
 			return;
 		}
 		/* Data, or a hole that is smaller than a block: read whole blocks of it. */
-		state->extent_end = DIGEST_BLOCKS(end) * DIGEST_BLOCK;
-		if (state->extent_end <= state->next)
-			state->extent_end = state->next + DIGEST_BLOCK;
+		state->extent_end = (end + grid - 1) / grid * grid;
 	}
 	end = state->extent_end < scan->length && !scan->source->pipe ?
 	    state->extent_end : scan->length;
-	chunk->length = end - state->next < SCAN_CHUNK ? end - state->next : SCAN_CHUNK;
+	chunk->length = end - state->next < scan->chunk ? end - state->next : scan->chunk;
 }
 
 static bool
@@ -175,12 +173,12 @@ scan_give(void *context, void *job)
 static const struct pool_ops scan_ops = { scan_take, scan_work, scan_give };
 
 static bool
-chunk_create(struct scan_chunk **chunk, size_t user_size)
+chunk_create(struct scan_chunk **chunk, size_t size, size_t user_size)
 {
 	*chunk = calloc(1, sizeof(**chunk));
 	if (*chunk == NULL)
 		return false;
-	(*chunk)->data = buffer_create(SCAN_CHUNK);
+	(*chunk)->data = buffer_create(size);
 	(*chunk)->user = calloc(1, user_size > 0 ? user_size : 1);
 	return (*chunk)->data != NULL && (*chunk)->user != NULL;
 }
@@ -193,8 +191,12 @@ scan_run(struct scan *scan, struct error *error)
 	bool done = state != NULL && chunks != NULL;
 	unsigned i;
 
+	if (scan->chunk == 0)
+		scan->chunk = SCAN_CHUNK;
+	if (scan->grid == 0)
+		scan->grid = DIGEST_BLOCK;
 	for (i = 0; done && i < scan->jobs; i++)
-		done = chunk_create(&chunks[i], scan->user_size);
+		done = chunk_create(&chunks[i], scan->chunk, scan->user_size);
 	if (!done)
 		return error_errno(error, "%s", scan->source->name);
 	state->scan = scan;

@@ -2,9 +2,9 @@
 /*
  * scan: a range of a source, read and hashed on several threads, given in order.
  *
- * The range comes as chunks: data of up to SCAN_CHUNK bytes, or a hole of any
- * length.  Together they cover it without a gap; all but the last begin and end on
- * the digest's grid, counted from where the range begins.
+ * The range comes as chunks: data of up to a chunk's size, or a hole of any length.
+ * Together they cover it without a gap; all begin on the grid, counted from where the
+ * range begins.
  */
 #ifndef SCAN_H
 #define SCAN_H
@@ -17,14 +17,15 @@
 #include "error.h"
 #include "source.h"
 
-#define SCAN_CHUNK	(256u << 10)
-#define SCAN_BLOCKS	(SCAN_CHUNK / DIGEST_BLOCK)
-#define SCAN_BAD	(SCAN_CHUNK / 512 / 2 + 1)
+#define SCAN_CHUNK	(256u << 10)	/* by default */
+#define SCAN_CHUNK_MAX	(1u << 20)
+#define SCAN_BLOCKS	(SCAN_CHUNK_MAX / DIGEST_BLOCK)
+#define SCAN_BAD	(SCAN_CHUNK_MAX / 512 / 2 + 1)
 
 struct scan_chunk {
 	uint64_t offset, length;	/* from where the range begins */
 	bool hole;			/* all zero, not read; data is not valid */
-	unsigned char *data;		/* SCAN_CHUNK bytes, aligned, lives until give returns */
+	unsigned char *data;		/* aligned; lives until give returns */
 	unsigned char hashes[SCAN_BLOCKS * DIGEST_SIZE];	/* of data, with hash */
 	bool zero[SCAN_BLOCKS];		/* which blocks of data are all zero */
 	struct source_bad bad[SCAN_BAD];	/* from where the chunk begins; zeroed in data */
@@ -36,6 +37,8 @@ struct scan_chunk {
 struct scan {
 	struct source *source;
 	uint64_t offset, length;	/* UINT64_MAX: up to the end, which a pipe only finds */
+	uint32_t chunk;			/* a multiple of grid, up to SCAN_CHUNK_MAX; 0: SCAN_CHUNK */
+	uint32_t grid;			/* a multiple of DIGEST_BLOCK; 0: DIGEST_BLOCK */
 	unsigned jobs;			/* threads, and chunks in memory */
 	bool skip_bad;			/* list unreadable sectors instead of failing */
 	bool hash;			/* fill hashes and zero */
