@@ -1,22 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 #   make                 the filters, in bin/
+#   make demo            migrate a demonstration disk on this machine
 #   make check           the tests (README)
-#   make check-lab       guests, namespaces, real disks
+#   make check-lab       namespaces, guests, real disks
 #   make check-long      hours of fuzzing and mutation
 #   make check-asan      the tests under AddressSanitizer and UBSan
 #   make check-tsan      unit tests and one whole pipe under ThreadSanitizer
-#   make demo            migrate a demonstration disk on this machine
+#   make unit            unit tests alone
+#   make lint            shellcheck, mandoc, cppcheck, and clang with -Werror
+#   make fuzz            the fuzzers, in build/fuzz/
+#   make coverage        the tests once more, and which lines they ran
 #   make static          binaries that run on any host of this architecture
-#   make install         to $(DESTDIR)$(PREFIX)
+#   make install         to $(DESTDIR)$(PREFIX); uninstall takes it away again
+#   make dist            what is committed, as a tar file
 #
 # Objects go to $(BUILD), programs to $(BIN); other builds are other folders.
+# WERROR=1 makes warnings errors.
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 
 FILTERS = blkread blkzip blkmeter blkwrite blksum
-BUILD ?= build/release
+VERSION = 0.1
+OUT ?= build
+BUILD ?= $(OUT)/release
 BIN ?= bin
 PREFIX ?= /usr/local
 MANDIR ?= $(PREFIX)/share/man
@@ -30,7 +38,7 @@ WARNINGS = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes \
 	-Wmissing-prototypes -Wwrite-strings -Wvla -Wformat=2 -Wundef
 MODE =
 override ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib -pthread \
-	$(WARNINGS) $(shell $(PKG_CONFIG) --cflags $(NAMED)) $(MODE) $(CFLAGS)
+	$(WARNINGS) $(if $(WERROR),-Werror) $(shell $(PKG_CONFIG) --cflags $(NAMED)) $(MODE) $(CFLAGS)
 override ALL_LIBS = $(shell $(PKG_CONFIG) $(LINK) --libs $(NAMED)) -ldeflate -lm -pthread
 LINK =
 
@@ -40,7 +48,12 @@ LIBRARY = $(BUILD)/libblk.a
 
 all: $(FILTERS:%=$(BIN)/%)
 
-$(BUILD)/%.o: %.c Makefile
+# What objects were compiled with: when it changes, they are compiled again.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(ALL_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS)' >$@
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -52,6 +65,111 @@ $(BIN)/%: $(BUILD)/filters/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(ALL_LIBS)
 
+# --- tests ------------------------------------------------------------------------
+
+UNITS = $(patsubst t/unit/%.c,%,$(wildcard t/unit/test-*.c))
+UNIT_PROGRAMS = $(UNITS:%=$(BUILD)/t/unit/%)
+UNIT_BATS = $(BUILD)/t/unit.bats
+
+# Where GNU parallel is there, JOBS=2 is faster; timed tests are calmer one by one.
+JOBS ?= 1
+BATS = BIN=$(abspath $(BIN)) bats $(if $(filter-out 1,$(JOBS)),--jobs $(JOBS)) $(BATSFLAGS)
+LONG_BATS = BATS_TEST_TIMEOUT=7200 $(BATS)
+
+$(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(LIBRARY)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(ALL_LIBS)
+
+# One bats test for each program; bats counts tests before it runs any code.
+$(UNIT_BATS): $(UNIT_PROGRAMS) Makefile
+	@for unit in $(UNITS); do \
+		printf '@test "unit: %s" {\n\t"%s/t/unit/%s"\n}\n' \
+			"$${unit#test-}" "$(abspath $(BUILD))" "$$unit"; \
+	done >$@
+
+check: all $(UNIT_BATS)
+	$(BATS) $(UNIT_BATS) $(wildcard t/*.bats)
+
+unit: $(UNIT_BATS)
+	$(BATS) $(UNIT_BATS)
+
+check-lab: all
+	$(LONG_BATS) $(wildcard t/lab/*.bats)
+
+check-long: all $(UNIT_BATS) fuzz
+	$(LONG_BATS) $(wildcard t/long/*.bats)
+
+# Tests that bound memory or time read SANITIZER to know what they run.
+ASAN = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+TSAN = -fsanitize=thread -fno-omit-frame-pointer
+
+check-asan:
+	SANITIZER=address $(MAKE) BUILD=$(OUT)/asan BIN=$(OUT)/asan/bin MODE='$(ASAN)' check
+
+# Its shadow memory does not fit kernels that randomize widely.
+check-tsan:
+	SANITIZER=thread setarch -R $(MAKE) BUILD=$(OUT)/tsan BIN=$(OUT)/tsan/bin \
+		MODE='$(TSAN)' unit pipe
+
+pipe: all
+	$(BATS) --filter 'the whole pipe' t/pipe.bats
+
+coverage:
+	$(MAKE) BUILD=$(OUT)/coverage BIN=$(OUT)/coverage/bin MODE='--coverage -O0' check
+	cd $(OUT)/coverage && find . -name '*.gcno' | sed 's,^\./,,' | sort | xargs gcov -n -r | \
+		awk -F "'" '/^File/ { file = $$2 } /^Lines/ && file { print file ": " $$0; file = "" }'
+
+SHELL_SCRIPTS = $(shell git ls-files scripts t/lab .ci | xargs grep -l '^\#!.*bash$$')
+MANUALS = $(wildcard filters/*.1 lib/*.5)
+
+lint:
+	shellcheck -x $(SHELL_SCRIPTS)
+	shellcheck -e SC2030,SC2031,SC2154,SC2034,SC2314 t/helpers.bash $(wildcard t/*.bats t/*/*.bats)
+	mandoc -Tlint -Wwarning $(MANUALS)
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -D_GNU_SOURCE -Ilib \
+		--enable=warning,performance,portability --suppress=missingIncludeSystem filters lib
+	$(MAKE) CC=clang WERROR=1 BUILD=$(OUT)/clang BIN=$(OUT)/clang/bin all
+
+FUZZERS = $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
+
+fuzz:
+	$(MAKE) CC=clang BUILD=$(OUT)/fuzz \
+		MODE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' fuzzers
+
+fuzzers: $(FUZZERS:%=$(BUILD)/%)
+
+$(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/t/fuzz/%.o $(LIBRARY)
+	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $< $(LIBRARY) $(ALL_LIBS)
+
+demo: all
+	BIN=$(abspath $(BIN)) scripts/demo
+
+# --- delivery ---------------------------------------------------------------------
+
+static:
+	$(MAKE) BUILD=$(OUT)/static BIN=$(OUT)/static/bin LINK=--static \
+		LDFLAGS='-static $(LDFLAGS)' all
+
+INSTALL ?= install
+
+install: all
+	$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5
+	$(INSTALL) -m 755 $(FILTERS:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
+	$(INSTALL) -m 644 $(FILTERS:%=filters/%.1) $(DESTDIR)$(MANDIR)/man1
+	$(INSTALL) -m 644 lib/blkstream.5 $(DESTDIR)$(MANDIR)/man5
+
+uninstall:
+	rm -f $(FILTERS:%=$(DESTDIR)$(PREFIX)/bin/%) \
+		$(FILTERS:%=$(DESTDIR)$(MANDIR)/man1/%.1) $(DESTDIR)$(MANDIR)/man5/blkstream.5
+
+dist:
+	@mkdir -p $(OUT)
+	git archive --prefix=blk-filters-$(VERSION)/ HEAD | gzip -9n >$(OUT)/blk-filters-$(VERSION).tar.gz
+
+clean:
+	rm -rf $(OUT) $(BUILD)
+	rm -f $(FILTERS:%=$(BIN)/%)
+
 .PRECIOUS: $(BUILD)/%.o
-.PHONY: all
--include $(shell find build -name '*.d' 2>/dev/null)
+.PHONY: FORCE all check check-lab check-long check-asan check-tsan unit pipe coverage lint \
+	fuzz fuzzers demo static install uninstall dist clean
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
