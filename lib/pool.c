@@ -11,18 +11,21 @@ struct pool {
 	const struct pool_ops *ops;
 	void *context;
 	unsigned count;			/* jobs, and threads */
+	struct pool_thread *threads;
 
-	pthread_mutex_t input;		/* held while in take */
-	uint64_t taken;			/* under input: the next job's number */
-	bool ended;			/* under input: take returned false */
+	pthread_mutex_t state;		/* over all that follows */
+	pthread_cond_t input;		/* nobody is in take any more */
+	bool taking;			/* somebody is, and may be waiting for input */
+	bool ended;			/* take returned false */
+	uint64_t taken;			/* the next job's number */
 
-	pthread_mutex_t state;
 	pthread_cond_t *turns;		/* turns[n % count]: job n may be given */
-	pthread_cond_t left;		/* a thread left, or went into take */
-	uint64_t turn;			/* under state: the job that is given next */
-	bool stopped;			/* under state */
-	unsigned busy;			/* under state: threads that have not left */
-	unsigned taking;		/* under state: those that may be waiting for input */
+	uint64_t turn;			/* the job that is given next */
+
+	pthread_cond_t left;		/* a thread left */
+	bool stopped;			/* give returned false */
+	bool abandoned;			/* pool_run returned: the last to leave cleans up */
+	unsigned busy;			/* threads that have not left */
 };
 
 struct pool_thread {
@@ -31,19 +34,14 @@ struct pool_thread {
 	pthread_t thread;
 };
 
-/* Enter or leave the part where a thread may wait for input.  False: stopped. */
-static bool
-pool_taking(struct pool *pool, bool enter)
+static void
+pool_destroy(struct pool *pool)
 {
-	bool go;
-
-	pthread_mutex_lock(&pool->state);
-	pool->taking += enter ? 1 : -1u;
-	go = !pool->stopped;
-	if (!go)
-		pthread_cond_broadcast(&pool->left);
-	pthread_mutex_unlock(&pool->state);
-	return go;
+	if (pool != NULL) {
+		free(pool->turns);
+		free(pool->threads);
+	}
+	free(pool);
 }
 
 /* Take the next job under the next number.  False: no more, or stopped. */
@@ -52,17 +50,22 @@ pool_take(struct pool *pool, void *job, uint64_t *number)
 {
 	bool taken = false;
 
-	if (pool_taking(pool, true)) {
-		pthread_mutex_lock(&pool->input);
-		if (!pool->ended) {
-			taken = pool->ops->take(pool->context, job);
-			pool->ended = !taken;
-		}
-		if (taken)
-			*number = pool->taken++;
-		pthread_mutex_unlock(&pool->input);
+	pthread_mutex_lock(&pool->state);
+	while (pool->taking && !pool->stopped)
+		pthread_cond_wait(&pool->input, &pool->state);
+	if (!pool->ended && !pool->stopped) {
+		pool->taking = true;
+		pthread_mutex_unlock(&pool->state);
+		taken = pool->ops->take(pool->context, job);
+		pthread_mutex_lock(&pool->state);
+		pool->taking = false;
+		pool->ended = !taken;
+		*number = pool->taken++;
+		taken = taken && !pool->stopped;
 	}
-	return pool_taking(pool, false) && taken;
+	pthread_cond_signal(&pool->input);
+	pthread_mutex_unlock(&pool->state);
+	return taken;
 }
 
 /* Wait for the turn of this number and give the job.  False: stopped. */
@@ -87,6 +90,7 @@ pool_give(struct pool *pool, void *job, uint64_t number)
 		pthread_cond_signal(&pool->turns[pool->turn % pool->count]);
 	else {
 		pool->stopped = true;
+		pthread_cond_broadcast(&pool->input);
 		for (unsigned i = 0; i < pool->count; i++)
 			pthread_cond_broadcast(&pool->turns[i]);
 	}
@@ -100,6 +104,7 @@ pool_thread_main(void *argument)
 	struct pool_thread *self = argument;
 	struct pool *pool = self->pool;
 	uint64_t number;
+	bool last;
 
 	while (pool_take(pool, self->job, &number)) {
 		if (pool->ops->work != NULL)
@@ -108,33 +113,34 @@ pool_thread_main(void *argument)
 			break;
 	}
 	pthread_mutex_lock(&pool->state);
-	pool->busy--;
-	pthread_cond_broadcast(&pool->left);
+	last = --pool->busy == 0 && pool->abandoned;
+	pthread_cond_signal(&pool->left);
 	pthread_mutex_unlock(&pool->state);
+	if (last)
+		pool_destroy(pool);
 	return NULL;
 }
 
-/* Wait until all threads have left; after a stop those that wait for input count as gone. */
+/*
+ * Wait until all threads have left; after a stop the one that may be waiting for input
+ * counts as gone.  Returns false if that one is left to itself, with the pool.
+ */
 static bool
-pool_wait(struct pool *pool)
+pool_wait(struct pool *pool, unsigned made)
 {
 	bool all;
 
 	pthread_mutex_lock(&pool->state);
-	while (pool->busy > (pool->stopped ? pool->taking : 0))
+	while (pool->busy > (pool->stopped && pool->taking ? 1 : 0))
 		pthread_cond_wait(&pool->left, &pool->state);
 	all = pool->busy == 0;
+	pool->abandoned = !all;
+	for (unsigned i = 0; !all && i < made; i++)
+		pthread_detach(pool->threads[i].thread);
 	pthread_mutex_unlock(&pool->state);
+	for (unsigned i = 0; all && i < made; i++)
+		pthread_join(pool->threads[i].thread, NULL);
 	return all;
-}
-
-static void
-pool_destroy(struct pool *pool, struct pool_thread *threads)
-{
-	if (pool != NULL)
-		free(pool->turns);
-	free(pool);
-	free(threads);
 }
 
 /* With one job there is nobody to wait for. */
@@ -150,64 +156,75 @@ pool_run_alone(const struct pool_ops *ops, void *context, void *job)
 	return true;
 }
 
+static struct pool *
+pool_create(const struct pool_ops *ops, void *context, unsigned count)
+{
+	struct pool *pool = calloc(1, sizeof(*pool));
+
+	if (pool == NULL)
+		return NULL;
+	pool->ops = ops;
+	pool->context = context;
+	pool->count = count;
+	pool->threads = calloc(count, sizeof(*pool->threads));
+	pool->turns = calloc(count, sizeof(*pool->turns));
+	if (pool->threads == NULL || pool->turns == NULL) {
+		pool_destroy(pool);
+		return NULL;
+	}
+	pthread_mutex_init(&pool->state, NULL);
+	pthread_cond_init(&pool->input, NULL);
+	pthread_cond_init(&pool->left, NULL);
+	for (unsigned i = 0; i < count; i++)
+		pthread_cond_init(&pool->turns[i], NULL);
+	return pool;
+}
+
+/* Start a thread for each job, or as many as the system grants.  0 with errno set. */
+static unsigned
+pool_start(struct pool *pool, void **jobs)
+{
+	unsigned made;
+	int failed = 0;
+
+	pthread_mutex_lock(&pool->state);
+	for (made = 0; made < pool->count; made++) {
+		struct pool_thread *thread = &pool->threads[made];
+
+		*thread = (struct pool_thread){ .pool = pool, .job = jobs[made] };
+		failed = pthread_create(&thread->thread, NULL, pool_thread_main, thread);
+		if (failed != 0)
+			break;
+		pool->busy++;
+	}
+	pthread_mutex_unlock(&pool->state);
+	if (made == 0)
+		errno = failed;
+	return made;
+}
+
+/*
+ * The caller's thread only waits: it must be free to report an error while another
+ * blocks in take.
+ */
 bool
 pool_run(const struct pool_ops *ops, void *context, void **jobs, unsigned count)
 {
 	struct pool *pool;
-	struct pool_thread *threads;
-	unsigned i, made;
-	bool stopped, all;
-	int failed = 0;
+	unsigned made;
+	bool done;
 
 	if (count == 1)
 		return pool_run_alone(ops, context, jobs[0]);
-	pool = calloc(1, sizeof(*pool));
-	threads = calloc(count, sizeof(*threads));
-	if (pool != NULL)
-		pool->turns = calloc(count, sizeof(*pool->turns));
-	if (pool == NULL || threads == NULL || pool->turns == NULL) {
-		pool_destroy(pool, threads);
+	pool = pool_create(ops, context, count);
+	if (pool == NULL)
 		return false;
-	}
-	pool->ops = ops;
-	pool->context = context;
-	pool->count = count;
-	pthread_mutex_init(&pool->input, NULL);
-	pthread_mutex_init(&pool->state, NULL);
-	pthread_cond_init(&pool->left, NULL);
-	for (i = 0; i < count; i++)
-		pthread_cond_init(&pool->turns[i], NULL);
-
-	/*
-	 * The caller's thread only waits: it must be free to report an error while
-	 * another blocks in take.  Where the system grants fewer threads, those do it.
-	 */
-	for (made = 0; made < count; made++) {
-		threads[made] = (struct pool_thread){ .pool = pool, .job = jobs[made] };
-		pthread_mutex_lock(&pool->state);
-		pool->busy++;
-		pthread_mutex_unlock(&pool->state);
-		failed = pthread_create(&threads[made].thread, NULL, pool_thread_main, &threads[made]);
-		if (failed != 0) {
-			pthread_mutex_lock(&pool->state);
-			pool->busy--;
-			pthread_mutex_unlock(&pool->state);
-			break;
-		}
-	}
-	all = pool_wait(pool);
-	stopped = pool->stopped || made == 0;
-	for (i = 0; i < made; i++) {
-		if (all)
-			pthread_join(threads[i].thread, NULL);
-		else
-			pthread_detach(threads[i].thread);
-	}
-	if (all)
-		pool_destroy(pool, threads);
-	if (made == 0)
-		errno = failed;
-	return !stopped;
+	made = pool_start(pool, jobs);
+	if (!pool_wait(pool, made))
+		return false;
+	done = made > 0 && !pool->stopped;
+	pool_destroy(pool);
+	return done;
 }
 
 unsigned

@@ -28,11 +28,12 @@ struct pool_ops {
 };
 
 /*
- * Run until take or give returns false, with a thread for each job; one job runs
- * on the caller's thread.  Returns true if take ended it and everything taken was given; false if give stopped it
- * or, with errno set and nothing taken, threads could not be made.  On return no
- * thread is in work or give.  After a stop one may still block in take; it leaves
- * nothing behind but ends with the process, so context and jobs must then live on.
+ * Run until take or give returns false, with a thread for each job or as many as the
+ * system grants; one job runs on the caller's thread.  Returns true if take ended it
+ * and everything taken was given; false if give stopped it or, with errno set and
+ * nothing taken, no thread could be made.  On return no thread is in work or give.
+ * After a stop one may still be in take, where it perhaps blocks for ever: context and
+ * jobs must then live on.  No other take begins.
  */
 bool pool_run(const struct pool_ops *, void *context, void **jobs, unsigned count);
 
