@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * blkzip: compress or decompress a block stream, or raw bytes as gzip does.
+ *
+ * Success means that the input was whole as far as its format can tell, that every
+ * checksum on the way held, and that all of the output was taken.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "arguments.h"
+#include "error.h"
+#include "gzip.h"
+#include "input.h"
+#include "io.h"
+#include "progress.h"
+#include "size.h"
+#include "stream.h"
+#include "zip.h"
+
+struct options {
+	bool raw;		/* a block stream is bytes like others */
+	bool adapt, store, verbose;
+	int level;		/* 0: not given */
+};
+
+static void parse_options(int, char **, struct options *, struct zip *);
+static void check_options(const struct options *, const struct zip *);
+static void open_input(struct input *, const char *, const struct zip *);
+static bool is_pipe(int);
+static bool engine_run(struct zip *, bool, struct error *);
+static uint64_t input_size(const struct input *);
+static void finish(const struct zip *, const struct options *, double);
+static void fail(const struct error *) __attribute__((noreturn));
+static void usage(void) __attribute__((noreturn));
+
+int
+main(int argc, char **argv)
+{
+	static struct zip zip = { .action = ZIP_COMPRESS, .output = STDOUT_FILENO };
+	static struct input input;
+	struct options options = { 0 };
+	struct progress_options progress = { .program = "blkzip", .delay = 2, .interval = 1 };
+	struct error error = { 0 };
+	double start = clock_seconds();
+
+	if (!io_claim_standard())
+		err(2, "/dev/null");
+	parse_options(argc, argv, &options, &zip);
+	open_input(&input, argv[optind], &zip);
+	zip.input = &input;
+	if (is_pipe(STDOUT_FILENO))
+		progress.delay = 4;
+	if (!progress_start(&progress, NULL))
+		err(2, "threads");
+	if (options.adapt) {
+		zip.pace = pace_create(zip.level, pool_processors());
+		if (zip.pace == NULL)
+			err(2, "memory");
+	}
+	if (!engine_run(&zip, options.raw, &error))
+		fail(&error);
+	finish(&zip, &options, clock_seconds() - start);
+	return 0;
+}
+
+static void
+parse_options(int argc, char **argv, struct options *options, struct zip *zip)
+{
+	enum { ADAPT = 256, STORE };
+	static const struct option names[] = {
+		{ "adapt", no_argument, NULL, ADAPT },
+		{ "best", no_argument, NULL, '9' },
+		{ "decompress", no_argument, NULL, 'd' },
+		{ "fast", no_argument, NULL, '1' },
+		{ "jobs", required_argument, NULL, 'j' },
+		{ "raw", no_argument, NULL, 'r' },
+		{ "stdout", no_argument, NULL, 'c' },
+		{ "store", no_argument, NULL, STORE },
+		{ "test", no_argument, NULL, 't' },
+		{ "threads", required_argument, NULL, 'j' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ NULL, 0, NULL, 0 }
+	};
+	struct error error = { 0 };
+	int option;
+
+	while ((option = getopt_long(argc, argv, "123456789cdj:rtv", names, NULL)) != -1)
+		switch (option) {
+		case '1': case '2': case '3': case '4': case '5':
+		case '6': case '7': case '8': case '9':
+			options->level = option - '0';
+			break;
+		case 'c':
+			break;
+		case 'd':
+			if (zip->action != ZIP_TEST)
+				zip->action = ZIP_DECOMPRESS;
+			break;
+		case 'j':
+			if (!argument_jobs(optarg, &zip->jobs, &error))
+				errx(2, "%s", error.text);
+			break;
+		case 'r':
+			options->raw = true;
+			break;
+		case 't':
+			zip->action = ZIP_TEST;
+			break;
+		case 'v':
+			options->verbose = true;
+			break;
+		case ADAPT:
+			options->adapt = true;
+			break;
+		case STORE:
+			options->store = true;
+			break;
+		default:
+			usage();
+		}
+	if (argc - optind > 1)
+		usage();
+	check_options(options, zip);
+	if (options->level != 0)
+		zip->level = options->level;
+	else
+		zip->level = options->store ? 0 : options->adapt ? 9 : 1;
+	if (zip->jobs == 0)
+		zip->jobs = pool_processors() + 1;
+}
+
+/* What does not go together, or would end where nobody wants it. */
+static void
+check_options(const struct options *options, const struct zip *zip)
+{
+	if (options->adapt && options->store)
+		errx(2, "--adapt and --store exclude each other");
+	if (options->store && options->level != 0)
+		errx(2, "--store and -%d exclude each other", options->level);
+	if (zip->action == ZIP_COMPRESS && isatty(STDOUT_FILENO))
+		errx(2, "compressed data is not written to a terminal");
+}
+
+/* The operand, or standard input where there is none. */
+static void
+open_input(struct input *input, const char *name, const struct zip *zip)
+{
+	int fd = STDIN_FILENO, watch = zip->action == ZIP_TEST ? -1 : STDOUT_FILENO;
+
+	if (name != NULL && strcmp(name, "-") != 0) {
+		fd = open(name, O_RDONLY | O_CLOEXEC);
+		if (fd == -1)
+			err(2, "%s", name);
+	} else
+		name = "standard input";
+	if (zip->action != ZIP_COMPRESS && isatty(fd))
+		errx(2, "%s: compressed data is not read from a terminal", name);
+	input_open(input, fd, watch, name);
+	pipe_widen(STDOUT_FILENO);
+}
+
+/* Within a pipeline others know more, and draw first where they want to. */
+static bool
+is_pipe(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+/* Look at the input, and give it to the engine that understands it. */
+static bool
+engine_run(struct zip *zip, bool raw, struct error *error)
+{
+	static const char *const what[] = { "compressing", "decompressing", "testing" };
+	bool stream = !raw && stream_detect(zip->input);
+
+	progress_phase(what[zip->action], stream ? PROGRESS_UNKNOWN : input_size(zip->input));
+	if (stream && zip->action == ZIP_DECOMPRESS && isatty(zip->output))
+		return error_set(error, "a block stream is not written to a terminal");
+	if (stream)
+		return recode_run(zip, error);
+	return zip->action == ZIP_COMPRESS ? deflater_run(zip, error) : inflater_run(zip, error);
+}
+
+/* Bytes to come, where the input is a file. */
+static uint64_t
+input_size(const struct input *input)
+{
+	struct stat status;
+	off_t at;
+
+	if (fstat(input->fd, &status) == -1 || !S_ISREG(status.st_mode))
+		return PROGRESS_UNKNOWN;
+	at = lseek(input->fd, 0, SEEK_CUR);
+	return at == -1 || at > status.st_size ? PROGRESS_UNKNOWN : (uint64_t)(status.st_size - at);
+}
+
+static void
+finish(const struct zip *zip, const struct options *options, double seconds)
+{
+	char in[16], out[16], rate[16];
+	uint64_t read = zip->input->position, larger = read > zip->written ? read : zip->written;
+
+	progress_stop();
+	if (zip->action != ZIP_TEST && close(STDOUT_FILENO) == -1)
+		err(2, "standard output");
+	if (!options->verbose)
+		return;
+	size_format(in, sizeof(in), read);
+	size_format(out, sizeof(out), zip->written);
+	size_format(rate, sizeof(rate), (uint64_t)((double)larger / seconds));
+	if (zip->action == ZIP_TEST)
+		fprintf(stderr, "blkzip: %s: whole, %s in %.1f s\n", zip->input->name, in, seconds);
+	else
+		fprintf(stderr, "blkzip: %s became %s in %.1f s, %s/s\n", in, out, seconds, rate);
+}
+
+static void
+fail(const struct error *error)
+{
+	progress_stop();
+	/* The reader of our output has gone: end as a write to it would have ended us. */
+	if (error->number == EPIPE)
+		raise(SIGPIPE);
+	errx(2, "%s", error->text);
+}
+
+static void
+usage(void)
+{
+	fprintf(stderr, "usage: blkzip [-123456789cdrtv] [-j jobs] [--adapt | --store] [file]\n");
+	exit(2);
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec.h"
+#include "digest.h"
+#include "io.h"
+#include "progress.h"
+#include "stream.h"
+#include "zip.h"
+
+/* One record on its way.  Where it is broken, or the first not to come, error says so. */
+struct recode_job {
+	struct record record;
+	uint64_t at;			/* the stream's byte where it begins */
+	int level;
+	const unsigned char *payload;	/* in or out */
+	unsigned char *in, *out;
+	unsigned char *hashes;		/* of DIGEST_BLOCKs, for a test */
+	struct end_summary end;
+	struct codec *codec;
+	struct error error;
+};
+
+struct recode {
+	struct zip *zip;
+	struct stream_reader reader;
+	struct stream_writer writer;
+	struct digest *digest;		/* of the device in the stream; NULL where not computed */
+	struct recode_job *jobs[ZIP_JOBS];
+	bool ended;			/* take has seen the last record */
+	struct error error;
+};
+
+static bool
+is_packed_type(const struct record *record)
+{
+	return record->type == RECORD_DATA || record->type == RECORD_MAP;
+}
+
+/* Bytes of progress that a record is worth: the device's, of deltas those that are sent. */
+static uint64_t
+recode_advance(const struct recode *recode, const struct record *record)
+{
+	enum stream_kind kind = recode->reader.header.kind;
+
+	if (kind == STREAM_IMAGE || kind == STREAM_MAP)
+		return record->type == RECORD_BAD ? 0 : record->length;
+	return record->type == RECORD_DATA ? record->length : 0;
+}
+
+/* Put the place in the stream before a reason. */
+static bool
+job_fault(const struct recode *recode, struct recode_job *job, const struct error *reason)
+{
+	return error_set(&job->error, "%s: stream byte %ju, device byte %ju: %s",
+	    recode->zip->input->name, (uintmax_t)job->at, (uintmax_t)job->record.offset,
+	    reason->text);
+}
+
+static void
+job_take_abort(const struct recode *recode, struct recode_job *job)
+{
+	char text[RECORD_NOTE_MAX + 1];
+	struct error reason = { 0 };
+
+	text_escape(text, sizeof(text), job->in, job->record.stored);
+	error_set(&reason, "the sending side gave up: %s", text);
+	job_fault(recode, job, &reason);
+}
+
+static bool
+recode_take(void *context, void *argument)
+{
+	struct recode *recode = context;
+	struct recode_job *job = argument;
+	struct record *record = &job->record;
+	struct zip *zip = recode->zip;
+	struct pace_mark mark;
+
+	if (recode->ended)
+		return false;
+	job->error.set = false;
+	job->payload = job->in;
+	pace_reads(zip->pace, &mark);
+	recode->ended = !stream_next(&recode->reader, record, job->in, &job->error);
+	pace_has_read(zip->pace, &mark);
+	if (recode->ended) {
+		record->type = RECORD_NOTE;	/* whatever it was, it is not passed on */
+		return true;
+	}
+	job->at = recode->reader.record_at;
+	job->level = pace_level(zip->pace, zip->level);
+	recode->ended = record->type == RECORD_END || record->type == RECORD_ABORT;
+	if (record->type == RECORD_END)
+		stream_finish(&recode->reader, record, job->in, &job->end, &job->error);
+	else if (record->type == RECORD_ABORT)
+		job_take_abort(recode, job);
+	return true;
+}
+
+/* Deflate what is plain; of what is deflated already only the sum is checked. */
+static bool
+job_pack(struct recode_job *job, const struct stream_header *header, struct error *error)
+{
+	struct record *record = &job->record;
+
+	if (record->codec != RECORD_STORED)
+		return codec_check_stored(record, job->in, error);
+	if (!codec_unpack(job->codec, record, header, job->in, job->out, &job->payload, error))
+		return false;
+	if (job->level > 0)
+		job->payload = codec_pack(job->codec, job->level, record, job->in, job->out);
+	return true;
+}
+
+static bool
+job_unpack(struct recode_job *job, const struct stream_header *header, struct error *error)
+{
+	struct record *record = &job->record;
+
+	if (!codec_unpack(job->codec, record, header, job->in, job->out, &job->payload, error))
+		return false;
+	record->codec = RECORD_STORED;
+	record->stored = (uint32_t)record_plain_size(record, header);
+	record->stored_sum = (uint32_t)record->sum;
+	return true;
+}
+
+static void
+recode_work(void *context, void *argument)
+{
+	struct recode *recode = context;
+	struct recode_job *job = argument;
+	const struct stream_header *header = &recode->reader.header;
+	struct error reason = { 0 };
+
+	if (job->error.set || !is_packed_type(&job->record))
+		return;
+	if (recode->zip->action == ZIP_COMPRESS ? !job_pack(job, header, &reason) :
+	    !job_unpack(job, header, &reason)) {
+		job_fault(recode, job, &reason);
+		return;
+	}
+	if (recode->digest != NULL && job->record.type == RECORD_DATA)
+		digest_blocks(job->payload, job->record.stored, job->hashes);
+}
+
+static bool
+recode_put(struct recode *recode, struct recode_job *job)
+{
+	struct zip *zip = recode->zip;
+	struct record *record = &job->record;
+	struct pace_mark mark;
+
+	pace_writes(zip->pace, &mark);
+	if (!stream_put(&recode->writer, record, job->payload))
+		return error_errno(&recode->error, "standard output");
+	if (is_packed_type(record))
+		pace_has_written(zip->pace, &mark,
+		    record->codec == RECORD_STORED ? 0 : job->level,
+		    (size_t)record_plain_size(record, &recode->reader.header), record->stored);
+	zip->written += RECORD_SIZE + record->stored;
+	return true;
+}
+
+/* Whether END's digest is that of the records that came. */
+static bool
+recode_check_digest(struct recode *recode, struct recode_job *job)
+{
+	unsigned char digest[DIGEST_SIZE];
+	char ours[DIGEST_HEX], theirs[DIGEST_HEX];
+	struct error reason = { 0 };
+
+	if (recode->digest == NULL || digest_is_unknown(job->end.digest))
+		return true;
+	digest_finish(recode->digest, digest);
+	if (memcmp(digest, job->end.digest, DIGEST_SIZE) == 0)
+		return true;
+	error_set(&reason, "the digest of what came is blk128:%s, END says blk128:%s",
+	    digest_hex(digest, ours), digest_hex(job->end.digest, theirs));
+	return job_fault(recode, job, &reason);
+}
+
+/* A map's payload are the hashes themselves. */
+static bool
+recode_test(struct recode *recode, struct recode_job *job)
+{
+	const struct record *record = &job->record;
+
+	if (recode->digest == NULL)
+		return true;
+	switch (record->type) {
+	case RECORD_DATA:
+		digest_add(recode->digest, job->hashes, record->length);
+		return true;
+	case RECORD_MAP:
+		digest_add(recode->digest, job->payload, record->length);
+		return true;
+	case RECORD_ZERO:
+		digest_add_zeros(recode->digest, record->length);
+		return true;
+	case RECORD_END:
+		return recode_check_digest(recode, job);
+	default:
+		return true;
+	}
+}
+
+/* The reader behind us must not take a broken stream for a whole one. */
+static void
+recode_abort(struct recode *recode, struct recode_job *job)
+{
+	char text[sizeof(job->error.text) + 16];
+
+	recode->error = job->error;
+	if (recode->zip->action == ZIP_TEST)
+		return;
+	if (job->record.type == RECORD_ABORT) {
+		(void)stream_put(&recode->writer, &job->record, job->in);
+		return;
+	}
+	snprintf(text, sizeof(text), "blkzip: %s", job->error.text);
+	(void)stream_put_abort(&recode->writer, text);
+}
+
+static bool
+recode_give(void *context, void *argument)
+{
+	struct recode *recode = context;
+	struct recode_job *job = argument;
+
+	if (!job->error.set && recode->zip->action == ZIP_TEST)
+		(void)recode_test(recode, job);
+	if (job->error.set) {
+		recode_abort(recode, job);
+		return false;
+	}
+	if (recode->zip->action != ZIP_TEST && !recode_put(recode, job))
+		return false;
+	progress_add(recode_advance(recode, &job->record));
+	return true;
+}
+
+static void
+job_destroy(struct recode_job *job)
+{
+	if (job == NULL)
+		return;
+	free(job->in);
+	free(job->out);
+	free(job->hashes);
+	codec_destroy(job->codec);
+	free(job);
+}
+
+static struct recode_job *
+job_create(size_t room)
+{
+	struct recode_job *job = calloc(1, sizeof(*job));
+
+	if (job == NULL)
+		return NULL;
+	job->in = buffer_create(room);
+	job->out = buffer_create(room);
+	job->hashes = malloc(DIGEST_BLOCKS(room) * DIGEST_SIZE);
+	job->codec = codec_create();
+	if (job->in == NULL || job->out == NULL || job->hashes == NULL || job->codec == NULL) {
+		job_destroy(job);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return job;
+}
+
+static void
+recode_destroy(struct recode *recode)
+{
+	for (unsigned i = 0; i < recode->zip->jobs; i++)
+		job_destroy(recode->jobs[i]);
+	digest_destroy(recode->digest);
+	free(recode);
+}
+
+/* The digest of the device can be computed from an image, and from a map of the same hashes. */
+static bool
+digest_applies(const struct stream_header *header)
+{
+	return header->kind == STREAM_IMAGE || (header->kind == STREAM_MAP &&
+	    header->grid == DIGEST_BLOCK && header->hash == STREAM_XXH3_128);
+}
+
+/* Read the header, and make room for what it announces. */
+static bool
+recode_open(struct recode *recode, struct error *error)
+{
+	struct zip *zip = recode->zip;
+	const struct stream_header *header = &recode->reader.header;
+	size_t room;
+
+	if (!stream_open(&recode->reader, zip->input, error))
+		return false;
+	room = header->payload_max < RECORD_NOTE_MAX ? RECORD_NOTE_MAX : header->payload_max;
+	for (unsigned i = 0; i < zip->jobs; i++) {
+		recode->jobs[i] = job_create(room);
+		if (recode->jobs[i] == NULL)
+			return error_errno(error, "%u jobs of 2 * %zu bytes", zip->jobs, room);
+	}
+	if (zip->action == ZIP_TEST && digest_applies(header)) {
+		recode->digest = digest_create();
+		if (recode->digest == NULL)
+			return error_errno(error, "digest");
+	}
+	progress_total(header->kind == STREAM_IMAGE || header->kind == STREAM_MAP ?
+	    header->size : header->data);
+	if (zip->action == ZIP_TEST)
+		return true;
+	if (!stream_begin(&recode->writer, zip->output, header))
+		return error_errno(error, "standard output");
+	zip->written = header->length;
+	return true;
+}
+
+bool
+recode_run(struct zip *zip, struct error *error)
+{
+	static const struct pool_ops ops = { recode_take, recode_work, recode_give };
+	struct recode *recode = calloc(1, sizeof(*recode));
+
+	if (recode == NULL)
+		return error_errno(error, "memory");
+	recode->zip = zip;
+	if (!recode_open(recode, error))
+		return false;
+	if (!zip_run(zip, &ops, recode, (void **)recode->jobs, &recode->error, error))
+		return false;
+	recode_destroy(recode);
+	return true;
+}

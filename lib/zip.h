@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * zip: what the three engines of blkzip are told and what they tell: recode (block
+ * streams), deflater (raw bytes to gzip), inflater (gzip to raw bytes).
+ *
+ * Each reads the input to its end on a pool of threads, writes output in order, and
+ * moves the counters of progress.h.  What an engine makes for its threads hangs on
+ * engine: after a failure one of them may still be waiting for input, so it is not
+ * freed then, and the struct must live as long as the process.
+ */
+#ifndef ZIP_H
+#define ZIP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "input.h"
+#include "pace.h"
+#include "pool.h"
+
+#define ZIP_JOBS	64
+
+enum zip_action { ZIP_COMPRESS, ZIP_DECOMPRESS, ZIP_TEST };
+
+struct zip {
+	enum zip_action action;
+	struct input *input;
+	int output;			/* not used by ZIP_TEST */
+	int level;			/* 1 to 9; 0 stores */
+	struct pace *pace;		/* where it chooses the level, else NULL */
+	unsigned jobs;			/* threads, 1 to ZIP_JOBS */
+	uint64_t written;		/* bytes so far */
+	void *engine;
+};
+
+/*
+ * Run the jobs of an engine to the end of the input.  False: error is what give left
+ * in stopped, or that threads could not be made; the engine is then kept.
+ */
+bool zip_run(struct zip *, const struct pool_ops *, void *engine, void **jobs,
+    const struct error *stopped, struct error *error);
+
+/* A block stream from the input, which begins with one, to the output. */
+bool recode_run(struct zip *, struct error *);
+
+/* Raw bytes to gzip members; action is ZIP_COMPRESS. */
+bool deflater_run(struct zip *, struct error *);
+
+/* gzip members to raw bytes, or tested; action is another. */
+bool inflater_run(struct zip *, struct error *);
+
+#endif
