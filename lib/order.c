@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "order.h"
+#include "size.h"
 
 void
 order_start(struct order *order, const struct stream_header *header)
@@ -24,7 +25,7 @@ order_check_image(struct order *order, const struct record *record, struct error
 		    record_name(record->type));
 	if (order->bad_end > record->offset + record->length)
 		return error_set(error, "BAD range is not inside the record that follows it");
-	order->bad_start = order->bad_end = 0;
+	order->bad_end = 0;
 	return true;
 }
 
@@ -34,16 +35,16 @@ order_check_range(struct order *order, const struct record *record, struct error
 	enum stream_kind kind = order->header->kind;
 	bool whole = kind == STREAM_IMAGE || kind == STREAM_MAP;
 	uint64_t size = order->header->size;
-	uint64_t after = order->bad_end > order->offset ? order->bad_end : order->offset;
+	bool apart = whole && record->type == RECORD_BAD;
+	uint64_t after = apart && order->bad_end > order->offset ? order->bad_end : order->offset;
 
 	if (size != STREAM_UNKNOWN && (record->offset > size || record->length > size - record->offset))
 		return error_set(error, "%s record of %ju bytes lies outside the device of %ju",
 		    record_name(record->type), (uintmax_t)record->length, (uintmax_t)size);
-	if (kind != STREAM_UNDO &&
-	    record->offset < (whole && record->type == RECORD_BAD ? after : order->offset))
+	if (kind != STREAM_UNDO && record->offset < after)
 		return error_set(error, "%s record overlaps the one before it, which ends at %ju",
-		    record_name(record->type), (uintmax_t)order->offset);
-	if (whole && record->type == RECORD_BAD) {
+		    record_name(record->type), (uintmax_t)after);
+	if (apart) {
 		order->bad_end = record->offset + record->length;
 		order->bad += record->length;
 		return true;
@@ -95,7 +96,7 @@ order_check_end(const struct order *order, const struct end_summary *end, struct
 	if (header->size != STREAM_UNKNOWN && end->size != header->size)
 		return error_set(error, "END says a device of %ju bytes, the header %ju",
 		    (uintmax_t)end->size, (uintmax_t)header->size);
-	if (end->size < order->offset ||
+	if (end->size < order->offset || end->size > SIZE_LIMIT ||
 	    ((header->kind == STREAM_IMAGE || header->kind == STREAM_MAP) && end->size != order->offset))
 		return error_set(error, "END says a device of %ju bytes, the records end at %ju",
 		    (uintmax_t)end->size, (uintmax_t)order->offset);

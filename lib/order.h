@@ -14,7 +14,7 @@ struct order {
 	const struct stream_header *header;
 	uint64_t sequence;		/* of the next record */
 	uint64_t offset;		/* where the last range ended */
-	uint64_t bad_start, bad_end;	/* BAD ranges not yet inside a range (images) */
+	uint64_t bad_end;		/* of BAD ranges not yet inside a range (images), or 0 */
 	uint64_t data, zero, bad;	/* bytes so far */
 	bool ended;			/* END or ABORT was seen */
 };

@@ -76,6 +76,10 @@ header_check(const struct stream_header *header, struct error *error)
 		return error_set(error, "largest payload of %u bytes", header->payload_max);
 	if (header->size != STREAM_UNKNOWN && header->size > SIZE_LIMIT)
 		return error_set(error, "device of %ju bytes", (uintmax_t)header->size);
+	if (header->size == STREAM_UNKNOWN && header->kind == STREAM_UNDO)
+		return error_set(error, "undo log that does not say the size of its device");
+	if (header->data != STREAM_UNKNOWN && header->data > SIZE_LIMIT)
+		return error_set(error, "%ju data bytes to come", (uintmax_t)header->data);
 	if (header->base_size != STREAM_UNKNOWN && header->base_size > SIZE_LIMIT)
 		return error_set(error, "base of %ju bytes", (uintmax_t)header->base_size);
 	return true;
@@ -174,10 +178,23 @@ record_belongs(const struct record *record, enum stream_kind kind)
 	}
 }
 
+/* `old` by block hashes needs whole blocks, or a last one that is as short in the base. */
 static bool
-record_check_flags(const struct record *record, enum stream_kind kind, struct error *error)
+record_covers_blocks(const struct record *record, const struct stream_header *header)
+{
+	uint64_t end = record->offset + record->length;
+
+	if (record->offset % header->grid != 0)
+		return false;
+	return end % header->grid == 0 || (end == header->size && end == header->base_size);
+}
+
+static bool
+record_check_flags(const struct record *record, const struct stream_header *header,
+    struct error *error)
 {
 	bool range = record->type == RECORD_DATA || record->type == RECORD_ZERO;
+	enum stream_kind kind = header->kind;
 
 	if (record->flags == 0)
 		return true;
@@ -188,6 +205,9 @@ record_check_flags(const struct record *record, enum stream_kind kind, struct er
 		    record->flags);
 	if (record->length > STREAM_PAYLOAD_MAX)
 		return error_set(error, "checked record of %ju bytes", (uintmax_t)record->length);
+	if (record->flags == RECORD_OLD_HASHES && !record_covers_blocks(record, header))
+		return error_set(error, "%s record is checked by block hashes but covers no whole blocks",
+		    record_name(record->type));
 	return true;
 }
 
@@ -240,15 +260,14 @@ record_decode(struct record *record, const struct stream_header *header,
 	if (!record_belongs(record, header->kind))
 		return error_set(error, "%s record in a stream of kind %d",
 		    record_name(record->type), (int)header->kind);
-	if (!record_check_flags(record, header->kind, error))
-		return false;
 	range = record->type <= RECORD_BAD || record->type == RECORD_MAP;
 	if (range != (record->length > 0))
 		return error_set(error, "%s record of %ju bytes", record_name(record->type),
 		    (uintmax_t)record->length);
 	if (record->offset > SIZE_LIMIT || record->length > SIZE_LIMIT - record->offset)
 		return error_set(error, "%s record beyond any device", record_name(record->type));
-	return record_check_stored(record, header, error);
+	return record_check_flags(record, header, error) &&
+	    record_check_stored(record, header, error);
 }
 
 void

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "bytes.h"
+#include "check.h"
+#include "record.h"
+
+#define KIB	UINT64_C(1024)
+#define FAR	(UINT64_C(1) << 63)
+
+/* A device of 1 MiB and a base of 1 MiB - 512. */
+static struct stream_header
+header_of(enum stream_kind kind)
+{
+	struct stream_header header;
+
+	header_init(&header, kind, 1024 * KIB);
+	for (int i = 0; i < STREAM_ID_SIZE; i++)
+		header.id[i] = (unsigned char)(0xa0 + i);
+	header.base_size = 1024 * KIB - 512;
+	return header;
+}
+
+/* What went in comes out. */
+#define SAME(field)	CHECK_NUMBER(in.field, out.field)
+
+static void
+a_header_comes_back_as_it_went(void)
+{
+	struct stream_header out = header_of(STREAM_DELTA), in;
+	struct error error = { 0 };
+
+	out.minor = 7;
+	out.optional = UINT64_C(0x8000000000000001);
+	out.data = 4096;
+	out.grid = 4096;
+	out.payload_max = 16 << 20;
+	out.hash = STREAM_SHA256;
+	header_encode(&out);
+	memset(&in, 0xee, sizeof(in));
+	memcpy(in.bytes, out.bytes, STREAM_HEADER_MIN);
+
+	CHECK(header_decode(&in, &error));
+	CHECK(header_decode_rest(&in, &error));
+	SAME(minor);
+	SAME(length);
+	SAME(required);
+	SAME(optional);
+	CHECK(memcmp(in.id, out.id, STREAM_ID_SIZE) == 0);
+	SAME(size);
+	SAME(data);
+	SAME(grid);
+	SAME(payload_max);
+	SAME(kind);
+	SAME(hash);
+	SAME(base_size);
+}
+
+/* Value written at a place of a good header, the sum made right again, and what is said. */
+struct change {
+	const char *what;
+	int at, bytes;
+	uint64_t value;
+	const char *error;	/* NULL: it is accepted */
+};
+
+static const struct change header_changes[] = {
+	{ "magic", 3, 1, 'k', "not a block stream" },
+	{ "major 0", 8, 2, 0, "block stream of version 0, this program knows 1" },
+	{ "major 2", 8, 2, 2, "block stream of version 2, this program knows 1" },
+	{ "minor", 10, 2, 0xffff, NULL },
+	{ "length 127", 12, 4, 127, "header of 127 bytes" },
+	{ "length 129", 12, 4, 129, "header of 129 bytes" },
+	{ "length 135", 12, 4, 135, "header of 135 bytes" },
+	{ "length 136", 12, 4, 136, NULL },
+	{ "length 4096", 12, 4, 4096, NULL },
+	{ "length 4097", 12, 4, 4097, "header of 4097 bytes" },
+	{ "length 2^32-1", 12, 4, UINT32_MAX, "header of 4294967295 bytes" },
+	{ "zstd", 16, 8, 1, "the stream needs features that this version lacks (bits 0x1)" },
+	{ "striped", 16, 8, 2, "the stream needs features that this version lacks (bits 0x2)" },
+	{ "required bit 63", 16, 8, FAR,
+	    "the stream needs features that this version lacks (bits 0x8000000000000000)" },
+	{ "optional bits", 24, 8, UINT64_MAX, NULL },
+	{ "size 2^63", 48, 8, FAR, "device of 9223372036854775808 bytes" },
+	{ "size 2^63-1", 48, 8, FAR - 1, NULL },
+	{ "size unknown", 48, 8, UINT64_MAX, NULL },
+	{ "size 2^64-2", 48, 8, UINT64_MAX - 1, "device of 18446744073709551614 bytes" },
+	{ "data 2^63", 56, 8, FAR, "9223372036854775808 data bytes to come" },
+	{ "data unknown", 56, 8, UINT64_MAX, NULL },
+	{ "grid 0", 64, 4, 0, "grid of 0 bytes" },
+	{ "grid 2 KiB", 64, 4, 2048, "grid of 2048 bytes" },
+	{ "grid 4 KiB", 64, 4, 4096, NULL },
+	{ "grid 5000", 64, 4, 5000, "grid of 5000 bytes" },
+	{ "grid 1 MiB", 64, 4, 1 << 20, NULL },
+	{ "grid 2 MiB", 64, 4, 2 << 20, "grid of 2097152 bytes" },
+	{ "payload 0", 68, 4, 0, "largest payload of 0 bytes" },
+	{ "payload 1", 68, 4, 1, NULL },
+	{ "payload 16 MiB", 68, 4, 16 << 20, NULL },
+	{ "payload 16 MiB + 1", 68, 4, (16 << 20) + 1, "largest payload of 16777217 bytes" },
+	{ "payload 2^32-1", 68, 4, UINT32_MAX, "largest payload of 4294967295 bytes" },
+	{ "kind 0", 72, 1, 0, "unknown kind of stream 0" },
+	{ "kind 5", 72, 1, 5, "unknown kind of stream 5" },
+	{ "kind 255", 72, 1, 255, "unknown kind of stream 255" },
+	{ "hash 0", 73, 1, 0, "unknown kind of block hash 0" },
+	{ "hash 3", 73, 1, 3, "unknown kind of block hash 3" },
+	{ "reserved bytes of the stripe", 74, 4, UINT32_MAX, NULL },
+	{ "base 2^63", 80, 8, FAR, "base of 9223372036854775808 bytes" },
+	{ "base unknown", 80, 8, UINT64_MAX, NULL },
+	{ "reserved bytes", 112, 8, UINT64_MAX, NULL },
+};
+
+static void
+store(unsigned char *p, int bytes, uint64_t value)
+{
+	for (int i = 0; i < bytes; i++)
+		p[i] = (unsigned char)(value >> 8 * i);
+}
+
+static void
+a_header_is_checked_field_by_field(void)
+{
+	for (size_t i = 0; i < sizeof(header_changes) / sizeof(header_changes[0]); i++) {
+		const struct change *change = &header_changes[i];
+		struct stream_header header = header_of(STREAM_IMAGE);
+		struct error error = { 0 };
+
+		check_case = change->what;
+		header_encode(&header);
+		store(header.bytes + change->at, change->bytes, change->value);
+		store64(header.bytes + 120, sum64(header.bytes, 120));
+		CHECK_NUMBER(header_decode(&header, &error), change->error == NULL);
+		CHECK_TEXT(error.text, change->error != NULL ? change->error : "");
+	}
+	check_case = "";
+}
+
+static void
+an_undo_log_says_its_size(void)
+{
+	struct stream_header header = header_of(STREAM_UNDO);
+	struct error error = { 0 };
+
+	header_encode(&header);
+	CHECK(header_decode(&header, &error));
+	header.size = STREAM_UNKNOWN;
+	header_encode(&header);
+	CHECK(!header_decode(&header, &error));
+	CHECK_TEXT(error.text, "undo log that does not say the size of its device");
+}
+
+static void
+every_bit_of_a_header_is_under_its_sum(void)
+{
+	struct stream_header header = header_of(STREAM_IMAGE);
+
+	header_encode(&header);
+	for (int bit = 0; bit < 8 * STREAM_HEADER_MIN; bit++) {
+		struct error error = { 0 };
+
+		header.bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+		CHECK(!header_decode(&header, &error));
+		header.bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+	}
+}
+
+static void
+an_extension_has_its_own_sum(void)
+{
+	struct stream_header header = header_of(STREAM_IMAGE);
+	struct error error = { 0 };
+
+	header_encode(&header);
+	store32(header.bytes + 12, 160);
+	store64(header.bytes + 120, sum64(header.bytes, 120));
+	memset(header.bytes + 128, 'x', 24);
+	store64(header.bytes + 152, sum64(header.bytes + 128, 24));
+	CHECK(header_decode(&header, &error));
+	CHECK(header_decode_rest(&header, &error));
+
+	header.bytes[140] ^= 1;
+	CHECK(!header_decode_rest(&header, &error));
+	CHECK_TEXT(error.text, "header extension with a wrong checksum");
+}
+
+static void
+a_record_comes_back_as_it_went(void)
+{
+	struct stream_header header = header_of(STREAM_DELTA);
+	struct record in = { 0 }, out = {
+		.type = RECORD_DATA, .codec = RECORD_DEFLATE, .flags = RECORD_OLD_HASHES,
+		.sequence = UINT64_MAX, .offset = 64 * KIB, .length = 128 * KIB,
+		.stored = 128 * KIB - 1, .stored_sum = 0x80000001,
+		.sum = UINT64_C(0x8000000000000002), .old = UINT64_C(0x8000000000000003),
+	};
+	unsigned char bytes[RECORD_SIZE];
+	struct error error = { 0 };
+
+	record_encode(&out, header.id, bytes);
+
+	CHECK(record_decode(&in, &header, bytes, &error));
+	SAME(type);
+	SAME(codec);
+	SAME(flags);
+	SAME(sequence);
+	SAME(offset);
+	SAME(length);
+	SAME(stored);
+	SAME(stored_sum);
+	SAME(sum);
+	SAME(old);
+	for (int bit = 0; bit < 8 * RECORD_SIZE; bit++) {
+		bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+		CHECK(!record_decode(&in, &header, bytes, &error));
+		bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+	}
+	header.id[0] ^= 1;
+	memset(&error, 0, sizeof(error));
+	CHECK(!record_decode(&in, &header, bytes, &error));
+	CHECK_TEXT(error.text, "record header with a wrong checksum");
+}
+
+struct row {
+	enum stream_kind kind;
+	struct record record;
+	const char *error;	/* NULL: it is accepted */
+};
+
+#define R(kind, ...)	STREAM_ ## kind, { __VA_ARGS__ }
+#define DATA		.type = RECORD_DATA
+#define ZERO		.type = RECORD_ZERO
+#define BAD		.type = RECORD_BAD
+#define NOTE		.type = RECORD_NOTE
+#define MAP		.type = RECORD_MAP
+#define END		.type = RECORD_END
+#define ABORT		.type = RECORD_ABORT
+#define SPAN(at, size)	.offset = (at), .length = (size)
+#define PLAIN(at, size)	.offset = (at), .length = (size), .stored = (uint32_t)(size)
+
+static const struct row rows[] = {
+	{ R(IMAGE, .type = 0), "unknown record type 0" },
+	{ R(IMAGE, .type = 8), "unknown record type 8" },
+	{ R(IMAGE, .type = 255), "unknown record type 255" },
+	/* Which types a kind has. */
+	{ R(IMAGE, DATA, PLAIN(0, 512)), NULL },
+	{ R(DELTA, DATA, PLAIN(0, 512)), NULL },
+	{ R(UNDO, DATA, PLAIN(0, 512)), NULL },
+	{ R(MAP, DATA, PLAIN(0, 512)), "DATA record in a stream of kind 3" },
+	{ R(MAP, MAP, SPAN(0, 512), .stored = 16), NULL },
+	{ R(IMAGE, MAP, SPAN(0, 512), .stored = 16), "MAP record in a stream of kind 1" },
+	{ R(DELTA, MAP, SPAN(0, 512), .stored = 16), "MAP record in a stream of kind 2" },
+	{ R(UNDO, MAP, SPAN(0, 512), .stored = 16), "MAP record in a stream of kind 4" },
+	{ R(IMAGE, BAD, SPAN(0, 512)), NULL },
+	{ R(DELTA, BAD, SPAN(0, 512)), NULL },
+	{ R(MAP, BAD, SPAN(0, 512)), "BAD record in a stream of kind 3" },
+	{ R(UNDO, BAD, SPAN(0, 512)), "BAD record in a stream of kind 4" },
+	{ R(MAP, ZERO, SPAN(0, 512)), NULL },
+	{ R(UNDO, ZERO, SPAN(0, 512)), NULL },
+	{ R(MAP, NOTE), NULL },
+	{ R(UNDO, ABORT), NULL },
+	/* Lengths and bounds. */
+	{ R(IMAGE, DATA), "DATA record of 0 bytes" },
+	{ R(IMAGE, ZERO), "ZERO record of 0 bytes" },
+	{ R(IMAGE, BAD), "BAD record of 0 bytes" },
+	{ R(MAP, MAP), "MAP record of 0 bytes" },
+	{ R(IMAGE, NOTE, SPAN(0, 1)), "NOTE record of 1 bytes" },
+	{ R(IMAGE, END, SPAN(0, 1), .stored = 72), "END record of 1 bytes" },
+	{ R(IMAGE, ABORT, SPAN(0, 1)), "ABORT record of 1 bytes" },
+	{ R(IMAGE, ZERO, SPAN(0, FAR - 1)), NULL },
+	{ R(IMAGE, ZERO, SPAN(0, FAR)), "ZERO record beyond any device" },
+	{ R(IMAGE, ZERO, SPAN(1, FAR - 1)), "ZERO record beyond any device" },
+	{ R(IMAGE, ZERO, SPAN(FAR - 1, 1)), "ZERO record beyond any device" },
+	{ R(IMAGE, ZERO, SPAN(FAR, 1)), "ZERO record beyond any device" },
+	{ R(IMAGE, ZERO, SPAN(UINT64_MAX, 1)), "ZERO record beyond any device" },
+	{ R(IMAGE, ZERO, SPAN(4096, UINT64_MAX - 4095)), "ZERO record beyond any device" },
+	{ R(IMAGE, NOTE, .offset = FAR), "NOTE record beyond any device" },
+	/* Payloads. */
+	{ R(IMAGE, DATA, PLAIN(0, 256 * KIB)), NULL },
+	{ R(IMAGE, DATA, PLAIN(0, 256 * KIB + 1)),
+	    "DATA record with a payload of 262145 bytes, at most 262144 are allowed" },
+	{ R(IMAGE, DATA, SPAN(0, FAR - 1), .stored = 1),
+	    "DATA record with a payload of 9223372036854775807 bytes, at most 262144 are allowed" },
+	{ R(IMAGE, DATA, SPAN(0, 512), .stored = 511), "DATA record stores 511 bytes for 512" },
+	{ R(IMAGE, DATA, SPAN(0, 512), .stored = 513), "DATA record stores 513 bytes for 512" },
+	{ R(IMAGE, DATA, SPAN(0, 512), .stored = UINT32_MAX),
+	    "DATA record with a payload of 4294967295 bytes, at most 262144 are allowed" },
+	{ R(IMAGE, DATA, SPAN(0, 512), .codec = 1, .stored = 511), NULL },
+	{ R(IMAGE, DATA, SPAN(0, 512), .codec = 1, .stored = 512), "DATA record stores 512 bytes for 512" },
+	{ R(IMAGE, DATA, SPAN(0, 512), .codec = 1, .stored = 0), "DATA record stores 0 bytes for 512" },
+	{ R(IMAGE, DATA, PLAIN(0, 512), .codec = 2), "DATA record with unknown codec 2" },
+	{ R(IMAGE, DATA, PLAIN(0, 512), .codec = 255), "DATA record with unknown codec 255" },
+	{ R(IMAGE, NOTE, .codec = 1, .stored = 10), "NOTE record with unknown codec 1" },
+	{ R(IMAGE, ZERO, SPAN(0, 512), .codec = 1), "ZERO record with unknown codec 1" },
+	{ R(IMAGE, END, .codec = 1, .stored = 72), "END record with unknown codec 1" },
+	{ R(IMAGE, ZERO, SPAN(0, 512), .stored = 1),
+	    "ZERO record with a payload of 1 bytes, at most 0 are allowed" },
+	{ R(IMAGE, BAD, SPAN(0, 512), .stored = 512),
+	    "BAD record with a payload of 512 bytes, at most 0 are allowed" },
+	{ R(IMAGE, NOTE, .stored = 4096), NULL },
+	{ R(IMAGE, NOTE, .stored = 4097),
+	    "NOTE record with a payload of 4097 bytes, at most 4096 are allowed" },
+	{ R(IMAGE, ABORT, .stored = 4097),
+	    "ABORT record with a payload of 4097 bytes, at most 4096 are allowed" },
+	{ R(IMAGE, END, .stored = 72), NULL },
+	{ R(IMAGE, END, .stored = 4096), NULL },
+	{ R(IMAGE, END, .stored = 4097),
+	    "END record with a payload of 4097 bytes, at most 4096 are allowed" },
+	{ R(MAP, MAP, SPAN(0, 64 * KIB + 1), .stored = 32), NULL },
+	{ R(MAP, MAP, SPAN(0, 64 * KIB + 1), .stored = 16), "MAP record stores 16 bytes for 32" },
+	{ R(MAP, MAP, SPAN(0, 1024 * KIB * KIB), .stored = 1024 * 256), NULL },
+	{ R(MAP, MAP, SPAN(0, 1024 * KIB * KIB + 1), .stored = 16),
+	    "MAP record with a payload of 262160 bytes, at most 262144 are allowed" },
+	{ R(MAP, MAP, SPAN(0, FAR - 1), .stored = 16),
+	    "MAP record with a payload of 2251799813685248 bytes, at most 262144 are allowed" },
+	{ R(MAP, MAP, SPAN(0, 64 * KIB), .codec = 1, .stored = 15), NULL },
+	/* What the target holds. */
+	{ R(IMAGE, DATA, PLAIN(0, 512), .flags = 1), "DATA record with flags 0x1" },
+	{ R(IMAGE, DATA, PLAIN(0, 512), .flags = 2), "DATA record with flags 0x2" },
+	{ R(IMAGE, DATA, PLAIN(0, 512), .flags = 4), "unknown record flags 0x4" },
+	{ R(DELTA, DATA, PLAIN(0, 512), .flags = 3), "unknown record flags 0x3" },
+	{ R(DELTA, DATA, PLAIN(0, 512), .flags = 0x8000), "unknown record flags 0x8000" },
+	{ R(DELTA, DATA, PLAIN(512, 512), .flags = 1, .old = 5), NULL },
+	{ R(DELTA, ZERO, SPAN(512, 512), .flags = 1), NULL },
+	{ R(UNDO, DATA, PLAIN(512, 512), .flags = 1), NULL },
+	{ R(DELTA, BAD, SPAN(512, 512), .flags = 1), "BAD record with flags 0x1" },
+	{ R(DELTA, NOTE, .flags = 1), "NOTE record with flags 0x1" },
+	{ R(MAP, ZERO, SPAN(0, 512), .flags = 1), "ZERO record with flags 0x1" },
+	{ R(DELTA, ZERO, SPAN(0, 16 << 20), .flags = 1), NULL },
+	{ R(DELTA, ZERO, SPAN(0, (16 << 20) + 1), .flags = 1), "checked record of 16777217 bytes" },
+	{ R(DELTA, ZERO, SPAN(0, (16 << 20) + 1)), NULL },
+	{ R(DELTA, ZERO, SPAN(64 * KIB, 128 * KIB), .flags = 2), NULL },
+	{ R(DELTA, ZERO, SPAN(64 * KIB, 128 * KIB + 1), .flags = 2),
+	    "ZERO record is checked by block hashes but covers no whole blocks" },
+	{ R(DELTA, ZERO, SPAN(32 * KIB, 32 * KIB), .flags = 2),
+	    "ZERO record is checked by block hashes but covers no whole blocks" },
+	{ R(DELTA, ZERO, SPAN(960 * KIB, 64 * KIB - 512), .flags = 2),
+	    "ZERO record is checked by block hashes but covers no whole blocks" },
+};
+
+static void
+a_record_is_checked_field_by_field(void)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct stream_header header = header_of(rows[i].kind);
+		struct error error = { 0 };
+		unsigned char bytes[RECORD_SIZE];
+		struct record record;
+		char name[32];
+
+		snprintf(name, sizeof(name), "row %zu", i);
+		check_case = name;
+		record_encode(&rows[i].record, header.id, bytes);
+		CHECK_NUMBER(record_decode(&record, &header, bytes, &error), rows[i].error == NULL);
+		CHECK_TEXT(error.text, rows[i].error != NULL ? rows[i].error : "");
+		check_case = "";
+	}
+}
+
+static void
+block_hashes_reach_a_short_end_only_of_both_devices(void)
+{
+	struct stream_header header = header_of(STREAM_DELTA);
+	struct record record = {
+		DATA, .flags = RECORD_OLD_HASHES, PLAIN(960 * KIB, 64 * KIB - 512)
+	};
+	unsigned char bytes[RECORD_SIZE];
+	struct error error = { 0 };
+
+	record_encode(&record, header.id, bytes);
+	header.size = header.base_size;
+	CHECK(record_decode(&record, &header, bytes, &error));
+	header.base_size = 1024 * KIB;
+	CHECK(!record_decode(&record, &header, bytes, &error));
+	header.base_size = STREAM_UNKNOWN;
+	CHECK(!record_decode(&record, &header, bytes, &error));
+}
+
+static void
+sizes_of_maps_follow_grid_and_hash(void)
+{
+	struct stream_header header = header_of(STREAM_MAP);
+	struct record record = { MAP, SPAN(0, 3 * 4096 + 1) };
+
+	CHECK_NUMBER(record_plain_size(&record, &header), 16);
+	header.grid = 4096;
+	CHECK_NUMBER(record_plain_size(&record, &header), 64);
+	header.hash = STREAM_SHA256;
+	CHECK_NUMBER(record_plain_size(&record, &header), 128);
+}
+
+static void
+an_end_comes_back_and_may_grow(void)
+{
+	struct end_summary out = {
+		.size = 1, .records = 2, .data = 3, .zero = 4, .bad = 5,
+		.digest = "digest of device", .base_digest = "digest of a base",
+	}, in;
+	unsigned char payload[RECORD_END_SIZE + 8];
+	struct error error = { 0 };
+
+	end_encode(&out, payload);
+	CHECK(end_decode(&in, payload, RECORD_END_SIZE, &error));
+	CHECK(memcmp(&in, &out, sizeof(in)) == 0);
+	CHECK(end_decode(&in, payload, RECORD_END_SIZE + 8, &error));
+	CHECK(!end_decode(&in, payload, RECORD_END_SIZE - 1, &error));
+	CHECK_TEXT(error.text, "END record of 71 bytes");
+}
+
+int
+main(void)
+{
+	a_header_comes_back_as_it_went();
+	a_header_is_checked_field_by_field();
+	an_undo_log_says_its_size();
+	every_bit_of_a_header_is_under_its_sum();
+	an_extension_has_its_own_sum();
+	a_record_comes_back_as_it_went();
+	a_record_is_checked_field_by_field();
+	block_hashes_reach_a_short_end_only_of_both_devices();
+	sizes_of_maps_follow_grid_and_hash();
+	an_end_comes_back_and_may_grow();
+	CHECK_TEXT(record_name(RECORD_ABORT), "ABORT");
+	CHECK_TEXT(record_name(9), "unknown");
+	return check_done();
+}
