@@ -31,7 +31,7 @@ MANDIR ?= $(PREFIX)/share/man
 PKG_CONFIG ?= pkg-config
 
 # libdeflate has no .pc file in Debian 12 and is named by hand.
-NAMED = zlib libxxhash libmd libbsd
+NAMED = zlib libxxhash libmd libbsd expat
 
 CFLAGS ?= -O2 -g
 WARNINGS = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes \

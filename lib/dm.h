@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * dm: the kernel's device-mapper tables, read through its ioctl (linux/dm-ioctl.h).
+ *
+ * Devices are known by major:minor; no name is taken apart.  Nothing is changed.
+ */
+#ifndef DM_H
+#define DM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "error.h"
+#include "source.h"
+
+#define DM_PARAMS_MAX	1024
+
+/* The only target of a device, as its table or its status shows it. */
+struct dm_target {
+	char type[16];			/* "snapshot", "snapshot-origin", "era", … */
+	char params[DM_PARAMS_MAX];
+	uint64_t sectors;		/* of 512 bytes */
+	unsigned targets;		/* in the whole table; type and params are the first's */
+	bool read_only;
+};
+
+/*
+ * The table of a device, or with status its status.  False: error is filled; its number
+ * is ENXIO where the device is none of device-mapper's.
+ */
+bool dm_query(dev_t, bool status, struct dm_target *, struct error *);
+
+/* Call each for all devices of device-mapper until it returns false. */
+bool dm_each(bool (*each)(void *context, dev_t), void *context, struct error *);
+
+/* "253:1" at the beginning of text; *rest is behind it.  False if it is none. */
+bool dm_parse_device(const char *text, dev_t *, const char **rest);
+
+/*
+ * The path of a block device's node under /dev, at most size bytes.  False: error is
+ * filled.
+ */
+bool dm_device_path(dev_t, char *path, size_t size, struct error *);
+
+#endif

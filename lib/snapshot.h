@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * snapshot: a classic dm-snapshot, as the kernel's tables know it.
+ */
+#ifndef SNAPSHOT_H
+#define SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cow.h"
+#include "dm.h"
+#include "error.h"
+#include "source.h"
+
+struct snapshot {
+	const char *name;		/* the caller's; for messages */
+	dev_t device, origin, cow;
+	char origin_path[256], cow_path[256];
+	uint64_t size;			/* of the origin */
+	bool read_only;			/* it cannot be written to now */
+};
+
+/*
+ * Find origin and store of the snapshot at path.  Refused, with what to do instead, is
+ * what is no snapshot, or one that is invalid, overflowed, merging or transient.
+ */
+bool snapshot_open(struct snapshot *, const char *path, struct error *);
+
+/* Still whole?  Sectors in use, and of them for the list. */
+bool snapshot_check(const struct snapshot *, uint64_t *allocated, uint64_t *metadata,
+    struct error *);
+
+/* fsync every device through which the origin may have been written. */
+bool snapshot_flush_origin(const struct snapshot *, struct error *);
+
+/*
+ * Read the store until its list agrees with the kernel's count: exactly, where the
+ * status stood still meanwhile, else between before and after.
+ */
+bool snapshot_read(const struct snapshot *, struct source *store, struct cow *, struct error *);
+
+#endif
