@@ -86,6 +86,8 @@ $(UNIT_BATS): $(UNIT_PROGRAMS) Makefile
 			"$${unit#test-}" "$(abspath $(BUILD))" "$$unit"; \
 	done >$@
 
+units: $(UNIT_BATS)
+
 check: all $(UNIT_BATS)
 	$(BATS) $(UNIT_BATS) $(wildcard t/*.bats)
 
@@ -99,16 +101,22 @@ check-long: all $(UNIT_BATS) fuzz
 	$(LONG_BATS) $(wildcard t/long/*.bats)
 
 # Tests that bound memory or time read SANITIZER to know what they run.
-ASAN = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-TSAN = -fsanitize=thread -fno-omit-frame-pointer
+ASAN = BUILD=$(OUT)/asan BIN=$(OUT)/asan/bin \
+	MODE='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
+TSAN = BUILD=$(OUT)/tsan BIN=$(OUT)/tsan/bin MODE='-fsanitize=thread -fno-omit-frame-pointer'
 
-check-asan:
-	SANITIZER=address $(MAKE) BUILD=$(OUT)/asan BIN=$(OUT)/asan/bin MODE='$(ASAN)' check
+asan:
+	$(MAKE) $(ASAN) all units
 
-# Its shadow memory does not fit kernels that randomize widely.
-check-tsan:
-	SANITIZER=thread setarch -R $(MAKE) BUILD=$(OUT)/tsan BIN=$(OUT)/tsan/bin \
-		MODE='$(TSAN)' unit pipe
+tsan:
+	$(MAKE) $(TSAN) all units
+
+check-asan: asan
+	SANITIZER=address $(MAKE) $(ASAN) check
+
+# ThreadSanitizer's shadow memory does not fit kernels that randomize widely.
+check-tsan: tsan
+	SANITIZER=thread setarch -R $(MAKE) $(TSAN) unit pipe
 
 pipe: all
 	$(BATS) --filter 'the whole pipe' t/pipe.bats
@@ -170,6 +178,7 @@ clean:
 	rm -f $(FILTERS:%=$(BIN)/%)
 
 .PRECIOUS: $(BUILD)/%.o
-.PHONY: FORCE all check check-lab check-long check-asan check-tsan unit pipe coverage lint \
+.PHONY: FORCE all check check-lab check-long check-asan check-tsan asan tsan units unit pipe \
+	coverage lint \
 	fuzz fuzzers demo static install uninstall dist clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
