@@ -131,7 +131,7 @@ MANUALS = $(wildcard filters/*.1 lib/*.5)
 
 lint:
 	shellcheck -x $(SHELL_SCRIPTS)
-	shellcheck -e SC2030,SC2031,SC2154,SC2034,SC2314 t/helpers.bash $(wildcard t/*.bats t/*/*.bats)
+	shellcheck -S warning -e SC2030,SC2031,SC2154,SC2034,SC2314 t/helpers.bash $(wildcard t/*.bats t/*/*.bats)
 	mandoc -Tlint -Wwarning $(MANUALS)
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -D_GNU_SOURCE -Ilib \
 		--enable=warning,performance,portability --suppress=missingIncludeSystem filters lib
@@ -179,6 +179,5 @@ clean:
 
 .PRECIOUS: $(BUILD)/%.o
 .PHONY: FORCE all check check-lab check-long check-asan check-tsan asan tsan units unit pipe \
-	coverage lint \
-	fuzz fuzzers demo static install uninstall dist clean
+	coverage lint fuzz fuzzers demo static install uninstall dist clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

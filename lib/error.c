@@ -6,6 +6,9 @@
 
 #include "error.h"
 
+static void error_fill(struct error *, const char *, va_list)
+    __attribute__((format(printf, 2, 0)));
+
 static void
 error_fill(struct error *error, const char *format, va_list arguments)
 {

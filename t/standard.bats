@@ -122,9 +122,9 @@ same_but_id() {
 
 @test "a target that was opened while standard error was closed gets no message" {
 	make_noise target 1M
-	head -c 70000 stream >cut
+	head -c 70000 stream >short
 
-	run -2 bash -c 'blkwrite target <cut 2>&-'
+	run -2 bash -c 'blkwrite target <short 2>&-'
 
 	is_zero target 0 1048576
 }
