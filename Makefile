@@ -151,6 +151,10 @@ $(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/t/fuzz/%.o $(LIBRARY)
 demo: all
 	BIN=$(abspath $(BIN)) scripts/demo
 
+# For scripts that want to know.
+filters:
+	@echo $(FILTERS)
+
 # --- delivery ---------------------------------------------------------------------
 
 static:
@@ -178,6 +182,6 @@ clean:
 	rm -f $(FILTERS:%=$(BIN)/%)
 
 .PRECIOUS: $(BUILD)/%.o
-.PHONY: FORCE all check check-lab check-long check-asan check-tsan asan tsan units unit pipe \
+.PHONY: FORCE all filters check check-lab check-long check-asan check-tsan asan tsan units unit pipe \
 	coverage lint fuzz fuzzers demo static install uninstall dist clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
