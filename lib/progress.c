@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io.h"
@@ -27,6 +28,7 @@ struct progress {
 	void (*on_signal)(int);
 	enum style style;
 	atomic_bool running;
+	atomic_bool stuck;		/* dying, and somebody waits for stderr with the lock */
 	pthread_t thread;
 	int signals;			/* a signalfd */
 	int wake;			/* an eventfd that progress_stop writes to */
@@ -114,11 +116,11 @@ progress_line_width(void)
 
 /*
  * Under the lock: write text and newline (or, with redraw, only the line itself) in
- * place of what is drawn, in one piece.  Unless it must, what would have to wait for
- * the other side is left out.
+ * place of what is drawn, in one piece.  What the other side does not take within so
+ * many milliseconds (-1: whenever it likes) is left out.
  */
 static void
-progress_write(const char *text, bool redraw, bool must)
+progress_write(const char *text, bool redraw, int patience)
 {
 	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
 	char out[4 * PROGRESS_LINE];
@@ -126,7 +128,7 @@ progress_write(const char *text, bool redraw, bool must)
 	unsigned drawn = progress.drawn < width ? progress.drawn : width;
 	size_t used = 0;
 
-	if (!must && (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0))
+	if (patience >= 0 && (poll(&ready, 1, patience) != 1 || (ready.revents & POLLOUT) == 0))
 		return;
 	if (drawn > 0 && !redraw)
 		used = (size_t)snprintf(out, sizeof(out), "\r%*s\r", (int)drawn, "");
@@ -163,31 +165,40 @@ progress_release(void)
 		(void)fcntl(STDERR_FILENO, F_SETLK, &lock);
 }
 
-/* What is due at each interval. */
 static void
-progress_tick(void)
+progress_print(int patience)
 {
 	char line[PROGRESS_LINE];
 
+	if (atomic_load(&progress.stuck))
+		return;
 	pthread_mutex_lock(&progress.lock);
-	if (progress.style == STYLE_REDRAW && progress_claim()) {
-		progress_line(line, sizeof(line), progress_line_width());
-		progress_write(line, true, false);
-	} else if (progress.style == STYLE_LINES) {
-		progress_line(line, sizeof(line), 0);
-		progress_write(line, false, false);
-	}
+	progress_line(line, sizeof(line), 0);
+	progress_write(line, false, patience);
 	pthread_mutex_unlock(&progress.lock);
 }
 
 void
 progress_show(void)
 {
+	progress_print(1000);
+}
+
+/* What is due at each interval. */
+static void
+progress_tick(void)
+{
 	char line[PROGRESS_LINE];
 
+	if (progress.style == STYLE_LINES) {
+		progress_print(0);
+		return;
+	}
 	pthread_mutex_lock(&progress.lock);
-	progress_line(line, sizeof(line), 0);
-	progress_write(line, false, false);
+	if (progress_claim()) {
+		progress_line(line, sizeof(line), progress_line_width());
+		progress_write(line, true, 0);
+	}
 	pthread_mutex_unlock(&progress.lock);
 }
 
@@ -203,22 +214,36 @@ progress_warn(const char *format, ...)
 	vsnprintf(text + used, sizeof(text) - (size_t)used, format, arguments);
 	va_end(arguments);
 	pthread_mutex_lock(&progress.lock);
-	progress_write(text, false, true);
+	progress_write(text, false, -1);
 	pthread_mutex_unlock(&progress.lock);
 }
 
-/* End the line that is drawn, clean up, and die by the signal. */
+/* End the line that is drawn. */
+static void
+progress_end_line(void)
+{
+	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec++;
+	if (pthread_mutex_timedlock(&progress.lock, &until) != 0) {
+		atomic_store(&progress.stuck, true);
+		return;
+	}
+	if (progress.drawn > 0 && poll(&ready, 1, 0) == 1)
+		(void)write_full(STDERR_FILENO, "\n", 1);
+	progress.drawn = 0;
+	pthread_mutex_unlock(&progress.lock);
+}
+
+/* Clean up, and die by the signal, whatever others wait for. */
 static void
 progress_die(int number)
 {
 	sigset_t set;
 
-	pthread_mutex_lock(&progress.lock);
-	if (progress.drawn > 0)
-		(void)write_full(STDERR_FILENO, "\n", 1);
-	progress.drawn = 0;
-	progress.style = STYLE_SILENT;
-	pthread_mutex_unlock(&progress.lock);
+	progress_end_line();
 	if (progress.on_signal != NULL)
 		progress.on_signal(number);
 	signal(number, SIG_DFL);
@@ -258,7 +283,7 @@ progress_main(void *unused)
 		if (n > 0 && read(progress.signals, &info, sizeof(info)) == sizeof(info)) {
 			if (info.ssi_signo != SIGUSR1)
 				progress_die((int)info.ssi_signo);
-			progress_show();
+			progress_print(0);
 		} else if (progress.style != STYLE_SILENT && clock_seconds() >= due) {
 			progress_tick();
 			due += progress.options.interval;
@@ -306,12 +331,16 @@ progress_start(const struct progress_options *options, void (*on_signal)(int))
 
 	progress.options = *options;
 	progress.on_signal = on_signal;
-	if (options->plain)
+	if (options->quiet)
+		progress.style = STYLE_SILENT;
+	else if (options->plain)
 		progress.style = STYLE_LINES;
 	else if (options->redraw || isatty(STDERR_FILENO))
 		progress.style = STYLE_REDRAW;
 	else
 		progress.style = options->lines ? STYLE_LINES : STYLE_SILENT;
+	if (options->claim && progress.style == STYLE_REDRAW)
+		(void)progress_claim();
 	progress.since = clock_seconds();
 	rate_start(&progress.rate, RATE_SPAN, progress.since, 0);
 	rate_start(&progress.trend, ETA_SPAN, progress.since, 0);
@@ -341,7 +370,7 @@ progress_stop(void)
 	pthread_join(progress.thread, NULL);
 	pthread_mutex_lock(&progress.lock);
 	if (progress.drawn > 0)
-		progress_write("", false, true);
+		progress_write("", false, -1);
 	progress_release();
 	pthread_mutex_unlock(&progress.lock);
 	close(progress.signals);

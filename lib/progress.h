@@ -26,6 +26,8 @@ struct progress_options {
 	bool lines;		/* where stderr is no terminal, print a line each interval */
 	bool redraw;		/* redraw one line, even where stderr is no terminal */
 	bool plain;		/* print a line each interval, even where it is one */
+	bool quiet;		/* show nothing but what USR1 asks for */
+	bool claim;		/* take the terminal before others do, not only to draw */
 	double delay;		/* seconds before anything is shown: 2 */
 	double interval;	/* seconds between redraws: 1 */
 
@@ -61,7 +63,10 @@ uint64_t progress_done(void);
 /* Print "program: text" like warnx(3), on a line of its own whatever is drawn. */
 void progress_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Print the line as it stands now, on a line of its own: what USR1 does. */
+/*
+ * Print the line as it stands now, on a line of its own: what USR1 does, but it waits up
+ * to a second for a stderr that takes no bytes.
+ */
 void progress_show(void);
 
 /*

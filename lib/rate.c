@@ -30,6 +30,12 @@ rate_measure(struct rate *rate, double now, uint64_t position)
 	rate->position = position;
 }
 
+void
+rate_skip(struct rate *rate, double now)
+{
+	rate->last = now;
+}
+
 double
 rate_value(const struct rate *rate)
 {

@@ -20,6 +20,9 @@ void rate_start(struct rate *, double span, double now, uint64_t position);
 /* Now it is there.  A position behind the last counts as no movement. */
 void rate_measure(struct rate *, double now, uint64_t position);
 
+/* Let the time since the last measurement not count. */
+void rate_skip(struct rate *, double now);
+
 /* Less than 0 while nothing was measured. */
 double rate_value(const struct rate *);
 

@@ -86,13 +86,19 @@ header_check(const struct stream_header *header, struct error *error)
 }
 
 bool
+header_sum_holds(const struct stream_header *header)
+{
+	return load64(header->bytes + 120) == sum64(header->bytes, 120);
+}
+
+bool
 header_decode(struct stream_header *header, struct error *error)
 {
 	const unsigned char *p = header->bytes;
 
 	if (memcmp(p, STREAM_MAGIC, STREAM_MAGIC_SIZE) != 0)
 		return error_set(error, "not a block stream");
-	if (load64(p + 120) != sum64(p, 120))
+	if (!header_sum_holds(header))
 		return error_set(error, "header with a wrong checksum");
 	if (load16(p + 8) != 1)
 		return error_set(error, "block stream of version %u, this program knows 1",

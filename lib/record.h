@@ -87,6 +87,9 @@ void header_init(struct stream_header *, enum stream_kind, uint64_t size);
 /* Encode into header->bytes, as version 1.0 with length 128. */
 void header_encode(struct stream_header *);
 
+/* True if the sum over header->bytes[0 … 127] holds: what is wrong then was meant so. */
+bool header_sum_holds(const struct stream_header *);
+
 /*
  * Decode header->bytes[0 … 127] and, once all header->length bytes are there (see
  * header_decode_rest), check the bytes behind.  False: error says why.

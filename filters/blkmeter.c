@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * blkmeter: pass standard input on to standard output, and show how far it is.
+ *
+ * Success means that every byte was passed on unchanged and, where they are a block
+ * stream, that it was whole as far as its headers tell: the END record was seen.
+ */
+#include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arguments.h"
+#include "error.h"
+#include "flow.h"
+#include "gauge.h"
+#include "io.h"
+#include "meter.h"
+#include "progress.h"
+#include "size.h"
+#include "throttle.h"
+
+/* Milliseconds of silence after END that are taken for end of file. */
+#define AFTER_END	1000
+
+/* What one step passes at most. */
+#define PASS_MAX	(1 << 30)
+
+#define RING_MIN	4096
+#define RING_MAX	(UINT64_C(1) << 46)
+
+struct options {
+	bool raw, force, quiet, numeric, bytes, json;
+	const char *rate;
+	uint64_t ring;
+	double interval, watchdog;	/* seconds; watchdog 0 is none */
+};
+
+/* One a process: the callbacks of progress have no argument. */
+struct metering {
+	struct options options;
+	bool displayed;			/* people look at it */
+	struct flow flow;
+	struct meter meter;
+	struct gauge gauge;
+	struct throttle throttle;
+	bool faulty;			/* the stream's fault was said */
+	atomic_bool ended;		/* nothing needs to come any more */
+	atomic_bool finished;		/* the last line was shown */
+	_Atomic(const char *) state;
+};
+
+static struct metering metering = { .options.interval = 1, .state = "running" };
+
+static void parse_options(int, char **, struct options *);
+static bool parse_option(int, struct options *, struct error *);
+static bool parse_seconds(const char *, const char *, double, double *, struct error *);
+static void start_display(const struct options *);
+static void start_watchdog(void);
+static void pass_all(void);
+static size_t pass_limit(uint64_t);
+static void say_faults(void);
+static void fail(const char *) __attribute__((noreturn));
+static int finish(void);
+static void show_last(const char *);
+static void usage(void) __attribute__((noreturn));
+
+int
+main(int argc, char **argv)
+{
+	struct options *options = &metering.options;
+	struct error error = { 0 };
+	sigset_t broken_pipe;
+
+	if (!io_claim_standard())
+		err(2, "/dev/null");
+	gauge_open(&metering.gauge, &metering.meter);
+	parse_options(argc, argv, options);
+	if (!throttle_open(&metering.throttle, options->rate != NULL ? options->rate : "0", &error))
+		errx(2, "%s", error.text);
+
+	/* A broken pipe is told before it kills: see fail. */
+	sigemptyset(&broken_pipe);
+	sigaddset(&broken_pipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &broken_pipe, NULL);
+
+	meter_open(&metering.meter, "standard input", options->raw);
+	start_display(options);
+	if (!flow_open(&metering.flow, STDIN_FILENO, STDOUT_FILENO, options->ring))
+		fail("memory");
+	if (options->watchdog > 0)
+		start_watchdog();
+	pass_all();
+	return finish();
+}
+
+static void
+parse_options(int argc, char **argv, struct options *options)
+{
+	static const struct option names[] = {
+		{ "size", required_argument, NULL, 's' },
+		{ "rate-limit", required_argument, NULL, 'L' },
+		{ "buffer-size", required_argument, NULL, 'B' },
+		{ "name", required_argument, NULL, 'N' },
+		{ "interval", required_argument, NULL, 'i' },
+		{ "force", no_argument, NULL, 'f' },
+		{ "quiet", no_argument, NULL, 'q' },
+		{ "numeric", no_argument, NULL, 'n' },
+		{ "bytes", no_argument, NULL, 'b' },
+		{ "raw", no_argument, NULL, 'R' },
+		{ "json", no_argument, NULL, 'J' },
+		{ "watchdog", required_argument, NULL, 'W' },
+		{ "progress", no_argument, NULL, 'p' },
+		{ "timer", no_argument, NULL, 't' },
+		{ "eta", no_argument, NULL, 'e' },
+		{ "rate", no_argument, NULL, 'r' },
+		{ "average-rate", no_argument, NULL, 'a' },
+		{ NULL, 0, NULL, 0 }
+	};
+	struct error error = { 0 };
+	bool good = true;
+	int option, index;
+
+	for (;;) {
+		index = -1;
+		option = getopt_long(argc, argv, "abefnpqrtB:L:N:i:s:", names, &index);
+		if (option == -1)
+			break;
+		good = good && parse_option(option, options, &error);
+	}
+	if (!good)
+		errx(2, "%s", error.text);
+	if (argc != optind || (options->json && options->numeric))
+		usage();
+	metering.gauge.style = options->json ? GAUGE_JSON : !options->numeric ? GAUGE_LINE :
+	    options->bytes ? GAUGE_BYTES : GAUGE_PERCENT;
+}
+
+static bool
+parse_option(int option, struct options *options, struct error *error)
+{
+	switch (option) {
+	case 's':
+		return argument_size("-s", optarg, &metering.gauge.size, error);
+	case 'L':
+		options->rate = optarg;
+		return true;
+	case 'B':
+		if (!argument_size("-B", optarg, &options->ring, error))
+			return false;
+		if (options->ring < RING_MIN || options->ring > RING_MAX)
+			return error_set(error, "-B: %s: at least 4K, at most 64T", optarg);
+		return true;
+	case 'N':
+		metering.gauge.name = optarg;
+		for (; *optarg != '\0'; optarg++)
+			if ((unsigned char)*optarg < ' ' || *optarg == 0x7f)
+				return error_set(error, "-N: a name of printable characters");
+		return true;
+	case 'i':
+		return parse_seconds("-i", optarg, 3600, &options->interval, error);
+	case 'W':
+		return parse_seconds("--watchdog", optarg, 1e9, &options->watchdog, error);
+	case 'f':
+		options->force = true;
+		return true;
+	case 'q':
+		options->quiet = true;
+		return true;
+	case 'n':
+		options->numeric = true;
+		return true;
+	case 'b':
+		options->bytes = true;
+		return true;
+	case 'R':
+		options->raw = true;
+		return true;
+	case 'J':
+		options->json = true;
+		return true;
+	case 'p': case 't': case 'e': case 'r': case 'a':
+		return true;		/* pv's: what they ask for is shown anyway */
+	default:
+		usage();
+	}
+}
+
+/* "10", "0.5": from a tenth of a second on. */
+static bool
+parse_seconds(const char *option, const char *text, double most, double *seconds,
+    struct error *error)
+{
+	char *end;
+
+	*seconds = strtod(text, &end);
+	if (text[strspn(text, "0123456789.")] != '\0' || end == text || *end != '\0' ||
+	    !(*seconds >= 0.1 && *seconds <= most))
+		return error_set(error, "%s: %s: no number of seconds from 0.1 to %.0f", option, text,
+		    most);
+	return true;
+}
+
+static void
+render(char *out, size_t size, unsigned width)
+{
+	gauge_line(&metering.gauge, atomic_load(&metering.state), out, size, width);
+}
+
+static void
+interrupted(int number)
+{
+	(void)number;
+	show_last("interrupted");
+}
+
+static void
+start_display(const struct options *options)
+{
+	bool lines = metering.gauge.style != GAUGE_LINE;
+	struct progress_options progress = {
+		.program = "blkmeter",
+		.redraw = options->force,
+		.plain = lines,
+		.quiet = options->quiet,
+		.claim = true,
+		.delay = lines ? options->interval : fmin(options->interval, 0.5),
+		.interval = options->interval,
+		.render = render,
+	};
+
+	metering.displayed = !lines && !options->quiet && (options->force || isatty(STDERR_FILENO));
+	if (!progress_start(&progress, interrupted))
+		err(2, "threads");
+}
+
+/*
+ * Counts ticks instead of reading the clock, so that whoever stops this process for a
+ * while and lets it go on finds it alive.
+ */
+static void *
+watch(void *unused)
+{
+	double seconds = metering.options.watchdog, tick = fmin(seconds / 4, 1), silent = 0;
+	struct timespec pause = { (time_t)tick, (long)((tick - floor(tick)) * 1e9) };
+	uint64_t last = 0;
+
+	(void)unused;
+	while (silent < seconds) {
+		uint64_t wire;
+
+		nanosleep(&pause, NULL);
+		wire = atomic_load(&metering.meter.wire);
+		silent = wire == last ? silent + tick : 0;
+		last = wire;
+		if (atomic_load(&metering.ended))
+			return NULL;
+	}
+	progress_warn("no byte has moved for %g seconds, after %ju bytes", seconds, (uintmax_t)last);
+	show_last("stalled");
+	_exit(2);
+}
+
+static void
+start_watchdog(void)
+{
+	pthread_t thread;
+
+	errno = pthread_create(&thread, NULL, watch, NULL);
+	if (errno != 0)
+		fail("threads");
+	pthread_detach(thread);
+}
+
+/* Pass everything on, to the end of file or what stands for it. */
+static void
+pass_all(void)
+{
+	unsigned char bytes[METER_WANTS_MAX];
+	struct meter *meter = &metering.meter;
+	struct flow *flow = &metering.flow;
+	ssize_t n;
+
+	do {
+		size_t wants = meter_wants(meter);
+		uint64_t limit = pass_limit(wants > 0 ? wants : meter_passes(meter));
+
+		n = flow_pass(flow, wants > 0 ? bytes : NULL, limit,
+		    meter->state == METER_AFTER ? AFTER_END : -1);
+		if (n > 0 && wants > 0)
+			meter_see(meter, bytes, (size_t)n);
+		else if (n > 0)
+			meter_pass(meter, (uint64_t)n);
+		if (n > 0)
+			throttle_spend(&metering.throttle, (uint64_t)n);
+		if (meter->state == METER_AFTER)
+			atomic_store(&metering.ended, true);
+		say_faults();
+	} while (n > 0);
+
+	/* After END both silence and a reader that has seen enough are as good as its end. */
+	if (n == -1 && !(meter->state == METER_AFTER && (errno == ETIMEDOUT || errno == EPIPE)))
+		fail(errno == EPIPE || flow->output_failed ? "standard output" : "standard input");
+}
+
+/* How many of so many bytes may go now; waits until it is at least one. */
+static size_t
+pass_limit(uint64_t length)
+{
+	struct throttle *throttle = &metering.throttle;
+
+	if (length > PASS_MAX)
+		length = PASS_MAX;
+	for (;;) {
+		double now = clock_seconds(), wait;
+		struct error error = { 0 };
+		uint64_t grant;
+
+		if (!throttle_look(throttle, now, &error) && error.set)
+			progress_warn("%s; the rate stays %ju bytes a second", error.text,
+			    (uintmax_t)throttle->rate);
+		grant = throttle_grant(throttle, now, length, &wait);
+		if (grant > 0)
+			return (size_t)grant;
+		if (!flow_sleep(&metering.flow, wait))
+			fail("standard output");
+	}
+}
+
+/* A fault is said at once, what is merely not understood only to who looks on. */
+static void
+say_faults(void)
+{
+	struct meter *meter = &metering.meter;
+
+	if (meter->fault.set && !metering.faulty) {
+		progress_warn("%s%s", meter->fault.text,
+		    meter->state == METER_PLAIN ? "; the rest is passed on as plain bytes" : "");
+		metering.faulty = true;
+	}
+	if (meter->foreign.set) {
+		if (metering.displayed)
+			progress_warn("%s; metering plain bytes", meter->foreign.text);
+		meter->foreign.set = false;
+	}
+}
+
+/*
+ * Die of errno.  Where nobody reads the output any more that is by SIGPIPE, as any
+ * filter does, unless our parent wants that ignored.
+ */
+static void
+fail(const char *what)
+{
+	int number = errno;
+	sigset_t set;
+
+	atomic_store(&metering.ended, true);
+	show_last("failed");
+	progress_stop();
+	if (number == EPIPE) {
+		sigemptyset(&set);
+		sigaddset(&set, SIGPIPE);
+		raise(SIGPIPE);
+		pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	}
+	errno = number;
+	err(2, "%s", what);
+}
+
+static int
+finish(void)
+{
+	static const char *const states[] = {
+		[METER_SOUND] = "done", [METER_BROKEN] = "broken", [METER_ABORTED] = "aborted",
+		[METER_CUT] = "cut",
+	};
+	struct meter *meter = &metering.meter;
+	char summary[256];
+
+	atomic_store(&metering.ended, true);
+	meter_end(meter);
+	say_faults();
+	if (close(STDOUT_FILENO) == -1)
+		fail("standard output");
+	show_last(states[atomic_load(&meter->fault_kind)]);
+	progress_stop();
+	if (metering.displayed)
+		fprintf(stderr, "%s: %s%s\n", metering.gauge.name != NULL ? metering.gauge.name :
+		    "blkmeter", meter->fault.set ? "bad after " : "",
+		    gauge_summary(&metering.gauge, summary, sizeof(summary)));
+	return meter->fault.set ? 2 : 0;
+}
+
+/* The last line of numbers or JSON says how it ended. */
+static void
+show_last(const char *state)
+{
+	if (atomic_exchange(&metering.finished, true))
+		return;
+	atomic_store(&metering.state, state);
+	if (metering.gauge.style != GAUGE_LINE && !metering.options.quiet)
+		progress_show();
+}
+
+static void
+usage(void)
+{
+	fprintf(stderr, "usage: blkmeter [-abefnpqrt] [-B bytes] [-i seconds] [-L rate | @file] "
+	    "[-N name]\n"
+	    "                [-s size] [--json] [--raw] [--watchdog seconds]\n");
+	exit(2);
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "flow.h"
+#include "io.h"
+#include "ring.h"
+
+/* What one system call moves at most: all of a wide pipe; what stays in the cache. */
+#define SPLICE_SIZE	IO_PIPE_SIZE
+#define BUFFER_SIZE	(256 << 10)
+
+static void *flow_fill(void *);
+
+bool
+flow_open(struct flow *flow, int in, int out, size_t ring_size)
+{
+	pthread_t thread;
+	int failed;
+
+	memset(flow, 0, sizeof(*flow));
+	flow->in = in;
+	flow->out = out;
+	flow->spliced = true;
+	pipe_widen(in);
+	pipe_widen(out);
+	flow->buffer = buffer_create(BUFFER_SIZE);
+	if (flow->buffer == NULL)
+		return false;
+	if (ring_size == 0)
+		return true;
+	flow->ring = ring_create(ring_size);
+	if (flow->ring == NULL)
+		return false;
+	failed = pthread_create(&thread, NULL, flow_fill, flow);
+	if (failed != 0) {
+		errno = failed;
+		return false;
+	}
+	pthread_detach(thread);
+	return true;
+}
+
+/* Wait for input, and for the end of the output's reader.  False with errno set. */
+static bool
+flow_wait_input(const struct flow *flow, int timeout)
+{
+	struct pollfd wait[2] = {
+		{ .fd = flow->in, .events = POLLIN },
+		{ .fd = flow->out, .events = 0 },
+	};
+
+	for (;;) {
+		int n = poll(wait, 2, timeout);
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = ETIMEDOUT;
+		if (n <= 0)
+			return false;
+		if ((wait[1].revents & (POLLERR | POLLHUP)) != 0) {
+			errno = EPIPE;
+			return false;
+		}
+		if (wait[0].revents != 0)
+			return true;
+		wait[1].fd = -1;	/* POLLNVAL: a write will say so */
+	}
+}
+
+static bool
+flow_wait_output(const struct flow *flow)
+{
+	struct pollfd wait = { .fd = flow->out, .events = POLLOUT };
+
+	while (poll(&wait, 1, -1) == -1)
+		if (errno != EINTR)
+			return false;
+	return true;
+}
+
+/* Read what is there, without waiting any longer than for it. */
+static ssize_t
+flow_read(const struct flow *flow, void *data, size_t length, int timeout)
+{
+	ssize_t n;
+
+	do {
+		if (!flow_wait_input(flow, timeout))
+			return -1;
+		n = read(flow->in, data, length);
+	} while (n == -1 && (errno == EINTR || errno == EAGAIN));
+	return n;
+}
+
+/* The thread that fills the ring.  It is the one that waits for input, so it watches. */
+static void *
+flow_fill(void *argument)
+{
+	struct flow *flow = argument;
+	unsigned char *space;
+
+	for (;;) {
+		size_t length = ring_space(flow->ring, &space);
+		ssize_t n = flow_read(flow, space, length < BUFFER_SIZE ? length : BUFFER_SIZE, -1);
+
+		if (n <= 0) {
+			ring_close(flow->ring, n == 0 ? 0 : errno);
+			return NULL;
+		}
+		ring_fill(flow->ring, (size_t)n);
+	}
+}
+
+static bool
+flow_write(struct flow *flow, const void *data, size_t length)
+{
+	flow->output_failed = !write_full(flow->out, data, length);
+	return !flow->output_failed;
+}
+
+static ssize_t
+flow_pass_ring(struct flow *flow, void *copy, size_t length, int timeout)
+{
+	unsigned char *data;
+	ssize_t n = ring_data(flow->ring, &data, timeout);
+
+	if (n <= 0)
+		return n;
+	if ((size_t)n > length)
+		n = (ssize_t)length;
+	if (n > BUFFER_SIZE)
+		n = BUFFER_SIZE;
+	if (copy != NULL)
+		memcpy(copy, data, (size_t)n);
+	if (!flow_write(flow, data, (size_t)n))
+		return -1;
+	ring_empty(flow->ring, (size_t)n);
+	return n;
+}
+
+static ssize_t
+flow_pass_buffer(struct flow *flow, void *copy, size_t length, int timeout)
+{
+	unsigned char *data = copy != NULL ? copy : flow->buffer;
+	ssize_t n;
+
+	if (copy == NULL && length > BUFFER_SIZE)
+		length = BUFFER_SIZE;
+	n = flow_read(flow, data, length, timeout);
+	if (n > 0 && !flow_write(flow, data, (size_t)n))
+		return -1;
+	return n;
+}
+
+/*
+ * Nothing has moved where it fails, or where these two cannot be spliced.  A splice that
+ * waits would not see the output's reader go, so poll does the waiting, for the side that
+ * is not ready; where both are said to be and still nothing moves, the kernel waits after
+ * all.
+ */
+static ssize_t
+flow_pass_splice(struct flow *flow, size_t length, int timeout)
+{
+	unsigned flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
+	ssize_t n;
+	int tries;
+
+	if (length > SPLICE_SIZE)
+		length = SPLICE_SIZE;
+	for (tries = 0;; tries++) {
+		if (!flow_wait_input(flow, timeout))
+			return -1;
+		n = splice(flow->in, NULL, flow->out, NULL, length, flags);
+		if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+			return n;
+		if (!flow_wait_output(flow))
+			return -1;
+		if (tries == 16)
+			flags = SPLICE_F_MOVE;
+	}
+}
+
+ssize_t
+flow_pass(struct flow *flow, void *data, size_t length, int timeout)
+{
+	ssize_t n;
+
+	flow->output_failed = false;
+	if (flow->ring != NULL)
+		return flow_pass_ring(flow, data, length, timeout);
+	if (data == NULL && flow->spliced) {
+		n = flow_pass_splice(flow, length, timeout);
+		if (n >= 0 || errno == EPIPE || errno == ETIMEDOUT)
+			return n;
+		/* Refused, or failed: plain reads and writes can tell which side it was. */
+		flow->spliced = false;
+	}
+	return flow_pass_buffer(flow, data, length, timeout);
+}
+
+bool
+flow_sleep(struct flow *flow, double seconds)
+{
+	struct pollfd wait = { .fd = flow->out, .events = 0 };
+	struct timespec time;
+
+	time.tv_sec = (time_t)seconds;
+	time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
+	if (ppoll(&wait, 1, &time, NULL) <= 0)
+		return true;
+	if ((wait.revents & (POLLERR | POLLHUP)) != 0) {
+		errno = EPIPE;
+		return false;
+	}
+	(void)nanosleep(&time, NULL);
+	return true;
+}

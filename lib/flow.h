@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * flow: moves bytes from one descriptor to another, inside the kernel where one of
+ * them is a pipe and nobody needs to see them, and through a ring in memory on demand.
+ *
+ * Whoever waits for input also watches that the reader of the output is still there.
+ */
+#ifndef FLOW_H
+#define FLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct ring;
+
+struct flow {
+	int in, out;
+	bool spliced;			/* splice(2) has not been refused so far */
+	unsigned char *buffer;		/* for what is not spliced */
+	struct ring *ring;		/* NULL without */
+	bool output_failed;		/* the last error was the output's */
+};
+
+/*
+ * Start, and widen what is a pipe.  ring_size is 0, or that of the ring, which a
+ * thread begins to fill.  False with errno set.
+ */
+bool flow_open(struct flow *, int in, int out, size_t ring_size);
+
+/*
+ * Pass on up to length bytes, and copy them to data, unless it is NULL.  Waits until
+ * something comes, at most timeout milliseconds (-1 for ever).  Returns how many
+ * passed; 0 at end of file; -1 with errno set: EPIPE where nobody reads the output any
+ * more, ETIMEDOUT after silence.
+ */
+ssize_t flow_pass(struct flow *, void *data, size_t length, int timeout);
+
+/* Sleep that long.  False with errno EPIPE where nobody reads the output any more. */
+bool flow_sleep(struct flow *, double seconds);
+
+#endif

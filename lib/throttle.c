@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "size.h"
+#include "throttle.h"
+
+/* Seconds: what leaves at once at least, what is kept at most, between looks at the file. */
+#define THROTTLE_TICK	0.02
+#define THROTTLE_KEPT	0.1
+#define THROTTLE_LOOK	1.0
+
+/* Seconds: no shorter wait is worth a system call. */
+#define THROTTLE_WAIT	0.001
+
+static bool
+throttle_parse(struct throttle *throttle, const char *text, const char *where, struct error *error)
+{
+	uint64_t rate;
+
+	if (!size_parse(text, &rate))
+		return error_set(error, "%s: %s: %s", where, text,
+		    errno == ERANGE ? "the rate is too large" : "no rate in bytes a second");
+	throttle->rate = rate;
+	return true;
+}
+
+/* Read the rate from the file, of which the status is known. */
+static bool
+throttle_read(struct throttle *throttle, int fd, const struct stat *status, struct error *error)
+{
+	char text[64];
+	ssize_t n;
+
+	if (!S_ISREG(status->st_mode))
+		return error_set(error, "%s: not a regular file", throttle->path);
+	n = pread_full(fd, text, sizeof(text) - 1, 0);
+	if (n == -1)
+		return error_errno(error, "%s", throttle->path);
+	text[n] = '\0';
+	text[strcspn(text, "\r\n")] = '\0';
+	if (*text == '\0')
+		return error_set(error, "%s: no rate in it", throttle->path);
+	return throttle_parse(throttle, text, throttle->path, error);
+}
+
+static bool
+throttle_is_unchanged(const struct throttle *throttle, const struct stat *status)
+{
+	return throttle->failures == 0 && status->st_mtim.tv_sec == throttle->changed.tv_sec &&
+	    status->st_mtim.tv_nsec == throttle->changed.tv_nsec &&
+	    status->st_size == throttle->size && status->st_ino == throttle->inode;
+}
+
+/* Not waiting, were it a pipe. */
+static bool
+throttle_load(struct throttle *throttle, struct error *error)
+{
+	struct stat status;
+	bool good;
+	int fd = open(throttle->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+
+	if (fd == -1)
+		return error_errno(error, "%s", throttle->path);
+	if (fstat(fd, &status) == -1)
+		good = error_errno(error, "%s", throttle->path);
+	else
+		good = throttle_is_unchanged(throttle, &status) ||
+		    throttle_read(throttle, fd, &status, error);
+	close(fd);
+	if (good) {
+		throttle->changed = status.st_mtim;
+		throttle->size = status.st_size;
+		throttle->inode = status.st_ino;
+	}
+	return good;
+}
+
+bool
+throttle_open(struct throttle *throttle, const char *text, struct error *error)
+{
+	memset(throttle, 0, sizeof(*throttle));
+	throttle->filled = throttle->looked = clock_seconds();
+	if (*text != '@')
+		return throttle_parse(throttle, text, "-L", error);
+	throttle->path = text + 1;
+	throttle->size = -1;
+	return throttle_load(throttle, error);
+}
+
+bool
+throttle_look(struct throttle *throttle, double now, struct error *error)
+{
+	struct error reason = { 0 };
+
+	if (throttle->path == NULL || now - throttle->looked < THROTTLE_LOOK)
+		return true;
+	throttle->looked = now;
+	if (throttle_load(throttle, &reason)) {
+		throttle->failures = 0;
+		return true;
+	}
+	if (throttle->failures < 2 && ++throttle->failures == 2)
+		*error = reason;
+	return false;
+}
+
+uint64_t
+throttle_grant(struct throttle *throttle, double now, uint64_t length, double *wait)
+{
+	double rate = (double)throttle->rate, least, most;
+
+	if (throttle->rate == 0) {
+		throttle->tokens = 0;
+		throttle->filled = now;
+		return length;
+	}
+	most = rate * THROTTLE_KEPT > 1 ? rate * THROTTLE_KEPT : 1;
+	throttle->tokens += (now - throttle->filled) * rate;
+	throttle->filled = now;
+	if (throttle->tokens > most)
+		throttle->tokens = most;
+	least = rate * THROTTLE_TICK > 1 ? rate * THROTTLE_TICK : 1;
+	if (least > (double)length)
+		least = (double)length;
+	if (throttle->tokens < least) {
+		*wait = fmin(fmax((least - throttle->tokens) / rate, THROTTLE_WAIT), THROTTLE_LOOK);
+		return 0;
+	}
+	return throttle->tokens < (double)length ? (uint64_t)throttle->tokens : length;
+}
+
+void
+throttle_spend(struct throttle *throttle, uint64_t length)
+{
+	if (throttle->rate > 0)
+		throttle->tokens -= (double)length;
+}
