@@ -94,19 +94,23 @@ gone() {
 	done
 }
 
-# background COMMAND [ARGUMENT ...]: start it, with $pid set; killed at the end.  The
-# third descriptor is bats' own: what keeps it open keeps bats waiting.
+# background COMMAND [ARGUMENT ...]: start it, with $pid set, in a process group of its
+# own, which is killed at the end.  The third descriptor is bats' own: what keeps it open
+# keeps bats waiting.
 background() {
+	set -m
 	"$@" 3>&- &
 	pid=$!
+	set +m
 	at_end stop "$pid"
 }
 
-# stop PID: TERM, then KILL after two seconds.
+# stop PID: TERM to its group, then KILL after two seconds.
 stop() {
-	kill "$1" 2>/dev/null || return 0
-	kill -CONT "$1" 2>/dev/null || true
-	wait_for 2 gone "$1" || kill -KILL "$1" 2>/dev/null || true
+	kill -- "-$1" 2>/dev/null || return 0
+	kill -CONT -- "-$1" 2>/dev/null || true
+	wait_for 2 gone "$1" || true
+	kill -KILL -- "-$1" 2>/dev/null || true
 	wait "$1" 2>/dev/null || true
 }
 

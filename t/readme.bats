@@ -42,7 +42,7 @@ run_block() {
 
 run_command() {
 	if [[ $command == "nc -l"* ]]; then
-		background on "$host" "$command"
+		background on_exec "$host" "$command"
 		listener=$pid
 		wait_for_port 5000
 	else

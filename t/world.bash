@@ -28,7 +28,11 @@ start_world() {
 
 # on HOST COMMAND: what a shell on that host does with the command, in the folder $dir/HOST.
 on() {
-	nsenter --net="$network" unshare --mount --propagation private \
+	(on_exec "$@")
+}
+
+on_exec() {
+	exec nsenter --net="$network" unshare --mount --propagation private \
 		bash "$root/t/world-enter" "$dir" "$1" bash -o pipefail -c "$2"
 }
 
@@ -44,7 +48,7 @@ start_new_sshd() {
 	sed -i 's/^HostName .*/HostName new/' "$dir/ssh/config"
 	printf '#!/bin/sh\nexec %s -F "%s" "$@"\n' "$(command -v ssh)" "$dir/ssh/config" >"$dir/path/ssh"
 	chmod +x "$dir/path/ssh"
-	background on new "exec $(command -v sshd) -D -e -f $dir/ssh/sshd_config" 2>"$dir/ssh/log"
+	background on_exec new "exec $(command -v sshd) -D -e -f $dir/ssh/sshd_config" 2>"$dir/ssh/log"
 	wait_for 20 on old 'ssh new true'
 }
 
