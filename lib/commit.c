@@ -1,31 +1,40 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
 #include <string.h>
 
 #include "commit.h"
 #include "digest.h"
 #include "io.h"
 
-static uint64_t
-commit_length(uint64_t size)
-{
-	return size < COMMIT_SIZE ? size : COMMIT_SIZE;
-}
+/*
+ * What identifies a disk lies in its first blocks: partition tables and most file
+ * systems in the first, btrfs in the second.  They leave for themselves, last.
+ */
+#define COMMIT_LAST	(2 * DIGEST_BLOCK)
 
 bool
-commit_begin(struct commit *commit, struct target *target, uint64_t size, bool sync,
-    struct error *error)
+commit_create(struct commit *commit, struct target *target, bool sync, struct error *error)
 {
-	if (size > target->capacity)
-		size = target->capacity;
+	memset(commit, 0, sizeof(*commit));
 	commit->target = target;
 	commit->sync = sync;
 	commit->head = buffer_create(COMMIT_SIZE);
 	if (commit->head == NULL)
 		return error_errno(error, "%s", target->name);
 	memset(commit->head, 0, COMMIT_SIZE);
-	commit->begun = true;
-	return (size == 0 || target_zero(target, 0, commit_length(size), error)) &&
-	    (!sync || target_flush(target, error));
+	return true;
+}
+
+bool
+commit_begin(struct commit *commit, uint64_t size, struct error *error)
+{
+	commit->length = size < COMMIT_SIZE ? size : COMMIT_SIZE;
+	atomic_store(&commit->state, COMMIT_BEGUN);
+	if (!target_zero(commit->target, 0, commit->length, error) ||
+	    (commit->sync && !target_flush(commit->target, error)))
+		return false;
+	atomic_store(&commit->state, COMMIT_ZERO);
+	return true;
 }
 
 uint64_t
@@ -43,37 +52,94 @@ commit_keep(struct commit *commit, uint64_t offset, uint64_t length, const unsig
 	return kept;
 }
 
-/* Blocks of zeros stay the holes that they are. */
-bool
-commit_finish(struct commit *commit, uint64_t size, struct error *error)
+/* Write from the end to start, block by block; blocks of zeros stay the holes that they are. */
+static bool
+commit_write(struct commit *commit, uint64_t start, uint64_t end, struct error *error)
 {
-	uint64_t length = commit_length(size), at, block;
+	while (end > start) {
+		uint64_t at = (end - 1) / DIGEST_BLOCK * DIGEST_BLOCK;
 
-	for (at = 0; at < length; at += block) {
-		block = length - at < DIGEST_BLOCK ? length - at : DIGEST_BLOCK;
-		if (!bytes_are_zero(commit->head + at, block) &&
-		    !target_write(commit->target, at, commit->head + at, block, error))
+		if (!bytes_are_zero(commit->head + at, (size_t)(end - at)) &&
+		    !target_write(commit->target, at, commit->head + at, (size_t)(end - at), error))
 			return false;
+		end = at;
 	}
 	return !commit->sync || target_flush(commit->target, error);
 }
 
-void
-commit_revoke(struct commit *commit, uint64_t size)
+bool
+commit_finish(struct commit *commit, struct error *error)
 {
-	struct error ignored = { 0 };
+	uint64_t last = commit->length < COMMIT_LAST ? commit->length : COMMIT_LAST;
 
-	memset(commit->head, 0, COMMIT_SIZE);
-	(void)target_write(commit->target, 0, commit->head, commit_length(size), &ignored);
-	(void)target_flush(commit->target, &ignored);
+	atomic_store(&commit->state, COMMIT_TORN);
+	if ((last < commit->length && !commit_write(commit, last, commit->length, error)) ||
+	    !commit_write(commit, 0, last, error))
+		return false;
+	atomic_store(&commit->state, COMMIT_DONE);
+	return true;
+}
+
+/* The beginning first; what fails keeps nothing else from being tried. */
+void
+commit_revoke(struct commit *commit)
+{
+	static const unsigned char zeros[DIGEST_BLOCK] __attribute__((aligned(SOURCE_ALIGN)));
+	struct error failed = { 0 };
+	uint64_t at, block;
+
+	atomic_store(&commit->state, COMMIT_TORN);
+	for (at = 0; at < commit->length; at += block) {
+		block = commit->length - at < DIGEST_BLOCK ? commit->length - at : DIGEST_BLOCK;
+		(void)target_write(commit->target, at, zeros, (size_t)block, &failed);
+	}
+	if ((!commit->sync || target_flush(commit->target, &failed)) && !failed.set)
+		atomic_store(&commit->state, COMMIT_ZERO);
 }
 
 bool
-commit_verify(const struct commit *commit, uint64_t size, struct verify *verify)
+commit_verify(const struct commit *commit, struct verify *verify)
 {
 	unsigned char hashes[COMMIT_SIZE / DIGEST_BLOCK * DIGEST_SIZE];
-	uint64_t length = commit_length(size);
 
-	digest_blocks(commit->head, length, hashes);
-	return verify_push(verify, 0, length, hashes);
+	digest_blocks(commit->head, commit->length, hashes);
+	return verify_push(verify, 0, commit->length, hashes);
+}
+
+enum commit_state
+commit_state(const struct commit *commit)
+{
+	return (enum commit_state)atomic_load(&commit->state);
+}
+
+void
+commit_describe(const struct commit *commit, char *out, size_t size)
+{
+	const struct target *target = commit->target;
+	const char *name = target->name;
+	const char *verb = "is";
+	char range[80] = "its first MiB";
+
+	if (target->offset != 0 || commit->length < COMMIT_SIZE) {
+		snprintf(range, sizeof(range), "its %ju bytes from byte %ju on",
+		    (uintmax_t)commit->length, (uintmax_t)target->offset);
+		verb = "are";
+	}
+	switch (commit_state(commit)) {
+	case COMMIT_UNTOUCHED:
+		snprintf(out, size, "%s is as it was", name);
+		break;
+	case COMMIT_BEGUN:
+		snprintf(out, size, "%s is spoilt: %s may be zero in part", name, range);
+		break;
+	case COMMIT_ZERO:
+		snprintf(out, size, "%s is incomplete: %s %s zero", name, range, verb);
+		break;
+	case COMMIT_TORN:
+		snprintf(out, size, "%s is incomplete, and %s may not be zero", name, range);
+		break;
+	case COMMIT_DONE:
+		snprintf(out, size, "%s is complete", name);
+		break;
+	}
 }

@@ -42,6 +42,19 @@ intake_open_raw(struct intake *intake, struct input *input, uint64_t length, str
 	return true;
 }
 
+const char *
+intake_mistaken(struct input *input, ssize_t *length)
+{
+	const unsigned char *data;
+
+	*length = input_peek(input, STREAM_MAGIC_SIZE, &data);
+	if (*length == STREAM_MAGIC_SIZE && memcmp(data, STREAM_MAGIC, STREAM_MAGIC_SIZE) == 0)
+		return "this is a block stream, not a disk (leave out -r)";
+	if (*length >= 2 && data[0] == 0x1f && data[1] == 0x8b)
+		return "this is gzip, not a disk (gunzip it first)";
+	return NULL;
+}
+
 struct piece *
 piece_create(const struct intake *intake)
 {
@@ -100,12 +113,30 @@ intake_take_raw(struct intake *intake, struct piece *piece)
 	return true;
 }
 
+/* The next part of a ZERO record. */
+static bool
+intake_take_zeros(struct intake *intake, struct piece *piece)
+{
+	struct record *zeros = &intake->zeros;
+	uint64_t length = zeros->length < INTAKE_ZEROS ? zeros->length : INTAKE_ZEROS;
+
+	piece->record = *zeros;
+	piece->offset = zeros->offset;
+	piece->length = length;
+	piece->zero = true;
+	zeros->offset += length;
+	zeros->length -= length;
+	return true;
+}
+
 static bool
 intake_take_stream(struct intake *intake, struct piece *piece)
 {
 	struct record *record = &piece->record;
 	char text[RECORD_NOTE_MAX + 1];
 
+	if (intake->zeros.length > 0)
+		return intake_take_zeros(intake, piece);
 	piece->offset = piece->length = 0;
 	if (!stream_next(&intake->reader, record, piece->payload, &piece->error)) {
 		intake->ended = true;
@@ -113,11 +144,12 @@ intake_take_stream(struct intake *intake, struct piece *piece)
 	}
 	switch (record->type) {
 	case RECORD_DATA:
-	case RECORD_ZERO:
 		piece->offset = record->offset;
 		piece->length = record->length;
-		piece->zero = record->type == RECORD_ZERO;
 		break;
+	case RECORD_ZERO:
+		intake->zeros = *record;
+		return intake_take_zeros(intake, piece);
 	case RECORD_END:
 		intake->ended = true;
 		stream_finish(&intake->reader, record, piece->payload, &intake->end, &piece->error);

@@ -22,6 +22,9 @@
 /* Raw bytes come in pieces of this size. */
 #define INTAKE_RAW	(256u << 10)
 
+/* A ZERO record may span terabytes: it comes in pieces of this, a multiple of the grid. */
+#define INTAKE_ZEROS	(1ull << 30)
+
 struct piece {
 	uint64_t offset, length;	/* of the device made; length 0: nothing to write */
 	bool zero;			/* all of it, and data is not valid */
@@ -40,6 +43,7 @@ struct intake {
 	uint64_t raw_length;		/* of raw bytes, or UINT64_MAX */
 	uint64_t position;		/* raw bytes so far */
 	struct stream_reader reader;
+	struct record zeros;		/* what is left of a ZERO record; length 0: nothing */
 	struct digest *digest;		/* of what was given */
 	struct end_summary end;		/* valid once whole */
 	bool whole;			/* END was given and everything held */
@@ -51,6 +55,13 @@ bool intake_open_stream(struct intake *, struct input *, struct error *);
 
 /* Begin on raw bytes: length of them exactly, or with UINT64_MAX as many as come. */
 bool intake_open_raw(struct intake *, struct input *, uint64_t length, struct error *);
+
+/*
+ * What is wrong with raw input that begins like a block stream or like gzip, in words;
+ * NULL for nothing.  *length is what input_peek returned: 0 for no input at all, -1 with
+ * errno set.
+ */
+const char *intake_mistaken(struct input *, ssize_t *length);
 
 /* Room for one piece of this intake.  NULL with errno set. */
 struct piece *piece_create(const struct intake *);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +22,7 @@ struct verify {
 	bool open;			/* a window has gathered and is being read */
 	struct verify_range differs[VERIFY_LISTED];
 	unsigned differs_count;
+	bool differs_more;		/* than the list holds */
 	uint64_t differs_bytes;
 };
 
@@ -37,13 +37,13 @@ verify_create(struct target *target)
 	if (verify == NULL)
 		return NULL;
 	verify->target = target;
-	pthread_mutex_init(&verify->lock, NULL);
 	verify->room = 2 * WINDOW_ENTRIES;
 	verify->ring = calloc(verify->room, sizeof(*verify->ring));
 	if (verify->ring == NULL) {
 		free(verify);
 		return NULL;
 	}
+	pthread_mutex_init(&verify->lock, NULL);
 	return verify;
 }
 
@@ -173,22 +173,68 @@ verify_pop(struct verify *verify, bool drain, struct verify_job *job)
 	return popped;
 }
 
+/* Under the lock: forget a range of the list. */
+static void
+list_remove(struct verify *verify, unsigned i)
+{
+	verify->differs_count--;
+	memmove(verify->differs + i, verify->differs + i + 1,
+	    (verify->differs_count - i) * sizeof(*verify->differs));
+}
+
+/* Under the lock: make a place for a range; of a full list the last gives way. */
+static bool
+list_insert(struct verify *verify, unsigned i)
+{
+	verify->differs_more = verify->differs_more || verify->differs_count == VERIFY_LISTED;
+	if (i == VERIFY_LISTED)
+		return false;
+	if (verify->differs_count == VERIFY_LISTED)
+		verify->differs_count--;
+	memmove(verify->differs + i + 1, verify->differs + i,
+	    (verify->differs_count - i) * sizeof(*verify->differs));
+	verify->differs_count++;
+	return true;
+}
+
+/* Threads come upon them in any order: the list is kept ascending and merged. */
 static void
 note_difference(struct verify *verify, uint64_t offset, uint64_t length)
 {
 	struct verify_range *list = verify->differs;
-	unsigned i;
+	unsigned i = 0;
 
 	pthread_mutex_lock(&verify->lock);
 	verify->differs_bytes += length;
-	for (i = 0; i < verify->differs_count; i++)
-		if (list[i].offset + list[i].length == offset) {
-			list[i].length += length;
-			break;
+	while (i < verify->differs_count && list[i].offset + list[i].length < offset)
+		i++;
+	if (i < verify->differs_count && list[i].offset + list[i].length == offset) {
+		list[i].length += length;
+		if (i + 1 < verify->differs_count && list[i + 1].offset == offset + length) {
+			list[i].length += list[i + 1].length;
+			list_remove(verify, i + 1);
 		}
-	if (i == verify->differs_count && i < VERIFY_LISTED)
-		list[verify->differs_count++] = (struct verify_range){ offset, length };
+	} else if (i < verify->differs_count && list[i].offset == offset + length) {
+		list[i].offset = offset;
+		list[i].length += length;
+	} else if (list_insert(verify, i))
+		list[i] = (struct verify_range){ offset, length };
 	pthread_mutex_unlock(&verify->lock);
+}
+
+/* The blocks of a piece of zeros that are not zero. */
+static void
+note_not_zero(struct verify *verify, uint64_t offset, const unsigned char *data, uint64_t length)
+{
+	uint64_t block;
+
+	for (; length > 0; offset += block, data += block, length -= block) {
+		block = DIGEST_BLOCK - offset % DIGEST_BLOCK;
+		if (block > length)
+			block = length;
+		if (!bytes_are_zero(data, (size_t)block))
+			note_difference(verify, offset, block);
+	}
 }
 
 /* Zeros: holes need no look, the rest is read block by block. */
@@ -204,8 +250,7 @@ work_zeros(struct verify *verify, struct verify_job *job)
 			block = extent - at < VERIFY_CHUNK ? extent - at : VERIFY_CHUNK;
 			if (!target_read(verify->target, at, job->room, (size_t)block, &job->error))
 				return false;
-			if (!bytes_are_zero(job->room, (size_t)block))
-				note_difference(verify, at, block);
+			note_not_zero(verify, at, job->room, block);
 		}
 		at = extent;
 	}
@@ -244,24 +289,16 @@ verify_pending(struct verify *verify)
 	return pending;
 }
 
-static int
-range_compare(const void *a, const void *b)
-{
-	const struct verify_range *left = a, *right = b;
-
-	return left->offset < right->offset ? -1 : left->offset > right->offset;
-}
-
 unsigned
-verify_differences(struct verify *verify, struct verify_range *list, uint64_t *bytes)
+verify_differences(struct verify *verify, struct verify_range *list, bool *more, uint64_t *bytes)
 {
 	unsigned count;
 
 	pthread_mutex_lock(&verify->lock);
 	count = verify->differs_count;
 	memcpy(list, verify->differs, count * sizeof(*list));
+	*more = verify->differs_more;
 	*bytes = verify->differs_bytes;
 	pthread_mutex_unlock(&verify->lock);
-	qsort(list, count, sizeof(*list), range_compare);
 	return count;
 }

@@ -65,9 +65,9 @@ struct verify_range {
 #define VERIFY_LISTED	20
 
 /*
- * The first ranges, at most VERIFY_LISTED, in ascending order; *bytes is the sum of
- * all.  Returns how many are listed.
+ * The first ranges, at most VERIFY_LISTED, in ascending order; *more says that there
+ * are others, *bytes is the sum of all.  Returns how many are listed.
  */
-unsigned verify_differences(struct verify *, struct verify_range *, uint64_t *bytes);
+unsigned verify_differences(struct verify *, struct verify_range *, bool *more, uint64_t *bytes);
 
 #endif
