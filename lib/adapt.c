@@ -4,15 +4,28 @@
 #include "adapt.h"
 
 /* Shares of a period.  Between the two the wire is kept full and hardly waited for. */
-#define WIRE_WAITED_FOR	0.30
+#define WIRE_WAITED_FOR	0.25
 #define WIRE_STARVED	0.05
 #define SOURCE_WAITED_FOR 0.30
 
-/* What a gear may take of the processors: one step up, and several at once. */
+/* Of the time spent compressing: threads that do not run where they could. */
+#define CONTENDED	0.02
+
+/*
+ * What a gear may take of the processors: one step up, several at once, and above level
+ * 1, where little is won and much can be lost.
+ */
 #define LOAD_STEP	0.90
 #define LOAD_JUMP	0.50
+#define LOAD_ABOVE	0.70
 
-#define PATIENCE_MAX	64
+#define TRIAL_PERIODS	2
+#define PATIENCE_MAX	32
+#define STRIDE_MAX	4
+
+/* Gears of storing what deflates, and of level 1. */
+#define GEAR_STORE	0
+#define GEAR_ONE	4
 
 static const struct {
 	double level;
@@ -38,7 +51,7 @@ adapt_start(struct adapt *adapt, int highest, unsigned processors)
 	adapt->processors = processors;
 	adapt->slowness = 1;
 	adapt->patience = 1;
-	adapt->stride = 1;
+	adapt->stride = STRIDE_MAX;
 }
 
 /* Share of the processors that a gear needs to keep the wire as full as it is. */
@@ -54,23 +67,38 @@ gear_load(const struct adapt *adapt, int gear, const struct adapt_sample *sample
 static void
 learn(struct adapt *adapt, const struct adapt_sample *sample)
 {
-	double slowness = sample->cpu / sample->plain * 1e9 / gears[adapt->gear].cost;
+	int gear = adapt->gear < GEAR_ONE ? GEAR_ONE : adapt->gear;
+	double stored = sample->plain - sample->deflated;
+	double expected = sample->deflated * gears[gear].cost + stored * gears[GEAR_STORE].cost;
 
-	if (adapt->gear > 0)
-		adapt->slowness += (slowness - adapt->slowness) / 4;
+	if (sample->deflated > 0)
+		adapt->slowness += (sample->cpu / expected * 1e9 - adapt->slowness) / 4;
 }
 
-/* Which way to go: 1, -1, or 0. */
+/* Media and the like go through stored in any gear, and tell nothing about the others. */
+static bool
+is_telling(const struct adapt *adapt, const struct adapt_sample *sample)
+{
+	double due = sample->plain * (adapt->gear < GEAR_ONE ? gears[adapt->gear].level : 1);
+
+	return sample->deflated >= due / 2;
+}
+
+/*
+ * Which way to go: 1, -1, or 0.  Where processors idle, a wire that is waited for a
+ * little will do.
+ */
 static int
 direction(const struct adapt *adapt, const struct adapt_sample *sample)
 {
 	double write_wait = sample->write_wait / sample->seconds;
 	double read_wait = sample->read_wait / sample->seconds;
 
-	if (write_wait > WIRE_WAITED_FOR)
-		return adapt->gear < adapt->highest ? 1 : 0;
-	if (write_wait < WIRE_STARVED && read_wait < SOURCE_WAITED_FOR && adapt->gear > 0)
-		return -1;
+	if (adapt->write_wait < WIRE_STARVED)
+		return read_wait < SOURCE_WAITED_FOR && adapt->gear > GEAR_STORE ? -1 : 0;
+	if (adapt->gear < adapt->highest && (write_wait > WIRE_WAITED_FOR ||
+	    gear_load(adapt, adapt->gear + 1, sample) < LOAD_JUMP))
+		return 1;
 	return 0;
 }
 
@@ -78,96 +106,139 @@ direction(const struct adapt *adapt, const struct adapt_sample *sample)
 static int
 higher_gear(const struct adapt *adapt, const struct adapt_sample *sample)
 {
-	int gear;
+	int gear = adapt->gear + adapt->stride;
 
-	if (!adapt->careful)
-		for (gear = adapt->highest; gear > adapt->gear + 1; gear--)
-			if (gear_load(adapt, gear, sample) < LOAD_JUMP)
-				return gear;
-	gear = adapt->gear + 1;
-	return gear_load(adapt, gear, sample) < LOAD_STEP ? gear : adapt->gear;
+	if (gear > adapt->highest)
+		gear = adapt->highest;
+	while (gear > adapt->gear + 1 && gear_load(adapt, gear, sample) > LOAD_JUMP)
+		gear--;
+	return gear_load(adapt, gear, sample) < (gear > GEAR_ONE ? LOAD_ABOVE : LOAD_STEP) ?
+	    gear : adapt->gear;
 }
 
-static void
-shift(struct adapt *adapt, int gear, enum adapt_state state, const struct adapt_sample *sample)
+/* Above level 1 little is lost by going down fast. */
+static int
+lower_gear(const struct adapt *adapt)
 {
-	adapt->before = adapt->gear;
-	adapt->wire = sample->wire / sample->seconds;
-	adapt->plain = sample->plain / sample->seconds;
-	adapt->gear = gear;
-	adapt->state = state;
+	if (adapt->gear > GEAR_ONE)
+		return GEAR_ONE + (adapt->gear - GEAR_ONE) / 2;
+	return adapt->gear > adapt->stride ? adapt->gear - adapt->stride : GEAR_STORE;
 }
 
-/* Going to and fro gains nothing: wait longer each time. */
+/* What gained nothing is not done again at once: wait longer each time. */
 static void
-hold(struct adapt *adapt, const struct adapt_sample *sample)
+hold(struct adapt *adapt)
 {
 	adapt->hold = adapt->patience;
-	adapt->held_wire = sample->wire / sample->seconds;
+	adapt->held_wire = adapt->wire;
 	if (adapt->patience < PATIENCE_MAX)
 		adapt->patience *= 2;
 }
 
 /* What made us wait may be gone where the wire's rate is another. */
 static void
-hold_on(struct adapt *adapt, const struct adapt_sample *sample)
+hold_on(struct adapt *adapt)
 {
-	double wire = sample->wire / sample->seconds;
-
 	adapt->hold--;
-	if (wire > 2 * adapt->held_wire || 2 * wire < adapt->held_wire) {
+	if (adapt->wire > 2 * adapt->held_wire || 2 * adapt->wire < adapt->held_wire) {
 		adapt->hold = 0;
 		adapt->patience = 1;
-		adapt->careful = false;
+		adapt->refused = 0;
 	}
 }
 
+static void
+shift(struct adapt *adapt, int gear, bool certain)
+{
+	adapt->before = adapt->gear;
+	adapt->gear = gear;
+	adapt->certain = certain;
+	adapt->state = ADAPT_SETTLING;
+	adapt->periods = 0;
+	adapt->trial_plain = adapt->trial_wire = 0;
+}
+
+/* The wire starves: that is mended at once.  If we made it so ourselves, not soon again. */
+static void
+relieve(struct adapt *adapt)
+{
+	if (adapt->last == 1) {
+		adapt->stride = 1;
+		hold(adapt);
+	}
+	shift(adapt, lower_gear(adapt), true);
+}
+
+/* In the same gear as the period before: change it, or wait. */
 static void
 steady(struct adapt *adapt, const struct adapt_sample *sample)
 {
-	int way = direction(adapt, sample), gear;
+	bool contended = sample->work_wait > CONTENDED * sample->work;
+	int way, gear = adapt->gear;
 
+	adapt->write_wait += (sample->write_wait / sample->seconds - adapt->write_wait) / 2;
+	adapt->plain += (sample->plain / sample->seconds - adapt->plain) / 4;
+	adapt->wire += (sample->wire / sample->seconds - adapt->wire) / 4;
+	way = direction(adapt, sample);
+	if (way == -1) {
+		relieve(adapt);
+		return;
+	}
 	if (adapt->hold > 0) {
-		hold_on(adapt, sample);
+		hold_on(adapt);
 		return;
 	}
-	if (way == 0)
+	if (!is_telling(adapt, sample))
 		return;
-	if (way == -adapt->last) {
-		adapt->last = 0;
-		adapt->stride = 1;
-		hold(adapt, sample);
-		return;
-	}
-	if (way > 0) {
+	if (way == 1 && adapt->refused != 1)
 		gear = higher_gear(adapt, sample);
-		if (gear != adapt->gear)
-			shift(adapt, gear, ADAPT_SETTLING, sample);
+	if (gear == adapt->gear && gear > GEAR_STORE && contended && adapt->refused != -1)
+		gear = gear > GEAR_ONE ? lower_gear(adapt) : gear - 1;
+	if (gear != adapt->gear) {
+		shift(adapt, gear, false);
 		return;
 	}
-	gear = adapt->gear > adapt->stride ? adapt->gear - adapt->stride : 0;
-	adapt->stride *= 2;
-	adapt->last = -1;
-	shift(adapt, gear, ADAPT_SINKING, sample);
+	adapt->refused = 0;
+	hold(adapt);
 }
 
-/* The higher gear stays if the wire is as full, or more got through. */
 static void
-judge(struct adapt *adapt, const struct adapt_sample *sample)
+stay(struct adapt *adapt)
 {
-	bool full = sample->wire / sample->seconds > 0.93 * adapt->wire;
-	bool more = sample->plain / sample->seconds > 1.05 * adapt->plain;
+	int way = adapt->gear > adapt->before ? 1 : -1;
+
+	adapt->write_wait = WIRE_WAITED_FOR;
+	adapt->plain = adapt->trial_plain / adapt->periods;
+	adapt->wire = adapt->trial_wire / adapt->periods;
+	adapt->stride = way != adapt->last ? 1 : adapt->stride < STRIDE_MAX ? 2 * adapt->stride :
+	    STRIDE_MAX;
+	adapt->last = way;
+	adapt->refused = 0;
+}
+
+static void
+go_back(struct adapt *adapt)
+{
+	adapt->refused = adapt->gear > adapt->before ? 1 : -1;
+	adapt->stride = 1;
+	adapt->last = 0;
+	adapt->gear = adapt->before;
+	hold(adapt);
+}
+
+/* A higher gear stays if the wire is as full, or more got through; a lower one if more did. */
+static void
+judge(struct adapt *adapt)
+{
+	double plain = adapt->trial_plain / adapt->periods;
+	double wire = adapt->trial_wire / adapt->periods;
+	bool full = adapt->gear > adapt->before && wire > 0.93 * adapt->wire;
 
 	adapt->state = ADAPT_STEADY;
-	if (full || more) {
-		adapt->last = 1;
-		adapt->stride = 1;
-		return;
-	}
-	adapt->careful = adapt->gear > adapt->before + 1;
-	adapt->gear = adapt->before;
-	adapt->last = 0;
-	hold(adapt, sample);
+	if (adapt->certain || full || plain > 1.05 * adapt->plain)
+		stay(adapt);
+	else
+		go_back(adapt);
 }
 
 void
@@ -175,20 +246,17 @@ adapt_step(struct adapt *adapt, const struct adapt_sample *sample)
 {
 	if (sample->seconds <= 0 || sample->plain <= 0 || sample->wire <= 0)
 		return;
-	switch (adapt->state) {
-	case ADAPT_STEADY:
-		learn(adapt, sample);
-		steady(adapt, sample);
-		break;
-	case ADAPT_SETTLING:
+	if (adapt->state == ADAPT_SETTLING) {
 		adapt->state = ADAPT_TRIAL;
-		break;
-	case ADAPT_SINKING:
-		adapt->state = ADAPT_STEADY;
-		break;
-	case ADAPT_TRIAL:
-		learn(adapt, sample);
-		judge(adapt, sample);
-		break;
+		return;
 	}
+	learn(adapt, sample);
+	if (adapt->state == ADAPT_STEADY) {
+		steady(adapt, sample);
+		return;
+	}
+	adapt->trial_plain += sample->plain / sample->seconds;
+	adapt->trial_wire += sample->wire / sample->seconds;
+	if (++adapt->periods == (adapt->certain ? 1 : TRIAL_PERIODS))
+		judge(adapt);
 }

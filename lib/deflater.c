@@ -52,7 +52,7 @@ deflater_take(void *context, void *argument)
 	if (deflater->ended)
 		return false;
 	job->error.set = false;
-	pace_reads(zip->pace, &mark);
+	pace_begins(zip->pace, &mark);
 	n = input_read(zip->input, job->in, GZIP_PLAIN);
 	pace_has_read(zip->pace, &mark);
 	if (n == -1)
@@ -64,15 +64,12 @@ deflater_take(void *context, void *argument)
 	return true;
 }
 
+/* Deflate a piece, or say that it is stored. */
 static void
-deflater_work(void *context, void *argument)
+job_pack(const struct deflater *deflater, struct deflater_job *job)
 {
-	struct deflater *deflater = context;
-	struct deflater_job *job = argument;
 	size_t n;
 
-	if (job->error.set || job->length == 0)
-		return;
 	if (job->length == GZIP_PLAIN && deflater->zip->level > 0 &&
 	    bytes_are_zero(job->in, job->length)) {
 		job->data = deflater->zeros;
@@ -90,6 +87,20 @@ deflater_work(void *context, void *argument)
 		return;
 	job->data = job->out;
 	job->data_length = (uint32_t)n;
+}
+
+static void
+deflater_work(void *context, void *argument)
+{
+	struct deflater *deflater = context;
+	struct deflater_job *job = argument;
+	struct pace_mark mark;
+
+	if (job->error.set || job->length == 0)
+		return;
+	pace_begins(deflater->zip->pace, &mark);
+	job_pack(deflater, job);
+	pace_has_worked(deflater->zip->pace, &mark);
 }
 
 /*
@@ -156,7 +167,7 @@ deflater_give(void *context, void *argument)
 	}
 	if (job->length == 0)
 		return deflater_put_last(deflater);
-	pace_writes(zip->pace, &mark);
+	pace_begins(zip->pace, &mark);
 	if (!deflater_put(deflater, job))
 		return false;
 	pace_has_written(zip->pace, &mark, job->data == NULL ? 0 : job->level, job->length,

@@ -67,10 +67,9 @@ fault_text(const struct inflater *inflater, uint64_t at, struct error *error, co
 static bool
 fault_read(const struct inflater *inflater, struct error *error)
 {
-	struct error reason = { 0 };
+	const struct input *input = inflater->zip->input;
 
-	error_errno(&reason, "read");
-	return fault(inflater, inflater->zip->input->position, error, &reason);
+	return error_errno(error, "%s: at byte %ju", input->name, (uintmax_t)input->position);
 }
 
 /* What follows the last member must be the end, or zeros up to it, as tapes and disks have. */

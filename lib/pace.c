@@ -9,7 +9,7 @@
 #include "pace.h"
 
 /* A period lasts at least this long, and this many pieces and bytes on the wire. */
-#define PERIOD_SECONDS	0.1
+#define PERIOD_SECONDS	0.05
 #define PERIOD_PIECES	8
 #define PERIOD_WIRE	IO_PIPE_SIZE
 
@@ -18,7 +18,8 @@
 
 struct pace {
 	_Atomic int gear;		/* of the pieces that are taken */
-	_Atomic uint64_t read_wait;	/* nanoseconds, ever growing */
+	_Atomic uint64_t read_wait;	/* nanoseconds, ever growing, as are these */
+	_Atomic uint64_t work, work_wait;
 	double share;			/* take's: of the next piece that is due at the higher level */
 
 	/* give's: */
@@ -26,7 +27,7 @@ struct pace {
 	struct adapt_sample sample;
 	unsigned pieces;
 	double since, since_cpu;
-	uint64_t since_read_wait;
+	uint64_t since_read_wait, since_work, since_work_wait;
 	uint64_t bytes[10];
 };
 
@@ -84,8 +85,8 @@ pace_level(struct pace *pace, int fixed)
 	return level + 1;
 }
 
-static void
-mark_set(const struct pace *pace, struct pace_mark *mark)
+void
+pace_begins(const struct pace *pace, struct pace_mark *mark)
 {
 	if (pace != NULL)
 		*mark = (struct pace_mark){ clock_seconds(), thread_seconds() };
@@ -101,12 +102,6 @@ mark_waited(const struct pace_mark *mark)
 }
 
 void
-pace_reads(struct pace *pace, struct pace_mark *mark)
-{
-	mark_set(pace, mark);
-}
-
-void
 pace_has_read(struct pace *pace, const struct pace_mark *mark)
 {
 	if (pace != NULL)
@@ -114,20 +109,34 @@ pace_has_read(struct pace *pace, const struct pace_mark *mark)
 }
 
 void
-pace_writes(struct pace *pace, struct pace_mark *mark)
+pace_has_worked(struct pace *pace, const struct pace_mark *mark)
 {
-	mark_set(pace, mark);
+	if (pace == NULL)
+		return;
+	atomic_fetch_add(&pace->work_wait, (uint64_t)(mark_waited(mark) * 1e9));
+	atomic_fetch_add(&pace->work, (uint64_t)((clock_seconds() - mark->wall) * 1e9));
+}
+
+/* What a counter has gained since, in seconds. */
+static double
+gained(_Atomic uint64_t *counter, uint64_t *since)
+{
+	uint64_t before = *since;
+
+	*since = atomic_load(counter);
+	return (double)(*since - before) / 1e9;
 }
 
 /* The period is over: let adapt choose, and begin the next. */
 static void
 pace_step(struct pace *pace, double now)
 {
-	uint64_t read_wait = atomic_load(&pace->read_wait);
 	double cpu = process_seconds();
 
 	pace->sample.seconds = now - pace->since;
-	pace->sample.read_wait = (double)(read_wait - pace->since_read_wait) / 1e9;
+	pace->sample.read_wait = gained(&pace->read_wait, &pace->since_read_wait);
+	pace->sample.work = gained(&pace->work, &pace->since_work);
+	pace->sample.work_wait = gained(&pace->work_wait, &pace->since_work_wait);
 	pace->sample.cpu = cpu - pace->since_cpu;
 	adapt_step(&pace->adapt, &pace->sample);
 	atomic_store(&pace->gear, pace->adapt.gear);
@@ -135,7 +144,6 @@ pace_step(struct pace *pace, double now)
 	pace->pieces = 0;
 	pace->since = now;
 	pace->since_cpu = cpu;
-	pace->since_read_wait = read_wait;
 }
 
 void
@@ -151,6 +159,7 @@ pace_has_written(struct pace *pace, const struct pace_mark *mark, int level, siz
 	pace->bytes[level] += plain;
 	pace->sample.plain += (double)plain;
 	pace->sample.wire += (double)wire;
+	pace->sample.deflated += level > 0 ? (double)plain : 0;
 	pace->sample.write_wait += mark_waited(mark);
 	pace->pieces++;
 	if (seconds > PERIOD_SECONDS && pace->pieces >= PERIOD_PIECES &&

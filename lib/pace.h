@@ -3,8 +3,9 @@
  * pace: measures who waits for whom in a running compressor, and keeps its level
  * where adapt.h wants it.
  *
- * pace_level, pace_reads and pace_has_read belong to take (pool.h), the others to
- * give.  All do nothing, or give the fixed level, where the pace is NULL.
+ * pace_level and pace_has_read belong to take (pool.h), pace_has_written to give,
+ * pace_has_worked to work.  All do nothing, or give the fixed level, where the pace is
+ * NULL.
  */
 #ifndef PACE_H
 #define PACE_H
@@ -26,12 +27,12 @@ void pace_destroy(struct pace *);
 /* The level for the next piece: 0 to 9. */
 int pace_level(struct pace *, int fixed);
 
-/* Around reading a piece, which may wait. */
-void pace_reads(struct pace *, struct pace_mark *);
-void pace_has_read(struct pace *, const struct pace_mark *);
+/* Before reading, compressing or writing a piece. */
+void pace_begins(const struct pace *, struct pace_mark *);
 
-/* Around writing a piece of plain bytes as wire bytes at a level; may change the level. */
-void pace_writes(struct pace *, struct pace_mark *);
+/* After it.  The last may change the level; level is that of the piece, 0 where stored. */
+void pace_has_read(struct pace *, const struct pace_mark *);
+void pace_has_worked(struct pace *, const struct pace_mark *);
 void pace_has_written(struct pace *, const struct pace_mark *, int level, size_t plain,
     size_t wire);
 

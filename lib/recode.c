@@ -84,7 +84,7 @@ recode_take(void *context, void *argument)
 		return false;
 	job->error.set = false;
 	job->payload = job->in;
-	pace_reads(zip->pace, &mark);
+	pace_begins(zip->pace, &mark);
 	recode->ended = !stream_next(&recode->reader, record, job->in, &job->error);
 	pace_has_read(zip->pace, &mark);
 	if (recode->ended) {
@@ -136,9 +136,11 @@ recode_work(void *context, void *argument)
 	struct recode_job *job = argument;
 	const struct stream_header *header = &recode->reader.header;
 	struct error reason = { 0 };
+	struct pace_mark mark;
 
 	if (job->error.set || !is_packed_type(&job->record))
 		return;
+	pace_begins(recode->zip->pace, &mark);
 	if (recode->zip->action == ZIP_COMPRESS ? !job_pack(job, header, &reason) :
 	    !job_unpack(job, header, &reason)) {
 		job_fault(recode, job, &reason);
@@ -146,6 +148,7 @@ recode_work(void *context, void *argument)
 	}
 	if (recode->digest != NULL && job->record.type == RECORD_DATA)
 		digest_blocks(job->payload, job->record.stored, job->hashes);
+	pace_has_worked(recode->zip->pace, &mark);
 }
 
 static bool
@@ -155,7 +158,7 @@ recode_put(struct recode *recode, struct recode_job *job)
 	struct record *record = &job->record;
 	struct pace_mark mark;
 
-	pace_writes(zip->pace, &mark);
+	pace_begins(zip->pace, &mark);
 	if (!stream_put(&recode->writer, record, job->payload))
 		return error_errno(&recode->error, "standard output");
 	if (is_packed_type(record))
