@@ -22,7 +22,7 @@
 #include "io.h"
 #include "stream.h"
 
-#define STREAMS_DEVICE	(512u << 10)	/* the largest device made */
+#define STREAMS_DEVICE	(256u << 10)	/* the largest device made */
 
 enum streams_trait {
 	STREAMS_UNSIZED = 1,	/* header without size */
@@ -42,7 +42,7 @@ static const struct streams_plan streams_plans[] = {
 	{ "empty", STREAM_IMAGE, 0, "e", 0 },
 	{ "example", STREAM_IMAGE, 65552, "Z0+64 D64+16b e", 0 },	/* blkstream(5) */
 	{ "image", STREAM_IMAGE, 131112, "n d0+64 Z64+64 D128+40b e", 0 },
-	{ "holes", STREAM_IMAGE, 512 << 10, "Z0+64 d64+64 n d128+128 Z256+256 e", 0 },
+	{ "holes", STREAM_IMAGE, 256 << 10, "Z0+64 d64+64 n d128+64 Z192+64 e", 0 },
 	{ "bad", STREAM_IMAGE, 192 << 10, "B0+4 B8+4 d0+64 B70+1 n Z64+64 B191+1 d128+64 e", 0 },
 	{ "unsized", STREAM_IMAGE, 65636, "d0+64 D64+100b e", STREAMS_UNSIZED },
 	{ "extended", STREAM_IMAGE, 65536, "n d0+64 e", STREAMS_EXTENDED },
