@@ -41,6 +41,7 @@ struct progress {
 	double since;			/* when this phase began */
 	struct rate rate, trend;
 	unsigned drawn;			/* columns that are on the terminal's line */
+	bool paused;			/* nothing is drawn */
 };
 
 static struct progress progress = {
@@ -195,7 +196,7 @@ progress_tick(void)
 		return;
 	}
 	pthread_mutex_lock(&progress.lock);
-	if (progress_claim()) {
+	if (!progress.paused && progress_claim()) {
 		progress_line(line, sizeof(line), progress_line_width());
 		progress_write(line, true, 0);
 	}
@@ -215,6 +216,24 @@ progress_warn(const char *format, ...)
 	va_end(arguments);
 	pthread_mutex_lock(&progress.lock);
 	progress_write(text, false, -1);
+	pthread_mutex_unlock(&progress.lock);
+}
+
+void
+progress_pause(void)
+{
+	pthread_mutex_lock(&progress.lock);
+	progress.paused = true;
+	if (progress.drawn > 0)
+		progress_write("", false, 0);
+	pthread_mutex_unlock(&progress.lock);
+}
+
+void
+progress_resume(void)
+{
+	pthread_mutex_lock(&progress.lock);
+	progress.paused = false;
 	pthread_mutex_unlock(&progress.lock);
 }
 

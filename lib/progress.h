@@ -70,6 +70,13 @@ void progress_warn(const char *format, ...) __attribute__((format(printf, 1, 2))
 void progress_show(void);
 
 /*
+ * Around output to what may be the same terminal: the line is taken away, and none is
+ * drawn before progress_resume.
+ */
+void progress_pause(void);
+void progress_resume(void);
+
+/*
  * Take the line away, leave the terminal to others and stop the thread; nothing is
  * drawn afterwards, and the signals act as they did before progress_start.  On the
  * thread that called progress_start; may be called twice.
