@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,8 @@
 struct scan_state {
 	struct scan *scan;
 	struct error *error;
+	bool stopped;		/* give returned false */
+	pthread_mutex_t taking;	/* over all below */
 	uint64_t next;		/* where the next chunk begins */
 	uint64_t extent_end;	/* data is known to reach up to here */
 	bool ended;
@@ -25,6 +28,9 @@ scan_bound(struct scan *scan, struct error *error)
 			return error_set(error, "%s: an offset needs a device or a file", source->name);
 		return true;
 	}
+	if (source->device && source->size == 0)
+		return error_set(error, "%s: a device of 0 bytes: it has no medium or is not set up",
+		    source->name);
 	if (scan->offset > source->size)
 		return error_set(error, "%s: offset %ju lies behind its end at %ju", source->name,
 		    (uintmax_t)scan->offset, (uintmax_t)source->size);
@@ -84,13 +90,8 @@ chunk_measure(struct scan_state *state, struct scan_chunk *chunk)
 }
 
 static bool
-scan_take(void *context, void *job)
+chunk_take(struct scan_state *state, struct scan_chunk *chunk)
 {
-	struct scan_state *state = context;
-	struct scan_chunk *chunk = job;
-
-	if (state->ended || state->next == state->scan->length)
-		return false;
 	chunk->offset = state->next;
 	chunk->hole = false;
 	chunk->bad_count = 0;
@@ -104,6 +105,36 @@ scan_take(void *context, void *job)
 	return true;
 }
 
+static bool
+scan_take(void *context, void *job)
+{
+	struct scan_state *state = context;
+	bool taken;
+
+	pthread_mutex_lock(&state->taking);
+	taken = !state->ended && state->next != state->scan->length && chunk_take(state, job);
+	pthread_mutex_unlock(&state->taking);
+	return taken;
+}
+
+/* Errors that tell of a place on the medium; others are of the whole device, or of us. */
+static bool
+errno_is_of_medium(int number)
+{
+	switch (number) {
+	case EIO:
+	case ENODATA:
+	case EILSEQ:
+	case EREMOTEIO:
+	case ETIMEDOUT:
+	case EBADMSG:
+	case EUCLEAN:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Read the chunk; what cannot be read is listed, or is an error that names its byte. */
 static void
 chunk_read(const struct scan *scan, struct scan_chunk *chunk)
@@ -111,6 +142,7 @@ chunk_read(const struct scan *scan, struct scan_chunk *chunk)
 	struct source *source = scan->source;
 	uint64_t at = scan->offset + chunk->offset;
 	ssize_t n = source_read(source, at, chunk->data, (size_t)chunk->length);
+	const struct source_bad *bad;
 
 	if (n == (ssize_t)chunk->length)
 		return;
@@ -121,10 +153,13 @@ chunk_read(const struct scan *scan, struct scan_chunk *chunk)
 	}
 	chunk->bad_count = source_salvage(source, at, chunk->data, (size_t)chunk->length,
 	    chunk->bad, scan->skip_bad ? SCAN_BAD : 1);
-	if (chunk->bad_count > 0 && !scan->skip_bad) {
-		errno = chunk->bad[0].number;
+	for (bad = chunk->bad; bad < chunk->bad + chunk->bad_count; bad++) {
+		if (scan->skip_bad && errno_is_of_medium(bad->number))
+			continue;
+		errno = bad->number;
 		error_errno(&chunk->error, "%s: at byte %ju", source->name,
-		    (uintmax_t)(at + chunk->bad[0].start));
+		    (uintmax_t)(at + bad->start));
+		return;
 	}
 }
 
@@ -163,53 +198,88 @@ scan_give(void *context, void *job)
 	struct scan_state *state = context;
 	struct scan_chunk *chunk = job;
 
-	if (!state->scan->give(state->scan->context, chunk) || chunk->error.set) {
+	state->stopped = !state->scan->give(state->scan->context, chunk) || chunk->error.set;
+	if (state->stopped)
 		*state->error = chunk->error;
-		return false;
-	}
-	return true;
+	return !state->stopped;
 }
 
 static const struct pool_ops scan_ops = { scan_take, scan_work, scan_give };
 
-static bool
-chunk_create(struct scan_chunk **chunk, size_t size, size_t user_size)
+static void
+chunks_destroy(struct scan_chunk **chunks, unsigned count)
 {
-	*chunk = calloc(1, sizeof(**chunk));
-	if (*chunk == NULL)
-		return false;
-	(*chunk)->data = buffer_create(size);
-	(*chunk)->user = calloc(1, user_size > 0 ? user_size : 1);
-	return (*chunk)->data != NULL && (*chunk)->user != NULL;
+	unsigned i;
+
+	for (i = 0; chunks != NULL && i < count; i++)
+		if (chunks[i] != NULL) {
+			free(chunks[i]->data);
+			free(chunks[i]->user);
+			free(chunks[i]);
+		}
+	free(chunks);
+}
+
+static struct scan_chunk **
+chunks_create(const struct scan *scan, unsigned count)
+{
+	struct scan_chunk **chunks = calloc(count, sizeof(*chunks));
+	size_t size = scan->length < scan->chunk ? (size_t)scan->length : scan->chunk;
+	unsigned i;
+
+	for (i = 0; chunks != NULL && i < count; i++) {
+		struct scan_chunk *chunk = chunks[i] = calloc(1, sizeof(*chunk));
+
+		if (chunk == NULL || (chunk->data = buffer_create(size)) == NULL ||
+		    (chunk->user = calloc(1, scan->user_size + 1)) == NULL) {
+			chunks_destroy(chunks, count);
+			errno = ENOMEM;
+			return NULL;
+		}
+	}
+	return chunks;
+}
+
+/* No more threads than chunks. */
+static unsigned
+scan_jobs(const struct scan *scan)
+{
+	uint64_t chunks = scan->length / scan->chunk + 1;
+
+	return chunks < scan->jobs ? (unsigned)chunks : scan->jobs;
 }
 
 bool
 scan_run(struct scan *scan, struct error *error)
 {
 	struct scan_state *state = calloc(1, sizeof(*state));
-	struct scan_chunk **chunks = calloc(scan->jobs, sizeof(*chunks));
-	bool done = state != NULL && chunks != NULL;
-	unsigned i;
+	struct scan_chunk **chunks;
+	unsigned jobs;
+	bool done;
 
 	if (scan->chunk == 0)
 		scan->chunk = SCAN_CHUNK;
 	if (scan->grid == 0)
 		scan->grid = DIGEST_BLOCK;
-	for (i = 0; done && i < scan->jobs; i++)
-		done = chunk_create(&chunks[i], scan->chunk, scan->user_size);
-	if (!done)
+	jobs = scan_jobs(scan);
+	chunks = chunks_create(scan, jobs);
+	if (state == NULL || chunks == NULL)
 		return error_errno(error, "%s", scan->source->name);
-	state->scan = scan;
-	state->error = error;
-	/* After a stop a thread may still wait for a pipe: then the memory stays its. */
-	if (!pool_run(&scan_ops, state, (void **)chunks, scan->jobs))
+	*state = (struct scan_state){
+		.scan = scan, .error = error, .taking = PTHREAD_MUTEX_INITIALIZER
+	};
+	done = pool_run(&scan_ops, state, (void **)chunks, jobs);
+	if (!done && !state->stopped)
+		error_errno(error, "%s: threads", scan->source->name);
+	/* A thread that waits for a pipe keeps all of this. */
+	if (!done && scan->source->pipe)
 		return false;
-	for (i = 0; i < scan->jobs; i++) {
-		free(chunks[i]->data);
-		free(chunks[i]->user);
-		free(chunks[i]);
-	}
-	free(chunks);
-	free(state);
-	return true;
+	/* One that is about to take something finds that there is nothing: it keeps state. */
+	pthread_mutex_lock(&state->taking);
+	state->ended = true;
+	pthread_mutex_unlock(&state->taking);
+	chunks_destroy(chunks, jobs);
+	if (done)
+		free(state);
+	return done;
 }

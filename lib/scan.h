@@ -20,7 +20,7 @@
 #define SCAN_CHUNK	(256u << 10)	/* by default */
 #define SCAN_CHUNK_MAX	(1u << 20)
 #define SCAN_BLOCKS	(SCAN_CHUNK_MAX / DIGEST_BLOCK)
-#define SCAN_BAD	(SCAN_CHUNK_MAX / 512 / 2 + 1)
+#define SCAN_BAD	(SCAN_CHUNK_MAX / 512 + 2)
 
 struct scan_chunk {
 	uint64_t offset, length;	/* from where the range begins */
@@ -40,7 +40,7 @@ struct scan {
 	uint32_t chunk;			/* a multiple of grid, up to SCAN_CHUNK_MAX; 0: SCAN_CHUNK */
 	uint32_t grid;			/* a multiple of DIGEST_BLOCK; 0: DIGEST_BLOCK */
 	unsigned jobs;			/* threads, and chunks in memory */
-	bool skip_bad;			/* list unreadable sectors instead of failing */
+	bool skip_bad;			/* list sectors that the medium lost instead of failing */
 	bool hash;			/* fill hashes and zero */
 	size_t user_size;		/* zeroed memory at each chunk's user */
 	void (*work)(void *context, struct scan_chunk *);	/* beside others; or NULL */
@@ -50,14 +50,16 @@ struct scan {
 
 /*
  * Check offset and length against the source and set length where it was left open.
- * False: error is filled.
+ * A device of no bytes is an error: one without a medium, or not set up.  False: error
+ * is filled.
  */
 bool scan_bound(struct scan *, struct error *);
 
 /*
  * Run it.  True if all was given.  False: error is set, by an unreadable chunk, which
- * was given last with its error, or for want of memory; or not set, where give
- * returned false of its own.
+ * was given last with its error, or for want of memory or threads; or not set, where
+ * give returned false of its own.  After a failure a thread may still wait for a pipe:
+ * the struct scan and its source must then live as long as the process.
  */
 bool scan_run(struct scan *, struct error *);
 

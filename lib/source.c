@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -51,6 +50,23 @@ source_measure_device(struct source *source, struct error *error)
 	return true;
 }
 
+static void
+source_measure_file(struct source *source, const struct stat *status, bool trust_holes)
+{
+	char byte;
+
+	source->size = (uint64_t)status->st_size;
+	/* The files of /proc have bytes, but no size. */
+	if (source->size == 0 && pread(source->fd, &byte, 1, 0) == 1)
+		source->pipe = true;
+	source->holes = trust_holes || holes_are_sound(source->fd);
+	if (source->holes) {
+		source->allocated = (uint64_t)status->st_blocks * 512;
+		if (source->allocated > source->size)
+			source->allocated = source->size;
+	}
+}
+
 static bool
 source_measure(struct source *source, bool trust_holes, struct error *error)
 {
@@ -62,17 +78,17 @@ source_measure(struct source *source, bool trust_holes, struct error *error)
 	source->allocated = UINT64_MAX;
 	if (S_ISBLK(status.st_mode))
 		return source_measure_device(source, error);
-	if (!S_ISREG(status.st_mode))
-		return error_set(error, "%s: neither a block device nor a regular file "
-		    "(use - for a pipe)", source->name);
-	source->size = (uint64_t)status.st_size;
-	source->holes = trust_holes || holes_are_sound(source->fd);
-	if (source->holes) {
-		source->allocated = (uint64_t)status.st_blocks * 512;
-		if (source->allocated > source->size)
-			source->allocated = source->size;
+	if (S_ISREG(status.st_mode)) {
+		source_measure_file(source, &status, trust_holes);
+		return true;
 	}
-	return true;
+	source->pipe = S_ISFIFO(status.st_mode);
+	if (source->pipe)
+		return true;
+	errno = EISDIR;
+	if (S_ISDIR(status.st_mode))
+		return error_errno(error, "%s", source->name);
+	return error_set(error, "%s: neither a block device nor a regular file", source->name);
 }
 
 /* Turn O_DIRECT on as asked. */
@@ -89,6 +105,9 @@ source_set_direct(struct source *source, enum source_direct direct, struct error
 		return true;
 	}
 	source->direct = true;
+	/* What a file system wants is not told by older kernels; a page does everywhere. */
+	if (!source->device)
+		source->sector = SOURCE_ALIGN;
 	return true;
 }
 
@@ -100,35 +119,43 @@ source_open(struct source *source, const char *path, enum source_direct direct, 
 	source->name = path;
 	if (strcmp(path, "-") == 0) {
 		source->name = "standard input";
-		source->fd = 0;
+		source->fd = STDIN_FILENO;
 		source->pipe = true;
+	} else {
+		source->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		if (source->fd == -1)
+			return error_errno(error, "%s", path);
+		if (!source_measure(source, trust_holes, error) ||
+		    (!source->pipe && !source_set_direct(source, direct, error))) {
+			close(source->fd);
+			return false;
+		}
+	}
+	if (source->pipe) {
 		source->size = source->allocated = UINT64_MAX;
-		pipe_widen(source->fd);
-		return true;
-	}
-	source->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (source->fd == -1)
-		return error_errno(error, "%s", path);
-	if (!source_measure(source, trust_holes, error) ||
-	    !source_set_direct(source, direct, error)) {
-		close(source->fd);
-		return false;
-	}
-	if (!source->direct) {
-		/* Reads are large and several are in flight: the kernel's read-ahead
-		 * would only leave pages behind that nobody asked for. */
-		posix_fadvise(source->fd, 0, 0, POSIX_FADV_RANDOM);
-		atomic_init(&source->nowait, true);
-	}
+		input_open(&source->input, source->fd, -1, source->name);
+	} else if (!source->direct)
+		cache_open(&source->cache, source->fd, source->size);
 	return true;
 }
 
 void
 source_close(struct source *source)
 {
-	if (!source->pipe)
+	if (!source->pipe && !source->direct)
+		cache_close(&source->cache);
+	if (source->fd != STDIN_FILENO)
 		close(source->fd);
 	source->fd = -1;
+}
+
+/* A file that was cut meanwhile has no hole behind its end: it has nothing. */
+static bool
+source_reaches(const struct source *source, uint64_t end)
+{
+	struct stat status;
+
+	return fstat(source->fd, &status) == 0 && (uint64_t)status.st_size >= end;
 }
 
 uint64_t
@@ -141,7 +168,7 @@ source_extent(const struct source *source, uint64_t offset, uint64_t end, bool *
 		return end;
 	data = lseek(source->fd, (off_t)offset, SEEK_DATA);
 	if (data == -1) {
-		*hole = errno == ENXIO;		/* none up to the end */
+		*hole = errno == ENXIO && source_reaches(source, end);
 		return end;
 	}
 	if ((uint64_t)data > offset) {
@@ -154,88 +181,42 @@ source_extent(const struct source *source, uint64_t offset, uint64_t end, bool *
 	return (uint64_t)after;
 }
 
-static ssize_t
-source_read_pipe(struct source *source, unsigned char *data, size_t length)
-{
-	size_t done = 0;
-
-	while (done < length) {
-		ssize_t n = read(source->fd, data + done, length - done);
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return -1;
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
-}
-
-/* O_DIRECT wants whole sectors: read those around the range. */
+/* O_DIRECT wants whole sectors: where the range is not, they are read beside it. */
 static ssize_t
 source_read_direct(struct source *source, uint64_t offset, unsigned char *data, size_t length)
 {
-	const uint64_t mask = SOURCE_ALIGN - 1;
-	uint64_t start = offset & ~mask;
-	size_t head = (size_t)(offset - start);
-	size_t whole = (head + length + mask) & ~mask;
-	unsigned char *room = data;
+	uint32_t sector = source->sector;
+	size_t head = (size_t)(offset % sector);
+	size_t whole = (head + length + sector - 1) / sector * sector;
+	uint64_t start = offset - head;
+	unsigned char *room;
 	ssize_t n;
 
-	if (source->device && whole > source->size - start)
-		whole = source->size - start;
-	if (head > 0 && (room = buffer_create(whole)) == NULL)
+	if (head == 0 && whole == length && (uintptr_t)data % SOURCE_ALIGN == 0)
+		return pread_full(source->fd, data, length, offset);
+	room = buffer_create(whole);
+	if (room == NULL)
 		return -1;
 	n = pread_full(source->fd, room, whole, start);
 	if (n >= 0) {
 		n = (size_t)n < head ? 0 : n - (ssize_t)head;
 		if ((size_t)n > length)
 			n = (ssize_t)length;
-		if (room != data)
-			memcpy(data, room + head, (size_t)n);
-	}
-	if (room != data)
-		free(room);
+		memcpy(data, room + head, (size_t)n);
+	} else if (errno == EINVAL && source->device && whole > source->size - start)
+		errno = EIO;		/* less than a sector at a device's end: out of reach */
+	free(room);
 	return n;
-}
-
-/*
- * Through the page cache: what was cached stays, what this read brought in goes
- * again.
- */
-static ssize_t
-source_read_cached(struct source *source, uint64_t offset, unsigned char *data, size_t length)
-{
-	struct iovec vector = { data, length };
-	ssize_t n = 0, rest;
-
-	if (atomic_load_explicit(&source->nowait, memory_order_relaxed)) {
-		n = preadv2(source->fd, &vector, 1, (off_t)offset, RWF_NOWAIT);
-		if (n == (ssize_t)length)
-			return n;
-		if (n == -1 && (errno == EOPNOTSUPP || errno == ENOSYS))
-			atomic_store(&source->nowait, false);
-		if (n == -1)
-			n = 0;
-	}
-	rest = pread_full(source->fd, data + n, length - (size_t)n, offset + (uint64_t)n);
-	if (rest == -1)
-		return -1;
-	if (rest > 0)
-		posix_fadvise(source->fd, (off_t)(offset + (uint64_t)n), rest, POSIX_FADV_DONTNEED);
-	return n + rest;
 }
 
 ssize_t
 source_read(struct source *source, uint64_t offset, unsigned char *data, size_t length)
 {
 	if (source->pipe)
-		return source_read_pipe(source, data, length);
+		return input_read(&source->input, data, length);
 	if (source->direct)
 		return source_read_direct(source, offset, data, length);
-	return source_read_cached(source, offset, data, length);
+	return cache_read(&source->cache, data, length, offset);
 }
 
 struct salvage {
@@ -250,10 +231,10 @@ struct salvage {
 static bool
 salvage_bad(struct salvage *salvage, uint32_t start, uint32_t length, int number)
 {
-	struct source_bad *last = salvage->bad + salvage->count - 1;
+	struct source_bad *last = salvage->count > 0 ? &salvage->bad[salvage->count - 1] : NULL;
 
 	memset(salvage->data + start, 0, length);
-	if (salvage->count > 0 && last->start + last->length == start) {
+	if (last != NULL && last->number == number && last->start + last->length == start) {
 		last->length += length;
 		return true;
 	}
@@ -266,26 +247,17 @@ static bool
 salvage_range(struct salvage *salvage, uint32_t start, uint32_t length)
 {
 	uint32_t sector = salvage->source->sector, half;
-	uint64_t at = salvage->offset + start;
-	unsigned char *room = salvage->data + start;
-	unsigned char *bounce = NULL;
-	ssize_t n;
-	int number;
+	uint64_t at = salvage->offset + start, middle = at + length / 2;
+	ssize_t n = source_read(salvage->source, at, salvage->data + start, length);
+	int number = n == -1 ? errno : EIO;
 
-	/* Its own memory, for what stands in sectors only is not aligned for O_DIRECT. */
-	if (salvage->source->direct && (room = bounce = buffer_create(length + SOURCE_ALIGN)) == NULL)
-		return salvage_bad(salvage, start, length, ENOMEM);
-	n = salvage->source->direct && at % sector == 0 && length % sector == 0 ?
-	    pread_full(salvage->source->fd, room, length, at) :
-	    source_read(salvage->source, at, room, length);
-	number = n == -1 ? errno : EIO;
-	if (n == (ssize_t)length && bounce != NULL)
-		memcpy(salvage->data + start, bounce, length);
-	free(bounce);
 	if (n == (ssize_t)length)
 		return true;
-	half = (uint32_t)((at + length / 2) / sector * sector - at);
-	if (length <= sector || half == 0 || half >= length)
+	middle -= middle % sector;
+	if (middle <= at)
+		middle = at - at % sector + sector;
+	half = (uint32_t)(middle - at);
+	if (half >= length)
 		return salvage_bad(salvage, start, length, number);
 	return salvage_range(salvage, start, half) &&
 	    salvage_range(salvage, start + half, length - half);

@@ -2,21 +2,22 @@
 /*
  * source: a device, an image file or a pipe that is read.
  *
- * Nothing here changes what is read.  Reads may come from any thread; everything
- * else from one at a time.  Offsets and lengths are bytes.
+ * Nothing here changes what is read.  Reads may come from any thread, of a pipe from
+ * one at a time, as everything else.  Offsets and lengths are bytes.
  */
 #ifndef SOURCE_H
 #define SOURCE_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cache.h"
 #include "error.h"
+#include "input.h"
 
-/* Buffers for source_read are aligned to this, and their room is a multiple of it. */
+/* Memory that is aligned to this is read into without a copy. */
 #define SOURCE_ALIGN	4096
 
 enum source_direct { SOURCE_DIRECT_AUTO, SOURCE_DIRECT_ALWAYS, SOURCE_DIRECT_NEVER };
@@ -28,18 +29,19 @@ struct source {
 	bool pipe;		/* no size, no offsets: source_read goes on where it was */
 	bool direct;		/* past the page cache */
 	bool holes;		/* SEEK_DATA tells what need not be read */
-	atomic_bool nowait;	/* RWF_NOWAIT works */
 	uint64_t size;		/* UINT64_MAX for a pipe */
 	uint64_t allocated;	/* bytes that are about in use, at most size; UINT64_MAX: not known */
 	uint32_t sector;	/* the smallest unit that can be unreadable on its own */
+	struct cache cache;	/* of what is neither a pipe nor direct */
+	struct input input;	/* of a pipe */
 };
 
 /*
- * Open path for reading; "-" is standard input, which is always read as a pipe.
- * By default block devices are read with O_DIRECT and files through the page cache,
- * which is left as it was found.  SEEK_DATA is believed on the file systems of which
- * the answers are known to be right (ext, XFS, btrfs, f2fs, tmpfs), elsewhere only
- * with trust_holes.  False: error is filled.
+ * Open path for reading; "-" is standard input, which is always read as a pipe, and so
+ * is a named pipe.  By default block devices are read with O_DIRECT and files through
+ * the page cache, which is left as it was found.  SEEK_DATA is believed on the file
+ * systems of which the answers are known to be right (ext, XFS, btrfs, f2fs, tmpfs),
+ * elsewhere only with trust_holes.  False: error is filled.
  */
 bool source_open(struct source *, const char *path, enum source_direct, bool trust_holes,
     struct error *);
@@ -53,7 +55,8 @@ uint64_t source_extent(const struct source *, uint64_t offset, uint64_t end, boo
 
 /*
  * Read length bytes at offset into data.  Short only at end of file.  -1 with errno
- * set: some of it could not be read.
+ * set: some of it could not be read; of a pipe EPIPE if nobody reads what input.watch
+ * names any more.
  */
 ssize_t source_read(struct source *, uint64_t offset, unsigned char *data, size_t length);
 
