@@ -8,109 +8,100 @@
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "arguments.h"
-#include "digest.h"
 #include "error.h"
 #include "id.h"
+#include "image.h"
 #include "io.h"
 #include "progress.h"
 #include "scan.h"
-#include "size.h"
 #include "source.h"
-#include "stream.h"
-
-/* Zeros that were found by reading leave at the latest after this much, or a second. */
-#define ZERO_RUN_MAX	(1ull << 30)
 
 /* Unreadable ranges that are listed one by one. */
 #define BAD_LISTED	20
 
-/* A part of a chunk that becomes one record; sealed beside others. */
-struct run {
-	uint32_t start, length;
-	bool zero;
-	struct record record;
+struct options {
+	bool raw, trust_holes, has_id;
+	enum source_direct direct;
 };
 
-struct runs {
-	struct run run[SCAN_BLOCKS];
-	unsigned count;
+/* What could not be read: the range found last, which may go on in the next chunk. */
+struct losses {
+	uint64_t start, length;		/* bytes of the source */
+	int number;			/* errno */
+	uint64_t ranges, bytes;		/* of all */
 };
 
 struct reading {
-	bool raw;
+	struct options options;
 	struct source source;
 	struct scan scan;
 	struct stream_header header;
-	struct stream_writer writer;
-	struct digest *digest;
-	uint64_t zero_start, zero_length;	/* zeros that have not left yet */
-	uint64_t zero_read;			/* of them, found by reading */
-	double zero_since;
-	uint64_t bad_ranges, bad_bytes;
-	int write_errno;			/* standard output failed */
+	struct image image;
+	struct losses losses;
+	int write_errno;		/* standard output failed */
 };
 
-static void parse_options(int, char **, struct reading *, enum source_direct *, bool *);
-static void read_stream(struct reading *);
-static void read_raw(struct reading *);
-static void chunk_split(void *, struct scan_chunk *);
-static bool chunk_put(void *, struct scan_chunk *);
-static bool chunk_put_raw(void *, struct scan_chunk *);
-static bool run_put_bad(struct reading *, const struct scan_chunk *, const struct run *);
-static bool zeros_add(struct reading *, uint64_t, uint64_t, bool);
-static bool zeros_put(struct reading *);
-static void count_bad(struct reading *, const struct scan_chunk *);
-static void finish(struct reading *, bool, struct error *);
+static struct reading reading;
+
+static void parse_options(int, char **);
+static void open_source(const char *);
+static bool read_stream(struct error *);
+static bool read_raw(struct error *);
+static void work(void *, struct scan_chunk *);
+static bool give(void *, struct scan_chunk *);
+static bool give_raw(void *, struct scan_chunk *);
+static bool write_zeros(uint64_t);
+static void note_losses(const struct scan_chunk *);
+static void report_loss(void);
+static void fail(const struct error *) __attribute__((noreturn));
 static void usage(void) __attribute__((noreturn));
 
 int
 main(int argc, char **argv)
 {
-	static struct reading reading;
+	static const struct progress_options progress = {
+		.program = "blkread", .delay = 2, .interval = 1
+	};
 	struct error error = { 0 };
-	enum source_direct direct = SOURCE_DIRECT_AUTO;
-	bool trust_holes = false;
-	struct progress_options progress = { .program = "blkread", .delay = 2, .interval = 1 };
+	bool done;
 
 	if (!io_claim_standard())
 		err(2, "/dev/null");
-	reading.scan.length = UINT64_MAX;
-	reading.scan.jobs = 0;
-	header_init(&reading.header, STREAM_IMAGE, STREAM_UNKNOWN);
-	parse_options(argc, argv, &reading, &direct, &trust_holes);
-	if (!reading.raw && isatty(STDOUT_FILENO))
+	parse_options(argc, argv);
+	if (!reading.options.raw && isatty(STDOUT_FILENO))
 		errx(2, "a block stream is not written to a terminal (-r writes plain bytes)");
-	if (!source_open(&reading.source, argv[optind], direct, trust_holes, &error))
-		errx(2, "%s", error.text);
-	reading.scan.source = &reading.source;
-	reading.scan.context = &reading;
-	if (!scan_bound(&reading.scan, &error))
-		errx(2, "%s", error.text);
-	if (reading.scan.jobs == 0)
-		reading.scan.jobs = reading.source.pipe ? 2 : reading.source.direct ? 4 : 2;
+	open_source(argv[optind]);
 	if (!progress_start(&progress, NULL))
 		err(2, "threads");
 	progress_phase("reading", reading.scan.length);
 	pipe_widen(STDOUT_FILENO);
-	if (reading.raw)
-		read_raw(&reading);
-	else
-		read_stream(&reading);
-	return reading.bad_ranges > 0 ? 2 : 0;
+	done = reading.options.raw ? read_raw(&error) : read_stream(&error);
+	report_loss();
+	if (!done)
+		fail(&error);
+	progress_stop();
+	if (close(STDOUT_FILENO) == -1)
+		err(2, "standard output");
+	if (reading.losses.ranges == 0)
+		return 0;
+	warnx("%s: %ju bytes in %ju range%s could not be read; zeros stand in their place",
+	    reading.source.name, (uintmax_t)reading.losses.bytes,
+	    (uintmax_t)reading.losses.ranges, reading.losses.ranges == 1 ? "" : "s");
+	return 2;
 }
 
 static void
-parse_options(int argc, char **argv, struct reading *reading, enum source_direct *direct,
-    bool *trust_holes)
+parse_options(int argc, char **argv)
 {
 	enum { DIRECT = 256, TRUST_HOLES, SKIP_BAD, ID };
-	static const struct option options[] = {
+	static const struct option names[] = {
 		{ "raw", no_argument, NULL, 'r' },
 		{ "offset", required_argument, NULL, 'o' },
 		{ "length", required_argument, NULL, 'l' },
@@ -121,40 +112,35 @@ parse_options(int argc, char **argv, struct reading *reading, enum source_direct
 		{ "id", required_argument, NULL, ID },
 		{ NULL, 0, NULL, 0 }
 	};
+	struct options *options = &reading.options;
+	struct scan *scan = &reading.scan;
 	struct error error = { 0 };
 	bool good = true;
 	int option;
 
-	while (good && (option = getopt_long(argc, argv, "ro:l:j:", options, NULL)) != -1)
+	scan->length = UINT64_MAX;
+	header_init(&reading.header, STREAM_IMAGE, STREAM_UNKNOWN);
+	while (good && (option = getopt_long(argc, argv, "ro:l:j:", names, NULL)) != -1)
 		switch (option) {
-		case 'r':
-			reading->raw = true;
-			break;
-		case 'o':
-			good = argument_size("-o", optarg, &reading->scan.offset, &error);
-			break;
-		case 'l':
-			good = argument_size("-l", optarg, &reading->scan.length, &error);
-			break;
-		case 'j':
-			good = argument_jobs(optarg, &reading->scan.jobs, &error);
+		case 'r': options->raw = true; break;
+		case 'o': good = argument_size("-o", optarg, &scan->offset, &error); break;
+		case 'l': good = argument_size("-l", optarg, &scan->length, &error); break;
+		case 'j': good = argument_jobs(optarg, &scan->jobs, &error); break;
+		case TRUST_HOLES: options->trust_holes = true; break;
+		case SKIP_BAD: scan->skip_bad = true; break;
+		case ID:
+			options->has_id = true;
+			good = id_load(optarg, reading.header.id, &error);
 			break;
 		case DIRECT:
-			if (strcmp(optarg, "always") == 0)
-				*direct = SOURCE_DIRECT_ALWAYS;
+			if (strcmp(optarg, "auto") == 0)
+				options->direct = SOURCE_DIRECT_AUTO;
+			else if (strcmp(optarg, "always") == 0)
+				options->direct = SOURCE_DIRECT_ALWAYS;
 			else if (strcmp(optarg, "never") == 0)
-				*direct = SOURCE_DIRECT_NEVER;
-			else if (strcmp(optarg, "auto") != 0)
-				usage();
-			break;
-		case TRUST_HOLES:
-			*trust_holes = true;
-			break;
-		case SKIP_BAD:
-			reading->scan.skip_bad = true;
-			break;
-		case ID:
-			good = id_load(optarg, reading->header.id, &error);
+				options->direct = SOURCE_DIRECT_NEVER;
+			else
+				good = error_set(&error, "--direct %s: not auto, always or never", optarg);
 			break;
 		default:
 			usage();
@@ -163,230 +149,169 @@ parse_options(int argc, char **argv, struct reading *reading, enum source_direct
 		errx(2, "%s", error.text);
 	if (argc - optind != 1)
 		usage();
+	if (options->raw && options->has_id)
+		errx(2, "--id: raw bytes carry no id");
 }
 
 static void
-read_stream(struct reading *reading)
+open_source(const char *path)
 {
-	struct source *source = &reading->source;
-	struct end_summary end;
+	struct source *source = &reading.source;
+	struct scan *scan = &reading.scan;
 	struct error error = { 0 };
-	bool done;
 
-	reading->digest = digest_create();
-	if (reading->digest == NULL)
-		err(2, "memory");
-	reading->header.size = reading->scan.length;
-	if (!source->pipe && source->allocated < reading->scan.length)
-		reading->header.data = source->allocated;
-	header_encode(&reading->header);
-	if (!stream_begin(&reading->writer, STDOUT_FILENO, &reading->header))
-		err(2, "standard output");
+	scan->source = source;
+	if (!source_open(source, path, reading.options.direct, reading.options.trust_holes, &error) ||
+	    !scan_bound(scan, &error))
+		errx(2, "%s", error.text);
+	/* Who waits for a pipe notices that nobody waits for him. */
+	source->input.watch = STDOUT_FILENO;
+	if (scan->jobs == 0)
+		scan->jobs = source->direct ? 4 : 2;
+}
 
-	reading->scan.hash = true;
-	reading->scan.user_size = sizeof(struct runs);
-	reading->scan.work = chunk_split;
-	reading->scan.give = chunk_put;
-	done = scan_run(&reading->scan, &error) && zeros_put(reading);
-	if (done) {
-		order_summary(&reading->writer.order, &end);
-		digest_finish(reading->digest, end.digest);
-		done = stream_put_end(&reading->writer, &end);
-		if (!done)
-			reading->write_errno = errno;
+static bool
+read_stream(struct error *error)
+{
+	struct scan *scan = &reading.scan;
+
+	reading.header.size = scan->length;
+	if (scan->length == reading.source.size)
+		reading.header.data = reading.source.allocated;
+	header_encode(&reading.header);
+	if (!image_begin(&reading.image, STDOUT_FILENO, &reading.header)) {
+		reading.write_errno = errno;
+		return false;
 	}
-	finish(reading, done, &error);
+	scan->hash = true;
+	scan->user_size = sizeof(struct image_runs);
+	scan->work = work;
+	scan->give = give;
+	if (!scan_run(scan, error)) {
+		if (reading.write_errno == 0)
+			(void)image_abort(&reading.image, error->text);
+		return false;
+	}
+	if (!image_end(&reading.image))
+		reading.write_errno = errno;
+	return reading.write_errno == 0;
+}
+
+static bool
+read_raw(struct error *error)
+{
+	reading.scan.give = give_raw;
+	return scan_run(&reading.scan, error);
 }
 
 static void
-read_raw(struct reading *reading)
+work(void *context, struct scan_chunk *chunk)
 {
-	struct error error = { 0 };
-	bool done;
-
-	reading->scan.give = chunk_put_raw;
-	done = scan_run(&reading->scan, &error);
-	finish(reading, done, &error);
+	(void)context;
+	image_split(chunk);
 }
 
-/* Cut a chunk into runs of zero blocks and of others, and seal the others. */
-static void
-chunk_split(void *context, struct scan_chunk *chunk)
+/* The next chunk, in order. */
+static bool
+give(void *context, struct scan_chunk *chunk)
 {
-	struct runs *runs = chunk->user;
-	struct run *run = NULL;
-	uint32_t at, block;
+	(void)context;
+	if (chunk->error.set)
+		return false;
+	note_losses(chunk);
+	if (!image_put(&reading.image, chunk))
+		reading.write_errno = errno;
+	progress_add(chunk->length);
+	return reading.write_errno == 0;
+}
+
+static bool
+give_raw(void *context, struct scan_chunk *chunk)
+{
+	bool written;
 
 	(void)context;
-	runs->count = 0;
-	for (at = 0; !chunk->hole && at < chunk->length; at += block) {
-		bool zero = chunk->zero[at / DIGEST_BLOCK];
-
-		block = chunk->length - at < DIGEST_BLOCK ? (uint32_t)chunk->length - at : DIGEST_BLOCK;
-		if (run == NULL || run->zero != zero) {
-			run = &runs->run[runs->count++];
-			*run = (struct run){ .start = at, .zero = zero };
-		}
-		run->length += block;
-	}
-	for (run = runs->run; run < runs->run + runs->count; run++) {
-		if (run->zero)
-			continue;
-		run->record.type = RECORD_DATA;
-		run->record.offset = chunk->offset + run->start;
-		run->record.length = run->record.stored = run->length;
-		record_seal(&run->record, chunk->data + run->start);
-	}
-}
-
-/* Write a chunk's records; digest it. */
-static bool
-chunk_put(void *context, struct scan_chunk *chunk)
-{
-	struct reading *reading = context;
-	struct runs *runs = chunk->user;
-	struct run *run;
-
 	if (chunk->error.set)
 		return false;
-	if (chunk->hole)
-		digest_add_zeros(reading->digest, chunk->length);
-	else
-		digest_add(reading->digest, chunk->hashes, chunk->length);
-	count_bad(reading, chunk);
-	progress_add(chunk->length);
-	if (chunk->hole)
-		return zeros_add(reading, chunk->offset, chunk->length, false);
-	for (run = runs->run; run < runs->run + runs->count; run++) {
-		if (!run_put_bad(reading, chunk, run))
-			return false;
-		if (run->zero) {
-			if (!zeros_add(reading, chunk->offset + run->start, run->length, true))
-				return false;
-			continue;
-		}
-		if (!zeros_put(reading))
-			return false;
-		if (!stream_put(&reading->writer, &run->record, chunk->data + run->start)) {
-			reading->write_errno = errno;
-			return false;
-		}
-	}
-	return true;
-}
-
-/* BAD records come before the record that their range lies in. */
-static bool
-run_put_bad(struct reading *reading, const struct scan_chunk *chunk, const struct run *run)
-{
-	uint32_t run_end = run->start + run->length;
-	unsigned i;
-
-	for (i = 0; i < chunk->bad_count; i++) {
-		uint32_t start = chunk->bad[i].start, end = start + chunk->bad[i].length;
-
-		start = start > run->start ? start : run->start;
-		end = end < run_end ? end : run_end;
-		if (start >= end)
-			continue;
-		if (!zeros_put(reading))
-			return false;
-		if (!stream_put_range(&reading->writer, RECORD_BAD, chunk->offset + start, end - start)) {
-			reading->write_errno = errno;
-			return false;
-		}
-	}
-	return true;
-}
-
-/* Gather zeros, so that many blocks of them are one record. */
-static bool
-zeros_add(struct reading *reading, uint64_t offset, uint64_t length, bool read)
-{
-	if (reading->zero_length == 0) {
-		reading->zero_start = offset;
-		reading->zero_read = 0;
-		reading->zero_since = clock_seconds();
-	}
-	reading->zero_length += length;
-	reading->zero_read += read ? length : 0;
-	if (reading->zero_read >= ZERO_RUN_MAX || clock_seconds() - reading->zero_since >= 1)
-		return zeros_put(reading);
-	return true;
-}
-
-static bool
-zeros_put(struct reading *reading)
-{
-	uint64_t length = reading->zero_length;
-
-	if (length == 0)
-		return true;
-	reading->zero_length = 0;
-	if (!stream_put_range(&reading->writer, RECORD_ZERO, reading->zero_start, length)) {
-		reading->write_errno = errno;
-		return false;
-	}
-	return true;
-}
-
-static bool
-chunk_put_raw(void *context, struct scan_chunk *chunk)
-{
-	static const unsigned char zeros[DIGEST_BLOCK];
-	struct reading *reading = context;
-	uint64_t done, part;
-	bool written = true;
-
-	if (chunk->error.set)
-		return false;
-	count_bad(reading, chunk);
-	if (!chunk->hole)
+	note_losses(chunk);
+	if (chunk->hole) {
+		written = write_zeros(chunk->length);
+	} else {
 		written = write_full(STDOUT_FILENO, chunk->data, chunk->length);
-	for (done = 0; written && chunk->hole && done < chunk->length; done += part) {
-		part = chunk->length - done < sizeof(zeros) ? chunk->length - done : sizeof(zeros);
-		written = write_full(STDOUT_FILENO, zeros, part);
+		progress_add(chunk->length);
 	}
 	if (!written)
-		reading->write_errno = errno;
-	progress_add(chunk->length);
+		reading.write_errno = errno;
 	return written;
 }
 
-static void
-count_bad(struct reading *reading, const struct scan_chunk *chunk)
+static bool
+write_zeros(uint64_t length)
 {
-	unsigned i;
+	static const unsigned char zeros[SCAN_CHUNK];
 
-	for (i = 0; i < chunk->bad_count; i++) {
-		if (reading->bad_ranges++ < BAD_LISTED)
-			warnx("%s: at byte %ju: %u bytes: %s", reading->source.name,
-			    (uintmax_t)(reading->scan.offset + chunk->offset + chunk->bad[i].start),
-			    chunk->bad[i].length, strerror(chunk->bad[i].number));
-		reading->bad_bytes += chunk->bad[i].length;
+	while (length > 0) {
+		size_t part = length < sizeof(zeros) ? (size_t)length : sizeof(zeros);
+
+		if (!write_full(STDOUT_FILENO, zeros, part))
+			return false;
+		progress_add(part);
+		length -= part;
 	}
+	return true;
 }
 
-/* Say what went wrong, to the reader of the stream too, or close it. */
+/* Gather what could not be read; a range that has ended is listed. */
 static void
-finish(struct reading *reading, bool done, struct error *error)
+note_losses(const struct scan_chunk *chunk)
+{
+	struct losses *losses = &reading.losses;
+	const struct source_bad *bad;
+
+	for (bad = chunk->bad; bad < chunk->bad + chunk->bad_count; bad++) {
+		uint64_t start = reading.scan.offset + chunk->offset + bad->start;
+
+		if (losses->start + losses->length != start || losses->number != bad->number)
+			report_loss();
+		if (losses->length == 0)
+			*losses = (struct losses){
+				.start = start, .number = bad->number,
+				.ranges = losses->ranges + 1, .bytes = losses->bytes
+			};
+		losses->length += bad->length;
+		losses->bytes += bad->length;
+	}
+	if (losses->start + losses->length < reading.scan.offset + chunk->offset + chunk->length)
+		report_loss();
+}
+
+static void
+report_loss(void)
+{
+	struct losses *losses = &reading.losses;
+
+	if (losses->length == 0)
+		return;
+	if (losses->ranges <= BAD_LISTED)
+		progress_warn("%s: at byte %ju: %s, %ju bytes skipped", reading.source.name,
+		    (uintmax_t)losses->start, strerror(losses->number), (uintmax_t)losses->length);
+	else if (losses->ranges == BAD_LISTED + 1)
+		progress_warn("%s: what more cannot be read is only counted", reading.source.name);
+	losses->length = 0;
+}
+
+/* Say what went wrong.  Its reader has gone: end as a write would have ended us. */
+static void
+fail(const struct error *error)
 {
 	progress_stop();
-	if (!done && reading->write_errno != 0) {
-		errno = reading->write_errno;
+	if (error->number == EPIPE)
+		raise(SIGPIPE);
+	if (reading.write_errno != 0 || error->number == EPIPE) {
+		errno = reading.write_errno != 0 ? reading.write_errno : EPIPE;
 		err(2, "standard output");
 	}
-	if (!done) {
-		if (!reading->raw && zeros_put(reading))
-			(void)stream_put_abort(&reading->writer, error->text);
-		errx(2, "%s", error->text);
-	}
-	if (close(STDOUT_FILENO) == -1)
-		err(2, "standard output");
-	if (reading->bad_ranges > 0)
-		warnx("%s: %ju bytes in %ju ranges could not be read; zeros stand in their place",
-		    reading->source.name, (uintmax_t)reading->bad_bytes,
-		    (uintmax_t)reading->bad_ranges);
+	errx(2, "%s", error->text);
 }
 
 static void
