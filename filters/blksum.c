@@ -3,7 +3,7 @@
  * blksum: print digests of devices, images and streams, and check them.
  *
  * Success means that every file was read to its end and, with -c, that every digest
- * or map agreed.
+ * or the map agreed.
  */
 #include <err.h>
 #include <errno.h>
@@ -19,15 +19,13 @@
 #include "error.h"
 #include "io.h"
 #include "map.h"
+#include "mapsum.h"
 #include "pool.h"
 #include "progress.h"
-#include "size.h"
 #include "source.h"
+#include "stream.h"
 #include "sum.h"
 #include "sumline.h"
-
-/* A longer line of a list is none. */
-#define LINE_MAX_BYTES	65536
 
 struct options {
 	bool has_kind, check, map, binary, tag, quiet, status, strict, warn, ignore_missing;
@@ -36,9 +34,14 @@ struct options {
 	struct sum_range range;
 };
 
-/* What -c met. */
+/* What -c met in a list. */
 struct tally {
-	uint64_t verified, mismatched, unreadable;
+	uint64_t lines, sums, malformed, matched, mismatched, unreadable;
+};
+
+/* What differs from a map. */
+struct differences {
+	uint64_t ranges, bytes;
 };
 
 static struct options options;
@@ -46,13 +49,14 @@ static struct options options;
 static void parse_options(int, char **);
 static int print_digests(char **, int);
 static int print_map(const char *);
-static int check_lists(char **, int);
+static int check_files(char **, int);
 static bool check_list(struct input *, struct tally *);
 static void check_line(const struct sumline *, struct tally *);
+static bool report_list(const char *, const struct tally *);
 static int check_map(struct input *, const char *);
 static void print_difference(void *, uint64_t, uint64_t);
 static bool digest_file(const char *, enum checksum_kind, char *, struct error *);
-static bool open_file(const char *, struct source *, struct error *);
+static void open_device(const char *, struct source *);
 static void start_progress(void);
 static void usage(void) __attribute__((noreturn));
 
@@ -66,19 +70,17 @@ main(int argc, char **argv)
 	if (!io_claim_standard())
 		err(2, "/dev/null");
 	parse_options(argc, argv);
-	files = argv + optind;
-	count = argc - optind;
-	if (count == 0) {
-		files = standard_input;
-		count = 1;
-	}
+	files = optind < argc ? argv + optind : standard_input;
+	count = optind < argc ? argc - optind : 1;
+	if (options.map && count > 1)
+		usage();
 	if (options.check)
-		status = check_lists(files, count);
+		status = check_files(files, count);
 	else if (options.map)
-		status = count == 1 ? print_map(files[0]) : (usage(), 2);
+		status = print_map(files[0]);
 	else
 		status = print_digests(files, count);
-	if (fflush(stdout) == EOF || close(STDOUT_FILENO) == -1)
+	if (fflush(stdout) == EOF || ferror(stdout) || close(STDOUT_FILENO) == -1)
 		err(2, "standard output");
 	return status;
 }
@@ -105,12 +107,13 @@ parse_options(int argc, char **argv)
 		{ "ignore-missing", no_argument, NULL, IGNORE_MISSING },
 		{ NULL, 0, NULL, 0 }
 	};
+	struct sum_range *range = &options.range;
 	struct error error = { 0 };
 	bool good = true;
 	int option;
 
-	options.range.length = UINT64_MAX;
-	options.range.jobs = pool_processors() + 1;
+	range->length = UINT64_MAX;
+	range->jobs = pool_processors() + 1;
 	options.grid = DIGEST_BLOCK;
 	while (good && (option = getopt_long(argc, argv, "a:co:l:j:btqw", names, NULL)) != -1)
 		switch (option) {
@@ -124,28 +127,27 @@ parse_options(int argc, char **argv)
 		case STATUS: options.status = true; break;
 		case STRICT: options.strict = true; break;
 		case IGNORE_MISSING: options.ignore_missing = true; break;
-		case 'o': good = argument_size("-o", optarg, &options.range.offset, &error); break;
-		case 'l': good = argument_size("-l", optarg, &options.range.length, &error); break;
-		case 'j': good = argument_jobs(optarg, &options.range.jobs, &error); break;
+		case 'o': good = argument_size("-o", optarg, &range->offset, &error); break;
+		case 'l': good = argument_size("-l", optarg, &range->length, &error); break;
+		case 'j': good = argument_jobs(optarg, &range->jobs, &error); break;
 		case GRID:
 			good = argument_size("--grid", optarg, &options.grid, &error);
 			if (good && (options.grid < STREAM_GRID_MIN || options.grid > STREAM_GRID_MAX ||
 			    (options.grid & (options.grid - 1)) != 0))
-				errx(2, "--grid %s: not a power of two from 4K to 1M", optarg);
+				good = error_set(&error, "--grid %s: not a power of two from 4K to 1M", optarg);
 			break;
 		case 'a':
-			options.has_kind = true;
-			if (!checksum_find(optarg, strlen(optarg), &options.kind))
-				errx(2, "-a %s: not blk128, xxh128, xxh64, md5, sha1, sha256 or sha512",
-				    optarg);
+			options.has_kind = checksum_find(optarg, strlen(optarg), &options.kind);
+			good = options.has_kind || error_set(&error,
+			    "-a %s: not blk128, xxh128, xxh64, md5, sha1, sha256 or sha512", optarg);
 			break;
 		default:
 			usage();
 		}
 	if (!good)
 		errx(2, "%s", error.text);
-	if (options.map && (options.check || (options.has_kind &&
-	    options.kind != CHECKSUM_SHA256 && options.kind != CHECKSUM_BLK128)))
+	if (options.map && (options.check ||
+	    (options.kind != CHECKSUM_SHA256 && options.kind != CHECKSUM_BLK128)))
 		errx(2, "--map goes with -a blk128 or -a sha256, and not with -c");
 }
 
@@ -158,12 +160,12 @@ print_digests(char **files, int count)
 	for (i = 0; i < count; i++) {
 		struct error error = { 0 };
 
-		if (!digest_file(files[i], options.kind, digits, &error)) {
-			warnx("%s", error.text);
-			status = 2;
+		if (digest_file(files[i], options.kind, digits, &error)) {
+			sumline_print(stdout, options.kind, digits, files[i], options.binary, options.tag);
 			continue;
 		}
-		sumline_print(stdout, options.kind, digits, files[i], options.binary, options.tag);
+		warnx("%s", error.text);
+		status = 2;
 	}
 	return status;
 }
@@ -177,15 +179,11 @@ print_map(const char *file)
 
 	if (isatty(STDOUT_FILENO))
 		errx(2, "a map is not written to a terminal");
-	if (!open_file(file, &source, &error))
-		errx(2, "%s", error.text);
-	if (source.pipe)
-		errx(2, "--map: a device or a file is wanted, its size is needed first");
+	open_device(file, &source);
 	start_progress();
-	done = sum_map(&source, &options.range, (uint32_t)options.grid,
+	done = mapsum_write(&source, &options.range, (uint32_t)options.grid,
 	    options.kind == CHECKSUM_SHA256 ? STREAM_SHA256 : STREAM_XXH3_128, STDOUT_FILENO, &error);
 	progress_stop();
-	source_close(&source);
 	if (!done)
 		errx(2, "%s", error.text);
 	return 0;
@@ -193,23 +191,25 @@ print_map(const char *file)
 
 /* Each file is a list of digests, or the first one is a map of the second. */
 static int
-check_lists(char **files, int count)
+check_files(char **files, int count)
 {
 	struct tally tally = { 0 };
-	int i, fd, status = 0;
+	int i, status = 0;
 
 	for (i = 0; i < count; i++) {
 		bool standard = strcmp(files[i], "-") == 0;
-		const char *name = standard ? "standard input" : files[i];
+		int fd = standard ? STDIN_FILENO : open(files[i], O_RDONLY | O_CLOEXEC);
 		struct input input;
 
-		fd = standard ? STDIN_FILENO : open(files[i], O_RDONLY | O_CLOEXEC);
-		if (fd == -1)
-			err(2, "%s", files[i]);
-		input_open(&input, fd, -1, name);
+		if (fd == -1) {
+			warn("%s", files[i]);
+			status = 2;
+			continue;
+		}
+		input_open(&input, fd, -1, standard ? "standard input" : files[i]);
 		if (stream_detect(&input)) {
 			if (i > 0 || count > 2)
-				errx(2, "%s: a map is checked alone, against one file", name);
+				errx(2, "%s: a map is checked alone, against one file", input.name);
 			return check_map(&input, count == 2 ? files[1] : NULL);
 		}
 		if (!check_list(&input, &tally))
@@ -222,56 +222,33 @@ check_lists(char **files, int count)
 	return status != 0 ? status : tally.mismatched > 0 ? 1 : 0;
 }
 
-/* Check the files of one list.  False if it was none, or had lines that are none. */
+/* Check the files of one list.  False if it was none, or options make it a failure. */
 static bool
-check_list(struct input *input, struct tally *tally)
+check_list(struct input *input, struct tally *total)
 {
-	static char line[LINE_MAX_BYTES];
-	struct tally before = *tally;
+	static char room[SUMLINE_MAX];
+	struct tally tally = { 0 };
+	enum sumline_found found;
 	struct sumline sum;
-	uint64_t number = 0, good = 0, malformed = 0;
-	ssize_t n;
 
-	while ((n = input_line(input, line, sizeof(line))) != -1) {
-		number++;
-		if (n > 0 && line[n < (ssize_t)sizeof(line) ? n - 1 : 0] == '\r')
-			line[n - 1] = '\0';
-		if (n < (ssize_t)sizeof(line) && strlen(line) + 1 >= (size_t)n &&
-		    sumline_parse(line, options.has_kind, options.kind, &sum)) {
-			good++;
-			check_line(&sum, tally);
-			continue;
+	while ((found = sumline_read(input, room, options.has_kind, options.kind, &sum)) <
+	    SUMLINE_END) {
+		tally.lines++;
+		if (found == SUMLINE_SUM) {
+			check_line(&sum, &tally);
+		} else if (found == SUMLINE_MALFORMED) {
+			tally.malformed++;
+			if (options.warn)
+				warnx("%s: %ju: improperly formatted checksum line", input->name,
+				    (uintmax_t)tally.lines);
 		}
-		malformed++;
-		if (options.warn)
-			warnx("%s: %ju: improperly formatted checksum line", input->name,
-			    (uintmax_t)number);
 	}
-	if (errno != 0)
-		err(2, "%s", input->name);
-	if (good == 0) {
-		warnx("%s: no properly formatted checksum lines found", input->name);
-		return false;
-	}
-	if (options.status)
-		return !options.strict || malformed == 0;
-	if (malformed > 0)
-		warnx("WARNING: %ju line%s improperly formatted", (uintmax_t)malformed,
-		    malformed == 1 ? " is" : "s are");
-	if (tally->unreadable > before.unreadable)
-		warnx("WARNING: %ju listed file%s could not be read",
-		    (uintmax_t)(tally->unreadable - before.unreadable),
-		    tally->unreadable - before.unreadable == 1 ? "" : "s");
-	if (tally->mismatched > before.mismatched)
-		warnx("WARNING: %ju computed checksum%s did NOT match",
-		    (uintmax_t)(tally->mismatched - before.mismatched),
-		    tally->mismatched - before.mismatched == 1 ? "" : "s");
-	if (options.ignore_missing && tally->verified == before.verified &&
-	    tally->mismatched == before.mismatched && tally->unreadable == before.unreadable) {
-		warnx("%s: no file was verified", input->name);
-		return false;
-	}
-	return !options.strict || malformed == 0;
+	total->mismatched += tally.mismatched;
+	total->unreadable += tally.unreadable;
+	if (found == SUMLINE_END)
+		return report_list(input->name, &tally);
+	warn("%s", input->name);
+	return false;
 }
 
 static void
@@ -281,6 +258,7 @@ check_line(const struct sumline *sum, struct tally *tally)
 	struct error error = { 0 };
 	const char *verdict;
 
+	tally->sums++;
 	if (!digest_file(sum->name, sum->kind, digits, &error)) {
 		if (options.ignore_missing && error.number == ENOENT)
 			return;
@@ -291,7 +269,7 @@ check_line(const struct sumline *sum, struct tally *tally)
 		tally->mismatched++;
 		verdict = "FAILED";
 	} else {
-		tally->verified++;
+		tally->matched++;
 		verdict = "OK";
 		if (options.quiet)
 			return;
@@ -300,10 +278,29 @@ check_line(const struct sumline *sum, struct tally *tally)
 		sumline_print_verdict(stdout, sum->name, verdict);
 }
 
-struct differences {
-	const char *name;
-	uint64_t ranges, bytes;
-};
+/* Sum up as md5sum(1) does. */
+static bool
+report_list(const char *name, const struct tally *tally)
+{
+	bool none = tally->matched + tally->mismatched + tally->unreadable == 0;
+
+	if (tally->sums == 0) {
+		warnx("%s: no properly formatted checksum lines found", name);
+		return false;
+	}
+	if (!options.status && tally->malformed > 0)
+		warnx("WARNING: %ju line%s improperly formatted", (uintmax_t)tally->malformed,
+		    tally->malformed == 1 ? " is" : "s are");
+	if (!options.status && tally->unreadable > 0)
+		warnx("WARNING: %ju listed file%s could not be read", (uintmax_t)tally->unreadable,
+		    tally->unreadable == 1 ? "" : "s");
+	if (!options.status && tally->mismatched > 0)
+		warnx("WARNING: %ju computed checksum%s did NOT match",
+		    (uintmax_t)tally->mismatched, tally->mismatched == 1 ? "" : "s");
+	if (!options.status && none)
+		warnx("%s: no file was verified", name);
+	return !none && (!options.strict || tally->malformed == 0);
+}
 
 /* Compare a file with a map and name the ranges that differ. */
 static int
@@ -313,36 +310,34 @@ check_map(struct input *input, const char *file)
 	struct differences differences = { 0 };
 	struct error error = { 0 };
 	struct source source;
+	uint64_t end;
+	bool done;
 
 	if (!map_open(&map, input, &error))
 		errx(2, "%s", error.text);
 	if (file == NULL && map.name[0] == '\0')
 		errx(2, "%s: the map does not say of which file it is: name one", input->name);
-	differences.name = file != NULL ? file : map.name;
-	if (!open_file(differences.name, &source, &error))
-		errx(2, "%s", error.text);
-	if (source.pipe)
-		errx(2, "-c: a map is checked against a device or a file");
+	if (file == NULL)
+		file = map.name;
+	open_device(file, &source);
 	start_progress();
-	if (!sum_compare(&source, &options.range, &map, print_difference, &differences, &error)) {
-		progress_stop();
-		errx(2, "%s", error.text);
-	}
+	done = mapsum_compare(&source, &options.range, &map, print_difference, &differences, &error);
 	progress_stop();
-	source_close(&source);
-	if (differences.ranges == 0) {
-		if (!options.status && !options.quiet)
-			sumline_print_verdict(stdout, differences.name, "OK");
-		return 0;
-	}
-	if (!options.status) {
-		sumline_print_verdict(stdout, differences.name, "FAILED");
-		warnx("WARNING: %ju bytes in %ju range%s differ", (uintmax_t)differences.bytes,
+	if (!done)
+		errx(2, "%s", error.text);
+	end = options.range.offset + map.stream.header.size;
+	if (source.device && options.range.length == UINT64_MAX && source.size > end && !options.status)
+		warnx("%s: the %ju bytes beyond the map's %ju were not compared", file,
+		    (uintmax_t)(source.size - end), (uintmax_t)map.stream.header.size);
+	if (differences.ranges > 0 && !options.status)
+		warnx("WARNING: %s: %ju bytes in %ju range%s differ", file, (uintmax_t)differences.bytes,
 		    (uintmax_t)differences.ranges, differences.ranges == 1 ? "" : "s");
-	}
-	return 1;
+	else if (!options.status && !options.quiet)
+		sumline_print_verdict(stdout, file, "OK");
+	return differences.ranges > 0 ? 1 : 0;
 }
 
+/* A line as blkdiff --changes takes it. */
 static void
 print_difference(void *context, uint64_t offset, uint64_t length)
 {
@@ -350,34 +345,50 @@ print_difference(void *context, uint64_t offset, uint64_t length)
 
 	differences->ranges++;
 	differences->bytes += length;
-	if (!options.status)
-		printf("%ju %ju\n", (uintmax_t)offset, (uintmax_t)length);
+	if (options.status)
+		return;
+	progress_pause();
+	printf("%ju %ju\n", (uintmax_t)offset, (uintmax_t)length);
+	progress_resume();
 }
 
+/* The digest of a file; what "-" names may be a stream, what has a name never is. */
 static bool
 digest_file(const char *file, enum checksum_kind kind, char *digits, struct error *error)
 {
-	struct source source;
-	struct input input;
+	struct source *source = malloc(sizeof(*source));
 	bool done;
 
-	if (!open_file(file, &source, error))
+	if (source == NULL)
+		err(2, "memory");
+	if (!source_open(source, file, SOURCE_DIRECT_AUTO, false, error)) {
+		free(source);
 		return false;
+	}
 	start_progress();
-	if (source.pipe) {
-		input_open(&input, STDIN_FILENO, -1, source.name);
-		done = sum_input(&input, &options.range, kind, digits, error);
-	} else
-		done = sum_source(&source, &options.range, kind, digits, error);
+	if (strcmp(file, "-") == 0 && stream_detect(&source->input))
+		done = sum_stream(&source->input, &options.range, kind, digits, error);
+	else
+		done = sum_source(source, &options.range, kind, digits, error);
 	progress_stop();
-	source_close(&source);
+	/* After a failure a thread may still read a pipe: what it uses is left to it. */
+	if (done || !source->pipe) {
+		source_close(source);
+		free(source);
+	}
 	return done;
 }
 
-static bool
-open_file(const char *file, struct source *source, struct error *error)
+/* What has a size and can be read anywhere. */
+static void
+open_device(const char *file, struct source *source)
 {
-	return source_open(source, file, SOURCE_DIRECT_AUTO, false, error);
+	struct error error = { 0 };
+
+	if (!source_open(source, file, SOURCE_DIRECT_AUTO, false, &error))
+		errx(2, "%s", error.text);
+	if (source->pipe)
+		errx(2, "%s: a map is made of, and checked against, a device or a file", source->name);
 }
 
 static void

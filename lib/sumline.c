@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "sumline.h"
 
@@ -76,26 +78,44 @@ digits_copy(const char *text, char out[CHECKSUM_HEX])
 	return n;
 }
 
-/* "SHA256 (name) = digits" */
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* "SHA256 (name) = digits", and without the first blank as openssl(1) writes it. */
 static bool
 parse_tagged(char *line, struct sumline *sum)
 {
-	char *open = strstr(line, " ("), *end, *next;
+	char *open = strchr(line, '('), *end, *value;
+	size_t tag;
 
-	if (open == NULL || !checksum_find(line, (size_t)(open - line), &sum->kind))
+	/* The name may hold ")" itself: the last one counts. */
+	end = open == NULL ? NULL : strrchr(open, ')');
+	if (end == NULL || open == line)
 		return false;
-	/* The name may hold ") = " itself: the last one counts. */
-	for (end = NULL, next = open; (next = strstr(next, ") = ")) != NULL; next++)
-		end = next;
-	if (end == NULL || digits_copy(end + 4, sum->digits) != checksum_digits(sum->kind) ||
-	    end[4 + checksum_digits(sum->kind)] != '\0')
+	tag = (size_t)(open - line) - (open[-1] == ' ' ? 1 : 0);
+	if (!checksum_find(line, tag, &sum->kind))
+		return false;
+	for (value = end + 1; is_blank(*value); value++)
+		;
+	if (*value++ != '=')
+		return false;
+	while (is_blank(*value))
+		value++;
+	tag = digits_copy(value, sum->digits);
+	if (tag != checksum_digits(sum->kind) || value[tag] != '\0')
 		return false;
 	*end = '\0';
-	sum->name = open + 2;
+	sum->name = open + 1;
 	return true;
 }
 
-/* "digits  name", "digits *name", either with "blk128:" before it. */
+/*
+ * "digits  name", "digits *name", either with "blk128:" before it; "digits name" as
+ * md5 -r of BSD writes it.
+ */
 static bool
 parse_plain(char *line, bool has_bare, enum checksum_kind bare, struct sumline *sum)
 {
@@ -111,21 +131,48 @@ parse_plain(char *line, bool has_bare, enum checksum_kind bare, struct sumline *
 		sum->kind = bare;
 	else if (!checksum_guess(n, &sum->kind))
 		return false;
-	if (n != checksum_digits(sum->kind) || line[n] != ' ' ||
-	    (line[n + 1] != ' ' && line[n + 1] != '*') || line[n + 2] == '\0')
+	if (n != checksum_digits(sum->kind) || !is_blank(line[n]))
 		return false;
-	sum->name = line + n + 2;
-	return true;
+	sum->name = line + n + 1;
+	if (*sum->name == ' ' || *sum->name == '*')
+		sum->name++;
+	return *sum->name != '\0';
 }
 
 bool
 sumline_parse(char *line, bool has_bare, enum checksum_kind bare, struct sumline *sum)
 {
-	bool escaped = line[0] == '\\';
+	bool escaped;
 
+	while (is_blank(*line))
+		line++;
+	escaped = *line == '\\';
 	if (escaped)
 		line++;
 	if (!parse_tagged(line, sum) && !parse_plain(line, has_bare, bare, sum))
 		return false;
-	return !escaped || name_unescape(sum->name);
+	return *sum->name != '\0' && (!escaped || name_unescape(sum->name));
+}
+
+enum sumline_found
+sumline_read(struct input *input, char *room, bool has_bare, enum checksum_kind bare,
+    struct sumline *sum)
+{
+	ssize_t n = input_line(input, room, SUMLINE_MAX);
+
+	if (n == -1)
+		return errno == 0 ? SUMLINE_END : SUMLINE_ERROR;
+	if (room[0] == '#')
+		return SUMLINE_COMMENT;
+	if (n == SUMLINE_MAX)
+		return SUMLINE_MALFORMED;
+	if (n > 0 && room[n - 1] == '\r')
+		room[--n] = '\0';
+	if (n == 0)
+		return SUMLINE_COMMENT;
+	if (strlen(room) != (size_t)n || !sumline_parse(room, has_bare, bare, sum))
+		return SUMLINE_MALFORMED;
+	/* Standard input cannot be the list and what is listed. */
+	return input->fd == STDIN_FILENO && strcmp(sum->name, "-") == 0 ?
+	    SUMLINE_MALFORMED : SUMLINE_SUM;
 }

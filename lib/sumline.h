@@ -10,6 +10,10 @@
 #include <stdio.h>
 
 #include "checksum.h"
+#include "input.h"
+
+/* A longer line is none: no path that can be opened needs that much. */
+#define SUMLINE_MAX	16384
 
 struct sumline {
 	enum checksum_kind kind;
@@ -33,5 +37,16 @@ void sumline_print_verdict(FILE *, const char *name, const char *verdict);
  * if has_bare, else its length decides.  False: no checksum line.
  */
 bool sumline_parse(char *line, bool has_bare, enum checksum_kind bare, struct sumline *);
+
+enum sumline_found {
+	SUMLINE_SUM, SUMLINE_COMMENT, SUMLINE_MALFORMED, SUMLINE_END, SUMLINE_ERROR
+};
+
+/*
+ * Read and parse the next line of a list, in room for SUMLINE_MAX bytes.  Lines may end
+ * in CR LF; empty ones are comments.  SUMLINE_ERROR with errno set: reading failed.
+ */
+enum sumline_found sumline_read(struct input *, char *room, bool has_bare,
+    enum checksum_kind bare, struct sumline *);
 
 #endif
