@@ -22,6 +22,7 @@
 #include "intake.h"
 #include "io.h"
 #include "pool.h"
+#include "patch.h"
 #include "progress.h"
 #include "size.h"
 #include "stream.h"
@@ -34,7 +35,7 @@
 
 struct options {
 	bool raw, verbose, progress, force;
-	const char *id;
+	const char *id, *undo;
 	struct target_options target;
 	struct writing_options writing;
 };
@@ -45,16 +46,22 @@ static struct options options = {
 static struct input input;
 static struct intake intake;
 static struct target target;
-static struct writing writing;
+static struct writing writing;		/* of an image */
+static struct patch patch;		/* of a delta or an undo log */
+static bool patching;
+static uint64_t input_holds;		/* bytes of a file or device; UINT64_MAX of a pipe */
+static off_t input_start;		/* -1 of a pipe */
 
 static void parse_options(int, char **);
 static bool accept_input(uint64_t *, struct error *);
 static bool accept_raw(uint64_t *, struct error *);
+static bool apply_patch(struct error *);
 static uint64_t standard_input_size(void);
 static void fail(const struct error *) __attribute__((noreturn));
 static void list_differences(void);
 static void interrupted(int);
 static void report(double);
+static void report_patch(double);
 static void usage(void) __attribute__((noreturn));
 
 int
@@ -74,19 +81,23 @@ main(int argc, char **argv)
 	if (!progress_start(&progress, interrupted))
 		err(2, "threads");
 	if (!target_open(&target, argv[optind], &options.target, &error) ||
-	    !accept_input(&size, &error) ||
-	    !writing_create(&writing, &options.writing, &intake, &target, size, &error) ||
-	    !writing_run(&writing))
+	    !accept_input(&size, &error) || !(patching ? apply_patch(&error) :
+	    writing_create(&writing, &options.writing, &intake, &target, size, &error) &&
+	    writing_run(&writing)))
 		fail(&error);
 	progress_stop();
-	report(clock_seconds() - started);
-	return intake.end.bad > 0 ? 2 : 0;
+	if (patching)
+		report_patch(clock_seconds() - started);
+	else
+		report(clock_seconds() - started);
+	return (patching ? patch.intake : &intake)->end.bad > 0 ? 2 : 0;
 }
 
 static void
 parse_options(int argc, char **argv)
 {
-	enum { CREATE = 256, ZEROED, DISCARD, VERIFY, NO_SYNC, ID, PROGRESS, FORCE };
+	enum { CREATE = 256, ZEROED, DISCARD, VERIFY, NO_SYNC, ID, PROGRESS, FORCE,
+	    UNDO };
 	static const struct option names[] = {
 		{ "raw", no_argument, NULL, 'r' },
 		{ "offset", required_argument, NULL, 'o' },
@@ -101,6 +112,7 @@ parse_options(int argc, char **argv)
 		{ "id", required_argument, NULL, ID },
 		{ "progress", no_argument, NULL, PROGRESS },
 		{ "force", no_argument, NULL, FORCE },
+		{ "undo", required_argument, NULL, UNDO },
 		{ NULL, 0, NULL, 0 }
 	};
 	struct error error = { 0 };
@@ -119,6 +131,7 @@ parse_options(int argc, char **argv)
 		case PROGRESS: options.progress = true; break;
 		case FORCE: options.force = true; break;
 		case ID: options.id = optarg; break;
+		case UNDO: options.undo = optarg; break;
 		case 'o':
 			good = argument_size("-o", optarg, &options.target.offset, &error);
 			options.target.confined = true;
@@ -149,6 +162,8 @@ accept_input(uint64_t *size, struct error *error)
 {
 	unsigned char id[STREAM_ID_SIZE];
 
+	input_holds = standard_input_size();
+	input_start = input_holds != UINT64_MAX ? lseek(STDIN_FILENO, 0, SEEK_CUR) : -1;
 	input_open(&input, STDIN_FILENO, -1, "standard input");
 	if (options.raw)
 		return accept_raw(size, error);
@@ -159,19 +174,52 @@ accept_input(uint64_t *size, struct error *error)
 			return false;
 		input.timeout = SILENCE_MAX;
 	}
-	if (!intake_open_stream(&intake, &input, error))
+	if (!intake_open_stream(&intake, &input, INTAKE_IMAGE | INTAKE_PATCH, error))
 		return false;
 	if (options.id != NULL && memcmp(id, intake.reader.header.id, STREAM_ID_SIZE) != 0)
 		return error_set(error, "standard input: a stream with another id than --id says");
 	*size = intake.reader.header.size;
+	patching = intake.reader.header.kind != STREAM_IMAGE;
+	if (options.undo != NULL && !patching)
+		return error_set(error, "--undo goes with a delta: an image replaces everything");
 	return true;
+}
+
+/* Where the input can be read twice, everything is checked before anything is written. */
+static bool
+apply_patch(struct error *error)
+{
+	static struct intake again;
+	enum stream_kind kind = intake.reader.header.kind;
+	struct patch_options how = {
+		.jobs = options.writing.jobs, .verify = options.writing.verify,
+		.sync = options.writing.sync, .force = options.force, .undo = options.undo,
+		.log_size = input_holds
+	};
+
+	if (options.writing.zeroed || options.writing.discard)
+		return error_set(error, "--zeroed and --discard go with an image: a delta needs what is there");
+	if (options.undo != NULL && !options.writing.sync)
+		return error_set(error, "--undo does not go with --no-sync: the log must be first on the medium");
+	if (options.undo != NULL && kind == STREAM_UNDO)
+		return error_set(error, "--undo goes with a delta, not with an undo log");
+	if (!patch_create(&patch, &how, &intake, &target, error))
+		return false;
+	if (input_start == -1 || kind == STREAM_UNDO)
+		return patch_run(&patch, &intake);
+	if (!patch_check(&patch))
+		return false;
+	if (lseek(STDIN_FILENO, input_start, SEEK_SET) == -1)
+		return error_errno(error, "standard input");
+	input_open(&input, STDIN_FILENO, -1, "standard input");
+	return intake_open_stream(&again, &input, INTAKE_PATCH, error) && patch_run(&patch, &again);
 }
 
 /* Nothing in raw bytes says that they are a disk, nor how much of it has come. */
 static bool
 accept_raw(uint64_t *size, struct error *error)
 {
-	uint64_t said = options.target.length, holds = standard_input_size();
+	uint64_t said = options.target.length, holds = input_holds;
 	ssize_t n;
 	const char *mistake = intake_mistaken(&input, &n);
 
@@ -212,7 +260,8 @@ fail(const struct error *error)
 
 	progress_stop();
 	list_differences();
-	if (!writing_describe(&writing, now, sizeof(now)))
+	if (!(patching ? patch_describe(&patch, now, sizeof(now)) :
+	    writing_describe(&writing, now, sizeof(now))))
 		errx(2, "%s", error->text);
 	errx(2, "%s (%s)", error->text, now);
 }
@@ -224,10 +273,11 @@ list_differences(void)
 	struct verify_range list[VERIFY_LISTED];
 	uint64_t bytes;
 	bool more = false;
+	struct verify *verify = patching ? patch.verify : writing.verify;
 	unsigned count = 0, i;
 
-	if (writing.verify != NULL)
-		count = verify_differences(writing.verify, list, &more, &bytes);
+	if (verify != NULL)
+		count = verify_differences(verify, list, &more, &bytes);
 	for (i = 0; i < count; i++)
 		warnx("%s: bytes %ju to %ju differ%s", target.name,
 		    (uintmax_t)(target.offset + list[i].offset),
@@ -240,7 +290,8 @@ interrupted(int number)
 {
 	char now[512];
 
-	if (writing_stop(&writing, now, sizeof(now)))
+	if (patching ? patch_describe(&patch, now, sizeof(now)) :
+	    writing_stop(&writing, now, sizeof(now)))
 		warnx("%s (%s)", strsignal(number), now);
 }
 
@@ -270,11 +321,29 @@ report(double seconds)
 }
 
 static void
+report_patch(double seconds)
+{
+	if (patch.cut.set)
+		warnx("%s; all that came before it was put back", patch.cut.text);
+	if (patch.unchecked && intake.reader.header.kind == STREAM_DELTA)
+		warnx("%s: the delta does not say everywhere what it replaces: that it fits was not checked",
+		    target.name);
+	if (options.undo != NULL && target.medium.size > target.offset + patch.size &&
+	    !target.medium.device && !target.confined)
+		warnx("%s: not cut to its new size of %ju bytes, for --undo could not bring the rest back",
+		    target.name, (uintmax_t)patch.size);
+	if (options.verbose)
+		warnx("%s: %ju bytes written, %ju were there already, %.1f s%s", target.name,
+		    (uintmax_t)atomic_load(&patch.written), (uintmax_t)atomic_load(&patch.passed),
+		    seconds, patch.verify != NULL ? ", verified" : "");
+}
+
+static void
 usage(void)
 {
 	fprintf(stderr, "usage: blkwrite [-rv] [-j jobs] [-l length] [-o offset] [--create] "
 	    "[--discard]\n"
-	    "                [--force] [--id @file] [--no-sync] [--progress] [--verify]\n"
-	    "                [--zeroed] target\n");
+	    "                [--force] [--id @file] [--no-sync] [--progress] [--undo file]\n"
+	    "                [--verify] [--zeroed] target\n");
 	exit(2);
 }

@@ -18,16 +18,18 @@ intake_init(struct intake *intake, struct input *input, struct error *error)
 }
 
 bool
-intake_open_stream(struct intake *intake, struct input *input, struct error *error)
+intake_open_stream(struct intake *intake, struct input *input, unsigned kinds,
+    struct error *error)
 {
 	if (!intake_init(intake, input, error) ||
 	    !stream_open(&intake->reader, input, error))
 		return false;
-	if (intake->reader.header.kind != STREAM_IMAGE) {
-		static const char *const kinds[] = { "an image", "a delta", "a map", "an undo log" };
+	if ((kinds & 1u << intake->reader.header.kind) == 0) {
+		static const char *const names[] = { "an image", "a delta", "a map", "an undo log" };
 
-		return error_set(error, "%s: this stream is %s, an image is wanted", input->name,
-		    kinds[intake->reader.header.kind - 1]);
+		return error_set(error, "%s: this stream is %s, %s is wanted", input->name,
+		    names[intake->reader.header.kind - 1],
+		    kinds == INTAKE_IMAGE ? "an image" : "an image, a delta or an undo log");
 	}
 	return true;
 }
@@ -202,7 +204,8 @@ intake_give_end(struct intake *intake, struct piece *piece)
 	unsigned char digest[DIGEST_SIZE];
 	char ours[DIGEST_HEX], theirs[DIGEST_HEX];
 
-	if (!intake->raw && !digest_is_unknown(intake->end.digest)) {
+	if (!intake->raw && intake->reader.header.kind == STREAM_IMAGE &&
+	    !digest_is_unknown(intake->end.digest)) {
 		digest_finish(intake->digest, digest);
 		if (memcmp(digest, intake->end.digest, DIGEST_SIZE) != 0)
 			return error_set(&piece->error,
@@ -219,7 +222,9 @@ intake_give(struct intake *intake, struct piece *piece)
 {
 	if (piece->error.set)
 		return false;
-	if (piece->length > 0) {
+	if (piece->length > 0 && !intake->raw && intake->reader.header.kind != STREAM_IMAGE)
+		intake->position = piece->offset + piece->length;
+	else if (piece->length > 0) {
 		if (piece->zero)
 			digest_add_zeros(intake->digest, piece->length);
 		else
@@ -233,5 +238,7 @@ intake_give(struct intake *intake, struct piece *piece)
 uint64_t
 intake_position(const struct intake *intake)
 {
+	if (!intake->raw && intake->reader.header.kind != STREAM_IMAGE)
+		return intake->position;
 	return digest_size(intake->digest);
 }

@@ -41,7 +41,7 @@ struct intake {
 	struct input *input;
 	bool raw;
 	uint64_t raw_length;		/* of raw bytes, or UINT64_MAX */
-	uint64_t position;		/* raw bytes so far */
+	uint64_t position;		/* raw bytes taken; of a delta, where the last range ended */
 	struct stream_reader reader;
 	struct record zeros;		/* what is left of a ZERO record; length 0: nothing */
 	struct digest *digest;		/* of what was given */
@@ -50,8 +50,12 @@ struct intake {
 	bool ended;
 };
 
-/* Begin on a block stream: reads its header.  False: error is filled. */
-bool intake_open_stream(struct intake *, struct input *, struct error *);
+/* Kinds of streams that are taken, for intake_open_stream. */
+#define INTAKE_IMAGE	(1u << STREAM_IMAGE)
+#define INTAKE_PATCH	(1u << STREAM_DELTA | 1u << STREAM_UNDO)
+
+/* Begin on a block stream of one of these kinds: reads its header.  False: error is filled. */
+bool intake_open_stream(struct intake *, struct input *, unsigned kinds, struct error *);
 
 /* Begin on raw bytes: length of them exactly, or with UINT64_MAX as many as come. */
 bool intake_open_raw(struct intake *, struct input *, uint64_t length, struct error *);
@@ -76,7 +80,7 @@ void intake_work(struct intake *, struct piece *);
  */
 bool intake_give(struct intake *, struct piece *);
 
-/* Bytes of the device that were given. */
+/* Bytes of the device that were given; of a delta, where the last range ended. */
 uint64_t intake_position(const struct intake *);
 
 #endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * patch: a delta, or an undo log, comes out of an intake and is applied to a target.
+ *
+ * Each record is held against what the target holds: what it replaces is overwritten,
+ * what is there already is passed over, anything else is refused.  Where the input can
+ * be read twice, all records are checked before the first is applied.  Records in the
+ * first MiB are held back and written after all else is flushed and, if asked for, read
+ * back.
+ */
+#ifndef PATCH_H
+#define PATCH_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "commit.h"
+#include "error.h"
+#include "intake.h"
+#include "target.h"
+#include "undo.h"
+#include "verify.h"
+
+struct patch_options {
+	unsigned jobs;		/* threads */
+	bool verify;		/* read back what was written */
+	bool sync;		/* flush */
+	bool force;		/* overwrite what is neither old nor new */
+	const char *undo;	/* NULL, or the log to make */
+	uint64_t log_size;	/* of an undo log that is applied; UINT64_MAX: not known */
+};
+
+struct patch {
+	struct patch_options options;
+	struct intake *intake;
+	struct target *target;
+	struct verify *verify;		/* NULL where nothing is read back */
+	struct undo undo;
+	struct patch_job **jobs;
+	struct error *error;		/* the caller's: the first, in the order of the stream */
+	unsigned char *head, *head_before;	/* of the first MiB: as it will be, as it was */
+	uint64_t head_length;
+	bool checking;			/* the first of two passes: nothing is written */
+	bool draining;			/* only reading back is left */
+	bool writing;			/* the target may be changed from here on */
+	bool unchecked;			/* some record did not say what it replaces */
+	struct error cut;		/* where an undo log broke off */
+	uint64_t size;			/* of the device made */
+	atomic_uint_fast64_t written, passed;	/* bytes: written; found to be there already */
+};
+
+/* Make ready; touches nothing.  Lifetimes as of writing_create.  False: error is filled. */
+bool patch_create(struct patch *, const struct patch_options *, struct intake *,
+    struct target *, struct error *);
+
+/*
+ * Check all records and write nothing.  The intake is used up: the caller opens it again
+ * on the same input for patch_run.  False: error is filled.
+ */
+bool patch_check(struct patch *);
+
+/* All of it, up to the close of the target.  False: error is filled. */
+bool patch_run(struct patch *, struct intake *);
+
+/* What the target is after a failure, in words.  False: it is as it was. */
+bool patch_describe(const struct patch *, char *out, size_t size);
+
+#endif
