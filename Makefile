@@ -21,7 +21,7 @@
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 
-FILTERS = blkread blkzip blkmeter blkwrite blksum
+FILTERS = blkread blkzip blkmeter blkwrite blkdiff blksum
 VERSION = 0.1
 OUT ?= build
 BUILD ?= $(OUT)/release
