@@ -291,14 +291,17 @@ pass_all(void)
 
 	do {
 		size_t wants = meter_wants(meter);
-		uint64_t limit = pass_limit(wants > 0 ? wants : meter_passes(meter));
+		size_t limit = pass_limit(wants > 0 ? wants : meter_passes(meter));
 
-		n = flow_pass(flow, wants > 0 ? bytes : NULL, limit,
-		    meter->state == METER_AFTER ? AFTER_END : -1);
-		if (n > 0 && wants > 0)
-			meter_see(meter, bytes, (size_t)n);
-		else if (n > 0)
-			meter_pass(meter, (uint64_t)n);
+		if (wants > 0) {
+			n = flow_look(flow, bytes, limit, -1);
+			if (n > 0)
+				meter_see(meter, bytes, (size_t)n);
+		} else {
+			n = flow_pass(flow, limit, meter->state == METER_AFTER ? AFTER_END : -1);
+			if (n > 0)
+				meter_pass(meter, (uint64_t)n);
+		}
 		if (n > 0)
 			throttle_spend(&metering.throttle, (uint64_t)n);
 		if (meter->state == METER_AFTER)

@@ -26,7 +26,9 @@ flow_open(struct flow *flow, int in, int out, size_t ring_size)
 	memset(flow, 0, sizeof(*flow));
 	flow->in = in;
 	flow->out = out;
-	flow->spliced = true;
+	flow->spliced = flow->looks = true;
+	if (pipe2(flow->side, O_CLOEXEC | O_NONBLOCK) == -1)
+		return false;
 	pipe_widen(in);
 	pipe_widen(out);
 	flow->buffer = buffer_create(BUFFER_SIZE);
@@ -166,7 +168,7 @@ flow_pass_buffer(struct flow *flow, void *copy, size_t length, int timeout)
  * all.
  */
 static ssize_t
-flow_pass_splice(struct flow *flow, size_t length, int timeout)
+flow_splice(struct flow *flow, size_t length, int timeout)
 {
 	unsigned flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
 	ssize_t n;
@@ -175,32 +177,91 @@ flow_pass_splice(struct flow *flow, size_t length, int timeout)
 	if (length > SPLICE_SIZE)
 		length = SPLICE_SIZE;
 	for (tries = 0;; tries++) {
-		if (!flow_wait_input(flow, timeout))
-			return -1;
 		n = splice(flow->in, NULL, flow->out, NULL, length, flags);
 		if (n >= 0 || (errno != EAGAIN && errno != EINTR))
 			return n;
-		if (!flow_wait_output(flow))
+		if (!flow_wait_input(flow, timeout) || !flow_wait_output(flow))
 			return -1;
 		if (tries == 16)
 			flags = SPLICE_F_MOVE;
 	}
 }
 
-ssize_t
-flow_pass(struct flow *flow, void *data, size_t length, int timeout)
+/* Move bytes, be they pending or not, whichever way works. */
+static ssize_t
+flow_move(struct flow *flow, size_t length, int timeout)
 {
 	ssize_t n;
 
 	flow->output_failed = false;
 	if (flow->ring != NULL)
-		return flow_pass_ring(flow, data, length, timeout);
-	if (data == NULL && flow->spliced) {
-		n = flow_pass_splice(flow, length, timeout);
+		return flow_pass_ring(flow, NULL, length, timeout);
+	if (flow->spliced) {
+		n = flow_splice(flow, length, timeout);
 		if (n >= 0 || errno == EPIPE || errno == ETIMEDOUT)
 			return n;
 		/* Refused, or failed: plain reads and writes can tell which side it was. */
 		flow->spliced = false;
+	}
+	return flow_pass_buffer(flow, NULL, length, timeout);
+}
+
+ssize_t
+flow_pass(struct flow *flow, size_t length, int timeout)
+{
+	for (;;) {
+		ssize_t n = flow_move(flow, flow->pending + length, timeout);
+
+		if (n <= 0)
+			return n;
+		if ((size_t)n > flow->pending) {
+			n -= (ssize_t)flow->pending;
+			flow->pending = 0;
+			return n;
+		}
+		flow->pending -= (size_t)n;
+	}
+}
+
+/*
+ * Copy what is next in the input pipe, and leave it there.  -1 with errno EINVAL where
+ * the input is none.
+ */
+static ssize_t
+flow_peek(struct flow *flow, void *data, size_t length, int timeout)
+{
+	ssize_t n;
+
+	while ((n = tee(flow->in, flow->side[1], length, SPLICE_F_NONBLOCK)) == -1) {
+		if (errno != EAGAIN && errno != EINTR)
+			return -1;
+		if (!flow_wait_input(flow, timeout))
+			return -1;
+	}
+	return n > 0 ? read(flow->side[0], data, (size_t)n) : 0;
+}
+
+ssize_t
+flow_look(struct flow *flow, void *data, size_t length, int timeout)
+{
+	ssize_t n;
+
+	while (flow->pending > 0) {
+		n = flow_move(flow, flow->pending, timeout);
+		if (n <= 0)
+			return n;
+		flow->pending -= (size_t)n;
+	}
+	flow->output_failed = false;
+	if (flow->ring != NULL)
+		return flow_pass_ring(flow, data, length, timeout);
+	if (flow->spliced && flow->looks) {
+		n = flow_peek(flow, data, length, timeout);
+		if (n > 0)
+			flow->pending = (size_t)n;
+		if (n >= 0 || errno != EINVAL)
+			return n;
+		flow->looks = false;
 	}
 	return flow_pass_buffer(flow, data, length, timeout);
 }

@@ -13,12 +13,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define FLOW_LOOK	4096
+
 struct ring;
 
 struct flow {
 	int in, out;
 	bool spliced;			/* splice(2) has not been refused so far */
 	unsigned char *buffer;		/* for what is not spliced */
+	bool looks;			/* tee(2) neither */
+	int side[2];			/* the pipe that it copies to */
+	size_t pending;			/* bytes that were looked at and are still in the pipe */
 	struct ring *ring;		/* NULL without */
 	bool output_failed;		/* the last error was the output's */
 };
@@ -30,12 +35,16 @@ struct flow {
 bool flow_open(struct flow *, int in, int out, size_t ring_size);
 
 /*
- * Pass on up to length bytes, and copy them to data, unless it is NULL.  Waits until
- * something comes, at most timeout milliseconds (-1 for ever).  Returns how many
- * passed; 0 at end of file; -1 with errno set: EPIPE where nobody reads the output any
- * more, ETIMEDOUT after silence.
+ * Look at up to length of the next bytes, at most FLOW_LOOK.  They pass on, too: now,
+ * or with what the next call passes, which is better than to wake a reader for a few
+ * bytes.  There must be a next call.  Waits until something comes, at most timeout
+ * milliseconds (-1 for ever).  Returns how many; 0 at end of file; -1 with errno set:
+ * EPIPE where nobody reads the output any more, ETIMEDOUT after silence.
  */
-ssize_t flow_pass(struct flow *, void *data, size_t length, int timeout);
+ssize_t flow_look(struct flow *, void *data, size_t length, int timeout);
+
+/* Pass on up to length bytes unseen; returns how many, as flow_look does. */
+ssize_t flow_pass(struct flow *, size_t length, int timeout);
 
 /* Sleep that long.  False with errno EPIPE where nobody reads the output any more. */
 bool flow_sleep(struct flow *, double seconds);
