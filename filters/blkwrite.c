@@ -56,6 +56,7 @@ static void parse_options(int, char **);
 static bool accept_input(uint64_t *, struct error *);
 static bool accept_raw(uint64_t *, struct error *);
 static bool apply_patch(struct error *);
+static bool log_is_whole(void);
 static uint64_t standard_input_size(void);
 static void fail(const struct error *) __attribute__((noreturn));
 static void list_differences(void);
@@ -185,6 +186,25 @@ accept_input(uint64_t *size, struct error *error)
 	return true;
 }
 
+/*
+ * Whether the input ends in what looks like an END record: then blkwrite was done, and
+ * no range can have been torn in the middle of its write.
+ */
+static bool
+log_is_whole(void)
+{
+	unsigned char end[RECORD_SIZE];
+	const off_t back = RECORD_SIZE + RECORD_END_SIZE;
+	struct record record;
+	struct error ignored = { 0 };
+
+	return input_start == -1 || ((off_t)input_holds > back &&
+	    pread_full(STDIN_FILENO, end, sizeof(end),
+	    (uint64_t)input_start + input_holds - (uint64_t)back) == sizeof(end) &&
+	    record_decode(&record, &intake.reader.header, end, &ignored) &&
+	    record.type == RECORD_END);
+}
+
 /* Where the input can be read twice, everything is checked before anything is written. */
 static bool
 apply_patch(struct error *error)
@@ -194,7 +214,7 @@ apply_patch(struct error *error)
 	struct patch_options how = {
 		.jobs = options.writing.jobs, .verify = options.writing.verify,
 		.sync = options.writing.sync, .force = options.force, .undo = options.undo,
-		.log_size = input_holds
+		.cut_at = log_is_whole() ? UINT64_MAX : input_holds
 	};
 
 	if (options.writing.zeroed || options.writing.discard)
@@ -205,7 +225,7 @@ apply_patch(struct error *error)
 		return error_set(error, "--undo goes with a delta, not with an undo log");
 	if (!patch_create(&patch, &how, &intake, &target, error))
 		return false;
-	if (input_start == -1 || kind == STREAM_UNDO)
+	if (input_start == -1)
 		return patch_run(&patch, &intake);
 	if (!patch_check(&patch))
 		return false;

@@ -86,8 +86,8 @@ patch_take(void *context, void *argument)
 		return true;
 	if (patch->draining || patch->cut.set || !intake_take(patch->intake, job->piece))
 		return false;
-	job->tail = patch->options.log_size != UINT64_MAX &&
-	    patch->options.log_size - patch->intake->input->position <= UNDO_WINDOW;
+	job->tail = patch->options.cut_at != UINT64_MAX &&
+	    patch->options.cut_at - patch->intake->input->position <= UNDO_WINDOW;
 	return true;
 }
 
@@ -224,6 +224,7 @@ patch_check(struct patch *patch)
 	progress_phase("checking", patch->intake->reader.header.data);
 	done = patch_pool(patch);
 	patch->checking = false;
+	patch->cut = (struct error){ 0 };
 	atomic_store(&patch->passed, 0);
 	return done;
 }

@@ -29,7 +29,7 @@ struct patch_options {
 	bool sync;		/* flush */
 	bool force;		/* overwrite what is neither old nor new */
 	const char *undo;	/* NULL, or the log to make */
-	uint64_t log_size;	/* of an undo log that is applied; UINT64_MAX: not known */
+	uint64_t cut_at;	/* bytes of an undo log that was cut; UINT64_MAX: whole, or a pipe */
 };
 
 struct patch {
