@@ -84,6 +84,7 @@ patch_take(void *context, void *argument)
 	    verify_pop(patch->verify, patch->draining, &job->verify);
 	if (job->verifying)
 		return true;
+	job->piece->error.set = false;	/* as the first of two passes may have left it */
 	if (patch->draining || patch->cut.set || !intake_take(patch->intake, job->piece))
 		return false;
 	job->tail = patch->options.cut_at != UINT64_MAX &&
