@@ -82,7 +82,7 @@ main(int argc, char **argv)
 
 	if (!io_claim_standard())
 		err(2, "/dev/null");
-	gauge_open(&metering.gauge, &metering.meter);
+	gauge_open(&metering.gauge, &metering.meter, clock_seconds());
 	parse_options(argc, argv, options);
 	if (!throttle_open(&metering.throttle, options->rate != NULL ? options->rate : "0", &error))
 		errx(2, "%s", error.text);
@@ -212,7 +212,7 @@ parse_seconds(const char *option, const char *text, double most, double *seconds
 static void
 render(char *out, size_t size, unsigned width)
 {
-	gauge_line(&metering.gauge, atomic_load(&metering.state), out, size, width);
+	gauge_line(&metering.gauge, clock_seconds(), atomic_load(&metering.state), out, size, width);
 }
 
 static void
@@ -399,7 +399,7 @@ finish(void)
 	if (metering.displayed)
 		fprintf(stderr, "%s: %s%s\n", metering.gauge.name != NULL ? metering.gauge.name :
 		    "blkmeter", meter->fault.set ? "bad after " : "",
-		    gauge_summary(&metering.gauge, summary, sizeof(summary)));
+		    gauge_summary(&metering.gauge, clock_seconds(), summary, sizeof(summary)));
 	return meter->fault.set ? 2 : 0;
 }
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "gauge.h"
-#include "io.h"
 #include "progress.h"
 #include "size.h"
 
@@ -23,10 +22,8 @@ struct reading {
 };
 
 void
-gauge_open(struct gauge *gauge, const struct meter *meter)
+gauge_open(struct gauge *gauge, const struct meter *meter, double now)
 {
-	double now = clock_seconds();
-
 	memset(gauge, 0, sizeof(*gauge));
 	gauge->meter = meter;
 	gauge->size = METER_UNKNOWN;
@@ -49,7 +46,7 @@ load(const atomic_uint_fast64_t *where)
  * there is.
  */
 static void
-gauge_read(const struct gauge *gauge, struct reading *reading)
+gauge_read(const struct gauge *gauge, double now, struct reading *reading)
 {
 	static const char *const kinds[] = { "raw", "image", "delta", "map", "undo" };
 	const struct meter *meter = gauge->meter;
@@ -62,7 +59,7 @@ gauge_read(const struct gauge *gauge, struct reading *reading)
 	reading->data = load(&meter->data);
 	reading->zero = load(&meter->zero);
 	reading->position = reading->stream ? load(&meter->position) : reading->wire;
-	reading->elapsed = clock_seconds() - gauge->start;
+	reading->elapsed = now - gauge->start;
 	reading->eta = -1;
 	reading->done = reading->position;
 	reading->total = size != METER_UNKNOWN ? size : gauge->size;
@@ -96,12 +93,9 @@ gauge_eta(const struct gauge *gauge, const struct reading *reading)
 }
 
 static void
-gauge_measure(struct gauge *gauge, struct reading *reading)
+gauge_measure(struct gauge *gauge, double now, struct reading *reading)
 {
-	double now;
-
-	gauge_read(gauge, reading);
-	now = gauge->start + reading->elapsed;
+	gauge_read(gauge, now, reading);
 	/* While only zeros pass, the rate of data stays what it was. */
 	if (reading->data == gauge->data_trend.position && reading->done > gauge->trend.position)
 		rate_skip(&gauge->data_trend, now);
@@ -250,11 +244,12 @@ gauge_people(const struct gauge *gauge, const struct reading *reading, char *out
 }
 
 void
-gauge_line(struct gauge *gauge, const char *state, char *out, size_t size, unsigned width)
+gauge_line(struct gauge *gauge, double now, const char *state, char *out, size_t size,
+    unsigned width)
 {
 	struct reading reading;
 
-	gauge_measure(gauge, &reading);
+	gauge_measure(gauge, now, &reading);
 	if (gauge->style == GAUGE_JSON)
 		gauge_json(gauge, &reading, state, out, size);
 	else if (gauge->style == GAUGE_PERCENT && reading.total != METER_UNKNOWN)
@@ -266,13 +261,13 @@ gauge_line(struct gauge *gauge, const char *state, char *out, size_t size, unsig
 }
 
 char *
-gauge_summary(const struct gauge *gauge, char *out, size_t size)
+gauge_summary(const struct gauge *gauge, double now, char *out, size_t size)
 {
 	struct text text = { .out = out, .size = size };
 	struct reading reading;
 	char number[16];
 
-	gauge_read(gauge, &reading);
+	gauge_read(gauge, now, &reading);
 	text_add(&text, "%s (%ju bytes) in ", size_format(number, sizeof(number), reading.done),
 	    (uintmax_t)reading.done);
 	if (reading.elapsed < 59.95)

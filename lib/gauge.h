@@ -2,8 +2,8 @@
 /*
  * gauge: what a meter says, as a line for people, a number or a JSON object.
  *
- * gauge_line smooths rates from call to call and must not be called twice at once;
- * the meter may be fed meanwhile.
+ * Pure, but that gauge_line smooths rates from call to call: it must not be called
+ * twice at once.  The meter may be fed meanwhile.
  */
 #ifndef GAUGE_H
 #define GAUGE_H
@@ -27,13 +27,17 @@ struct gauge {
 	struct rate trend, data_trend;	/* for the estimate */
 };
 
-/* Start the clock. */
-void gauge_open(struct gauge *, const struct meter *);
+/* Start at this time; as all here it is in seconds on clock_seconds. */
+void gauge_open(struct gauge *, const struct meter *, double now);
 
 /* As progress_render.  state is "running", or how it ended. */
-void gauge_line(struct gauge *, const char *state, char *out, size_t size, unsigned width);
+void gauge_line(struct gauge *, double now, const char *state, char *out, size_t size,
+    unsigned width);
 
-/* "20.0 GiB (21474836480 bytes) in 0:01:23, 247 MiB/s, wire 6.9 GiB, 2.9:1".  Returns out. */
-char *gauge_summary(const struct gauge *, char *out, size_t size);
+/*
+ * "20.0 GiB (21474836480 bytes) in 0:01:23, 247 MiB/s, 6.1 GiB of zeros, wire 4.8 GiB,
+ * 4.2:1".  Returns out.
+ */
+char *gauge_summary(const struct gauge *, double now, char *out, size_t size);
 
 #endif

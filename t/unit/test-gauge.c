@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdlib.h>
+
+#include "check.h"
+#include "gauge.h"
+#include "progress.h"
+
+#define MIB	(UINT64_C(1) << 20)
+#define GIB	(UINT64_C(1) << 30)
+
+static struct meter meter;
+static struct gauge gauge;
+static char line[PROGRESS_LINE];
+
+/* A meter as it is in the middle of a stream. */
+static void
+set_meter(int kind, uint64_t size, uint64_t data_total)
+{
+	meter_open(&meter, "input", kind == 0);
+	meter.kind = kind;
+	meter.size = size;
+	meter.data_total = data_total;
+	gauge_open(&gauge, &meter, 0);
+}
+
+static void
+move(uint64_t position, uint64_t data, uint64_t wire)
+{
+	meter.position = position;
+	meter.data = data;
+	meter.zero = position - data;
+	meter.wire = wire;
+}
+
+static const char *
+show(double now)
+{
+	gauge_line(&gauge, now, "running", line, sizeof(line), 0);
+	return line;
+}
+
+static bool
+has(const char *part)
+{
+	if (strstr(line, part) != NULL)
+		return true;
+	fprintf(stderr, "\tin %s\n", line);
+	return false;
+}
+
+static void
+an_image_is_as_far_as_its_position(void)
+{
+	set_meter(STREAM_IMAGE, 10 * GIB, METER_UNKNOWN);
+	gauge.name = "web";
+	move(5 * GIB, 4 * GIB, GIB);
+
+	CHECK_TEXT(show(4), "web:  5.0 GiB of 10.0 GiB  50%  1.2 GiB/s  (wire 256 MiB/s, 5.0:1)"
+	    "  0:00:04  ETA 0:00:05");
+}
+
+static void
+raw_bytes_have_a_total_only_if_told(void)
+{
+	set_meter(0, METER_UNKNOWN, METER_UNKNOWN);
+	meter.wire = 100 * MIB;
+	CHECK_TEXT(show(2), "blkmeter:  100 MiB 50.0 MiB/s  0:00:02");
+
+	gauge.size = 400 * MIB;
+	CHECK_TEXT(show(2), "blkmeter:  100 MiB of 400 MiB  25% 50.0 MiB/s  0:00:02  ETA 0:00:06");
+}
+
+/* A delta of which half the data came is half done, wherever on the device that was. */
+static void
+a_delta_is_counted_in_data(void)
+{
+	set_meter(STREAM_DELTA, 1000 * GIB, 100 * MIB);
+	move(990 * GIB, 50 * MIB, 20 * MIB);
+	show(5);
+	CHECK(has("50.0 MiB of 100 MiB  50%") && has("ETA 0:00:05") && has("2.5:1"));
+
+	set_meter(STREAM_UNDO, 1000 * GIB, METER_UNKNOWN);
+	move(0, 50 * MIB, 20 * MIB);
+	show(5);
+	CHECK(has("50.0 MiB") && !strstr(line, "%"));
+}
+
+/* A hole of a terabyte passes at once; what is left is data at the pace of data. */
+static void
+a_hole_does_not_spoil_the_estimate(void)
+{
+	int second;
+
+	set_meter(STREAM_IMAGE, 1024 * GIB + 100 * GIB, METER_UNKNOWN);
+	for (second = 1; second <= 10; second++) {
+		move((uint64_t)second * GIB, (uint64_t)second * GIB, (uint64_t)second * GIB);
+		show(second);
+	}
+	CHECK(has("ETA 0:18:34"));		/* as if all were data */
+	move(1034 * GIB, 10 * GIB, 10 * GIB);
+	show(second);
+	CHECK(has("ETA 0:01:30"));
+	move(1035 * GIB, 11 * GIB, 11 * GIB);
+	show(second + 1);
+	CHECK(has("ETA 0:01:29"));
+}
+
+static void
+what_the_header_says_of_data_bounds_the_estimate(void)
+{
+	set_meter(STREAM_IMAGE, 1024 * GIB, 20 * GIB);
+	move(10 * GIB, 10 * GIB, 10 * GIB);
+	show(10);
+	CHECK(has("ETA 0:00:10"));
+
+	/* The header was wrong: the position is what is left to go by. */
+	move(25 * GIB, 25 * GIB, 25 * GIB);
+	show(25);
+	CHECK(has("ETA 0:16:39"));
+}
+
+static void
+a_stall_lengthens_the_estimate(void)
+{
+	set_meter(STREAM_IMAGE, 100 * GIB, METER_UNKNOWN);
+	move(10 * GIB, 10 * GIB, 10 * GIB);
+	show(10);
+	CHECK(has("ETA 0:01:30"));
+	show(60);
+	CHECK(!strstr(line, "ETA 0:01:30"));
+}
+
+static void
+a_stream_of_zeros_has_an_estimate(void)
+{
+	set_meter(STREAM_IMAGE, 100 * GIB, METER_UNKNOWN);
+	move(10 * GIB, 0, 640);
+	show(10);
+	CHECK(has("ETA 0:01:30") && has(">9999:1"));
+}
+
+static void
+numbers_are_percent_or_bytes(void)
+{
+	set_meter(STREAM_IMAGE, 10 * GIB, METER_UNKNOWN);
+	move(5 * GIB + 1, 5 * GIB, GIB);
+	gauge.style = GAUGE_PERCENT;
+	CHECK_TEXT(show(1), "50");
+	gauge.style = GAUGE_BYTES;
+	CHECK_TEXT(show(1), "5368709121");
+
+	set_meter(0, METER_UNKNOWN, METER_UNKNOWN);
+	meter.wire = 77;
+	gauge.style = GAUGE_PERCENT;
+	CHECK_TEXT(show(1), "77");
+}
+
+static void
+json_has_every_key(void)
+{
+	set_meter(STREAM_IMAGE, 10 * GIB, METER_UNKNOWN);
+	gauge.style = GAUGE_JSON;
+	gauge.name = "a \"b\"\\\303\274\377\001";
+	move(5 * GIB, 4 * GIB, 2 * GIB);
+	CHECK_TEXT(show(4), "{\"name\":\"a \\\"b\\\"\\\\\303\274\\ufffd\\u0001\",\"state\":\"running\","
+	    "\"kind\":\"image\",\"position\":5368709120,\"size\":10737418240,\"percent\":50.0,"
+	    "\"logical_rate\":1342177280,\"wire_bytes\":2147483648,\"wire_rate\":536870912,"
+	    "\"ratio\":2.500,\"data_bytes\":4294967296,\"zero_bytes\":1073741824,\"eta\":5.0,"
+	    "\"elapsed\":4.000}");
+
+	set_meter(0, METER_UNKNOWN, METER_UNKNOWN);
+	gauge.style = GAUGE_JSON;
+	CHECK_TEXT(show(0), "{\"name\":null,\"state\":\"running\",\"kind\":\"raw\",\"position\":0,"
+	    "\"size\":null,\"percent\":null,\"logical_rate\":null,\"wire_bytes\":0,"
+	    "\"wire_rate\":null,\"ratio\":null,\"data_bytes\":null,\"zero_bytes\":null,"
+	    "\"eta\":null,\"elapsed\":0.000}");
+}
+
+static void
+a_summary_says_it_all(void)
+{
+	char out[256];
+
+	set_meter(STREAM_IMAGE, 20 * GIB, METER_UNKNOWN);
+	move(20 * GIB, 14 * GIB, 5 * GIB);
+	CHECK_TEXT(gauge_summary(&gauge, 83, out, sizeof(out)), "20.0 GiB (21474836480 bytes) in 0:01:23, "
+	    "247 MiB/s, 6.0 GiB of zeros, wire 5.0 GiB, 4.0:1");
+
+	set_meter(0, METER_UNKNOWN, METER_UNKNOWN);
+	meter.wire = 1000;
+	CHECK_TEXT(gauge_summary(&gauge, 2, out, sizeof(out)), "1000 B (1000 bytes) in 2.0 s, 500 B/s");
+}
+
+int
+main(void)
+{
+	an_image_is_as_far_as_its_position();
+	raw_bytes_have_a_total_only_if_told();
+	a_delta_is_counted_in_data();
+	a_hole_does_not_spoil_the_estimate();
+	what_the_header_says_of_data_bounds_the_estimate();
+	a_stall_lengthens_the_estimate();
+	a_stream_of_zeros_has_an_estimate();
+	numbers_are_percent_or_bytes();
+	json_has_every_key();
+	a_summary_says_it_all();
+	return check_done();
+}
