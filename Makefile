@@ -71,13 +71,22 @@ UNITS = $(patsubst t/unit/%.c,%,$(wildcard t/unit/test-*.c))
 UNIT_PROGRAMS = $(UNITS:%=$(BUILD)/t/unit/%)
 UNIT_BATS = $(BUILD)/t/unit.bats
 
+# What the bats tests use: makers of input, and fuzzers that replay their corpus.
+MAKERS = $(patsubst %.c,$(BUILD)/%,$(filter-out t/unit/test-%,$(wildcard t/unit/*.c)))
+FUZZERS = $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/fuzz-*.c))
+REPLAYS = $(FUZZERS:fuzz-%=$(BUILD)/t/fuzz/replay-%)
+
 # Where GNU parallel is there, JOBS=2 is faster; timed tests are calmer one by one.
 JOBS ?= 1
-BATS = BIN=$(abspath $(BIN)) bats $(if $(filter-out 1,$(JOBS)),--jobs $(JOBS)) $(BATSFLAGS)
+BATS = BIN=$(abspath $(BIN)) TOOLS=$(abspath $(BUILD)/t) bats \
+	$(if $(filter-out 1,$(JOBS)),--jobs $(JOBS)) $(BATSFLAGS)
 LONG_BATS = BATS_TEST_TIMEOUT=7200 $(BATS)
 
 $(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(LIBRARY)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(ALL_LIBS)
+
+$(BUILD)/t/fuzz/replay-%: $(BUILD)/t/fuzz/fuzz-%.o $(BUILD)/t/fuzz/replay.o $(LIBRARY)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 # One bats test for each program; bats counts tests before it runs any code.
 $(UNIT_BATS): $(UNIT_PROGRAMS) Makefile
@@ -88,7 +97,7 @@ $(UNIT_BATS): $(UNIT_PROGRAMS) Makefile
 
 units: $(UNIT_BATS)
 
-check: all $(UNIT_BATS)
+check: all $(UNIT_BATS) $(MAKERS) $(REPLAYS)
 	$(BATS) $(UNIT_BATS) $(wildcard t/*.bats)
 
 unit: $(UNIT_BATS)
@@ -97,7 +106,7 @@ unit: $(UNIT_BATS)
 check-lab: all
 	$(LONG_BATS) $(wildcard t/lab/*.bats)
 
-check-long: all $(UNIT_BATS) fuzz
+check-long: all $(UNIT_BATS) $(MAKERS) fuzz
 	$(LONG_BATS) $(wildcard t/long/*.bats)
 
 # Tests that bound memory or time read SANITIZER to know what they run.
@@ -136,8 +145,6 @@ lint:
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -D_GNU_SOURCE -Ilib \
 		--enable=warning,performance,portability --suppress=missingIncludeSystem filters lib
 	$(MAKE) CC=clang WERROR=1 BUILD=$(OUT)/clang BIN=$(OUT)/clang/bin all
-
-FUZZERS = $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c))
 
 fuzz:
 	$(MAKE) CC=clang BUILD=$(OUT)/fuzz \

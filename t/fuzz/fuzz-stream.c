@@ -23,7 +23,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	return 0;
 }
 
-#ifndef REPLAY
 size_t
 LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsigned seed)
 {
@@ -38,4 +37,3 @@ LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsigned se
 		mutate(&m);
 	return m.length;
 }
-#endif
