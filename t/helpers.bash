@@ -217,8 +217,16 @@ attach() {
 		fi
 		;;
 	esac
+	backing=$(realpath "$backing")
 	device=$(losetup --find --show --sector-size "${2:-512}" "$backing")
-	at_end losetup -d "$device"
+	at_end detach "$device" "$backing"
+	# What blockdev --setro has set outlives the file that was attached then.
+	blockdev --setrw "$device"
+}
+
+# detach DEVICE FILE: unless it is attached to something else by now, or to nothing.
+detach() {
+	[ "$(losetup -n -O BACK-FILE "$1" 2>/dev/null)" = "$2" ] && losetup -d "$1"
 }
 
 # break_after OFFSET: everything of $device from there on cannot be read any more.

@@ -1,0 +1,40 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# A real disk, made by make-disk: its partition table, its filesystems and every byte arrive.
+
+load ../helpers
+
+# Filesystems are checked through loop devices over the copy's partitions.
+partition() {
+	sfdisk --json "$1" | jq -r ".partitiontable.partitions[] | select(.name == \"$2\") |
+		\"\(.start * 512) \(.size * 512)\""
+}
+
+attach_partition() {
+	local start length
+
+	read -r start length < <(partition "$1" "$2")
+	device=$(losetup --find --show --read-only --offset "$start" --sizelimit "$length" "$1")
+	at_end detach "$device" "$(realpath "$1")"
+}
+
+@test "a real disk crosses by ssh, is verified, and its filesystems are whole" {
+	require_root "disks"
+	require sfdisk jq debootstrap xfs_repair e2fsck
+	disk=$("$root/t/lab/make-disk" --small 3>&- 2>making) || { tail -n 20 making && false; }
+	start_sshd
+
+	run -0 --separate-stderr eval "set -o pipefail; blkread '$disk' | blkmeter -q | blkzip |
+		ssh -F '$config' new blkwrite --create --verify -v '$dir/target'"
+
+	[ "$(md5sum <"$disk")" = "$(md5sum <target)" ]
+	[[ $stderr == *"$(blksum "$disk" | cut -d ' ' -f 1)" ]]
+	[ "$(blksum <target)" = "$(blksum <"$disk")" ]
+	[ "$(sfdisk --dump "$disk" | tail -n +6 | sed "s,$disk,,")" = \
+		"$(sfdisk --dump target | tail -n +6 | sed "s,target,,")" ]
+	attach_partition target root
+	e2fsck -fn "$device"
+	attach_partition target data
+	xfs_repair -n "$device"
+}

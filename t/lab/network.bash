@@ -1,0 +1,56 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Two hosts with a cable between them, whose cable can be pulled: `load network` after
+# helpers.  "old" is 10.77.0.1 and "new" 10.77.0.2; an sshd runs on new.
+
+# start_network: network namespaces that last as long as their processes.
+start_network() {
+	local host
+
+	require_root "namespaces"
+	require unshare nsenter ip nft ss ssh sshd
+	for host in old new; do
+		background unshare --net sh -c "ip link set lo up && touch '$dir/$host.up' && exec sleep 3600"
+		echo "$pid" >"$dir/$host.pid"
+		wait_for 10 test -e "$dir/$host.up"
+	done
+	ip link add cable netns "$(cat old.pid)" type veth peer name cable netns "$(cat new.pid)"
+	at "old" ip addr add 10.77.0.1/24 dev cable
+	at "new" ip addr add 10.77.0.2/24 dev cable
+	at "old" ip link set cable up
+	at "new" ip link set cable up
+	start_far_sshd
+}
+
+# at HOST COMMAND [ARGUMENT ...]
+at() {
+	nsenter --net="/proc/$(cat "$dir/$1.pid")/ns/net" "${@:2}"
+}
+
+# Both sides ask whether the other is there: a session whose peer has gone ends in seconds.
+start_far_sshd() {
+	mkdir -p "$dir/ssh" /run/sshd
+	chmod 700 "$dir/ssh"
+	ssh-keygen -q -t ed25519 -N '' -f "$dir/ssh/host"
+	ssh-keygen -q -t ed25519 -N '' -f "$dir/ssh/user"
+	port=22
+	write_sshd_config | sed 's/^ListenAddress .*/ListenAddress 10.77.0.2/' >"$dir/ssh/sshd_config"
+	printf '%s\n' 'ClientAliveInterval 2' 'ClientAliveCountMax 2' >>"$dir/ssh/sshd_config"
+	write_ssh_config | sed 's/^HostName .*/HostName 10.77.0.2/' >"$dir/ssh/config"
+	printf '10.77.0.2 %s\n' "$(cut -d ' ' -f 1,2 "$dir/ssh/host.pub")" >"$dir/ssh/known"
+	config=$dir/ssh/config
+	background nsenter --net="/proc/$(cat new.pid)/ns/net" \
+		"$(command -v sshd)" -D -e -f "$dir/ssh/sshd_config" 2>"$dir/ssh/log"
+	sshd=$pid
+	wait_for 20 at old ssh -F "$config" new true
+}
+
+# Drop all packets that come to new, until packets_pass.
+packets_drop() {
+	at new nft "add table ip cut; add chain ip cut in { type filter hook input priority 0; ${1:-policy drop;} }"
+}
+
+packets_pass() {
+	at new nft delete table ip cut
+}
