@@ -14,9 +14,10 @@ stream_detect(struct input *input)
 	return n == STREAM_MAGIC_SIZE && memcmp(data, STREAM_MAGIC, STREAM_MAGIC_SIZE) == 0;
 }
 
-/* Read all of it, or say at which byte it failed or ended. */
+/* Read all of it, or say at which byte of the stream and the device it failed or ended. */
 static bool
-reader_fill(struct stream_reader *reader, void *data, size_t length, struct error *error)
+reader_fill(struct stream_reader *reader, uint64_t device, void *data, size_t length,
+    struct error *error)
 {
 	struct input *input = reader->input;
 	uint64_t at = input->position;
@@ -24,11 +25,11 @@ reader_fill(struct stream_reader *reader, void *data, size_t length, struct erro
 
 	if (n == -1)
 		return error_errno(error, "%s: stream byte %ju, device byte %ju", input->name,
-		    (uintmax_t)at, (uintmax_t)reader->order.offset);
+		    (uintmax_t)at, (uintmax_t)device);
 	if ((size_t)n < length)
 		return error_set(error, "%s: stream byte %ju, device byte %ju: "
 		    "the stream was cut: end of file before its END record", input->name,
-		    (uintmax_t)input->position, (uintmax_t)reader->order.offset);
+		    (uintmax_t)input->position, (uintmax_t)device);
 	return true;
 }
 
@@ -50,11 +51,11 @@ stream_open(struct stream_reader *reader, struct input *input, struct error *err
 		    input->name);
 	if (n < STREAM_MAGIC_SIZE || memcmp(data, STREAM_MAGIC, STREAM_MAGIC_SIZE) != 0)
 		return error_set(error, "%s: stream byte 0: not a block stream", input->name);
-	if (!reader_fill(reader, header->bytes, STREAM_HEADER_MIN, error))
+	if (!reader_fill(reader, 0, header->bytes, STREAM_HEADER_MIN, error))
 		return false;
 	if (!header_decode(header, &reason))
 		return error_set(error, "%s: stream byte 0: %s", input->name, reason.text);
-	if (!reader_fill(reader, header->bytes + STREAM_HEADER_MIN,
+	if (!reader_fill(reader, 0, header->bytes + STREAM_HEADER_MIN,
 	    header->length - STREAM_HEADER_MIN, error))
 		return false;
 	if (!header_decode_rest(header, &reason))
@@ -82,12 +83,12 @@ stream_next(struct stream_reader *reader, struct record *record, unsigned char *
 	uint64_t sum;
 
 	reader->record_at = reader->input->position;
-	if (!reader_fill(reader, header, sizeof(header), error))
+	if (!reader_fill(reader, reader->order.offset, header, sizeof(header), error))
 		return false;
 	if (!record_decode(record, &reader->header, header, &reason) ||
 	    !order_check(&reader->order, record, &reason))
 		return stream_fault(reader, NULL, error, &reason);
-	if (!reader_fill(reader, payload, record->stored, error))
+	if (!reader_fill(reader, record->offset, payload, record->stored, error))
 		return false;
 	if (record->type == RECORD_DATA || record->type == RECORD_MAP)
 		return true;

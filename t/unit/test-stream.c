@@ -107,6 +107,10 @@ a_fault_names_the_bytes_of_stream_and_device(void)
 	CHECK_TEXT(error.text, "stream: stream byte 192, device byte 65536: "
 	    "the stream was cut: end of file before its END record");
 
+	CHECK(!read_bytes(bytes, 260));
+	CHECK_TEXT(error.text, "stream: stream byte 260, device byte 65536: "
+	    "the stream was cut: end of file before its END record");
+
 	bytes[192 + 20] ^= 1;
 	CHECK(!read_bytes(bytes, sizeof(bytes)));
 	CHECK_TEXT(error.text,
