@@ -140,7 +140,8 @@ MANUALS = $(wildcard filters/*.1 lib/*.5)
 
 lint:
 	shellcheck -x $(SHELL_SCRIPTS)
-	shellcheck -S warning -e SC2030,SC2031,SC2154,SC2034,SC2314 t/helpers.bash $(wildcard t/*.bats t/*/*.bats)
+	shellcheck -S warning -e SC2030,SC2031,SC2034,SC2120,SC2140,SC2154,SC2238,SC2314 \
+		$(wildcard t/*.bash t/*.bats t/*/*.bash t/*/*.bats)
 	mandoc -Tlint -Wwarning $(MANUALS)
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -D_GNU_SOURCE -Ilib \
 		--enable=warning,performance,portability --suppress=missingIncludeSystem filters lib
