@@ -23,13 +23,13 @@
 #include "error.h"
 #include "extents.h"
 #include "io.h"
+#include "listing.h"
 #include "mapdiff.h"
 #include "pool.h"
 #include "progress.h"
-#include "size.h"
+#include "scan.h"
 #include "snapshot.h"
 #include "source.h"
-#include "stream.h"
 
 struct options {
 	const char *map, *snapshot, *store, *changes;
@@ -38,37 +38,30 @@ struct options {
 	unsigned jobs;
 };
 
-/* A range of --list that the next may still join. */
-struct listing {
-	struct extent pending;
-	uint64_t ranges, bytes;
-};
-
 static struct options options;
-static struct delta delta;
-static struct stream_writer writer;
-static struct source source, old;
-static struct extents ranges;
-static struct listing listing;
+static struct source source, old, store;
 static struct cow cow;
+static struct extents ranges;
+static struct delta delta;
+static struct listing listing;
 static bool differs;
 
-static void parse_options(int, char **);
+static int parse_options(int, char **);
 static void compare_devices(const char *, const char *);
 static void compare_map(const char *);
+static bool map_differs(void *, const struct mapdiff_run *);
 static void read_snapshot(const char *);
 static void read_store(const char *);
+static void list_store(uint64_t, bool);
 static void read_changes(const char *);
-static uint64_t era_block_size(const char *);
+static void open_device(struct source *, const char *);
 static void open_source(const char *);
-static void send_ranges(uint64_t);
-static void begin(uint64_t, uint64_t);
-static void finish(bool, const struct error *, const unsigned char *, const unsigned char *);
-static bool old_from_device(void *, uint64_t, unsigned char *, size_t, struct error *);
-static bool old_from_store(void *, uint64_t, unsigned char *, size_t, struct error *);
-static bool map_differs(void *, const struct mapdiff_run *);
+static void open_list(struct input *, const char *, int);
+static bool send_ranges(uint64_t, struct error *);
+static void begin_stream(struct stream_header *);
 static bool found(void *, uint64_t, uint64_t);
-static void list_pending(void);
+static void finish(const struct error *, const unsigned char *, const unsigned char *);
+static void fail(const struct error *) __attribute__((noreturn));
 static void usage(void) __attribute__((noreturn));
 
 int
@@ -81,30 +74,28 @@ main(int argc, char **argv)
 
 	if (!io_claim_standard())
 		err(2, "/dev/null");
-	parse_options(argc, argv);
+	operands = parse_options(argc, argv);
 	argv += optind;
-	operands = argc - optind;
+	listing = (struct listing){ .out = stdout, .json = options.json };
 	if (!options.status && !options.list && isatty(STDOUT_FILENO))
 		errx(2, "a block stream is not written to a terminal (--list lists the ranges)");
 	if (!progress_start(&progress, NULL))
 		err(2, "threads");
-	if (options.snapshot != NULL && operands <= 1)
-		read_snapshot(argv[0]);
-	else if (options.map != NULL && operands == 1)
-		compare_map(argv[0]);
-	else if (options.store != NULL && operands == 1)
-		read_store(argv[0]);
-	else if (options.changes != NULL && operands == 1)
-		read_changes(argv[0]);
-	else if (options.snapshot == NULL && options.map == NULL && options.store == NULL &&
-	    options.changes == NULL && operands == 2)
+	if (operands == 2)
 		compare_devices(argv[0], argv[1]);
+	else if (options.map != NULL)
+		compare_map(argv[0]);
+	else if (options.snapshot != NULL)
+		read_snapshot(operands == 1 ? argv[0] : NULL);
+	else if (options.store != NULL)
+		read_store(argv[0]);
 	else
-		usage();
+		read_changes(argv[0]);
 	return options.status && differs ? 1 : 0;
 }
 
-static void
+/* Returns how many operands there are, as many as the options want. */
+static int
 parse_options(int argc, char **argv)
 {
 	enum { MAP = 256, SNAPSHOT, STORE, CHANGES, LIST, JSON, WHOLE, READ_ONLY, ERA_BLOCK };
@@ -119,6 +110,7 @@ parse_options(int argc, char **argv)
 		{ "read-only", no_argument, NULL, READ_ONLY },
 		{ "era-block", required_argument, NULL, ERA_BLOCK },
 		{ "quiet", no_argument, NULL, 'q' },
+		{ "silent", no_argument, NULL, 's' },
 		{ "offset", required_argument, NULL, 'o' },
 		{ "length", required_argument, NULL, 'l' },
 		{ "jobs", required_argument, NULL, 'j' },
@@ -126,10 +118,10 @@ parse_options(int argc, char **argv)
 	};
 	struct error error = { 0 };
 	bool good = true;
-	int option, modes;
+	int option, modes, operands;
 
 	options.length = UINT64_MAX;
-	options.jobs = pool_processors() > 2 ? pool_processors() : 2;
+	options.jobs = pool_processors() + 1;
 	while (good && (option = getopt_long(argc, argv, "qso:l:j:", names, NULL)) != -1)
 		switch (option) {
 		case MAP: options.map = optarg; break;
@@ -150,33 +142,38 @@ parse_options(int argc, char **argv)
 		}
 	if (!good)
 		errx(2, "%s", error.text);
+	operands = argc - optind;
 	modes = (options.map != NULL) + (options.snapshot != NULL) + (options.store != NULL) +
 	    (options.changes != NULL);
-	if (modes > 1 || (options.status && options.list))
+	if (modes > 1 || (options.status && options.list) ||
+	    !(operands == (modes == 0 ? 2 : 1) || (operands == 0 && options.snapshot != NULL)))
 		usage();
+	return operands;
 }
 
 /* The delta that turns one device into the other. */
 static void
 compare_devices(const char *old_path, const char *path)
 {
+	bool bounded = options.length != UINT64_MAX;
 	struct error error = { 0 };
-	uint64_t old_end;
+	uint64_t base;
 
-	if (!source_open(&old, old_path, SOURCE_DIRECT_AUTO, false, &error))
-		errx(2, "%s", error.text);
-	if (old.pipe)
-		errx(2, "%s: a device or a file is wanted", old.name);
+	open_device(&old, old_path);
 	open_source(path);
-	old_end = options.offset + options.length;
-	if (old_end > old.size)
-		old_end = old.size;
-	delta.old = old_from_device;
+	base = old.size > options.offset ? old.size - options.offset : 0;
+	if (bounded && base > options.length)
+		base = options.length;
 	delta.old_source = &old;
-	delta.old_end = old_end;
-	if (options.length > 0 && !extents_add(&ranges, options.offset, options.length))
-		err(2, "memory");
-	send_ranges(old_end > options.offset ? old_end - options.offset : 0);
+	delta.old_end = options.offset + (base < options.length ? base : options.length);
+	if (!extents_add(&ranges, options.offset, options.length))
+		error_errno(&error, "memory");
+	/* What is shorter differs, as for cmp(1): that needs no reading. */
+	else if (options.status && base != options.length)
+		differs = true;
+	else
+		(void)send_ranges(base, &error);
+	finish(&error, NULL, NULL);
 }
 
 /* The delta that turns the device that a map describes into the source. */
@@ -184,248 +181,27 @@ static void
 compare_map(const char *path)
 {
 	static struct map_reader map;
+	static struct input input;
 	struct mapdiff mapdiff = { .source = &source, .map = &map, .beyond = true,
 	    .differs = map_differs };
-	bool standard = strcmp(options.map, "-") == 0, done;
+	struct stream_header header;
 	struct error error = { 0 };
-	struct input input;
-	int fd = standard ? STDIN_FILENO : open(options.map, O_RDONLY | O_CLOEXEC);
 
-	if (fd == -1)
-		err(2, "%s", options.map);
 	open_source(path);
-	input_open(&input, fd, STDOUT_FILENO, standard ? "standard input" : options.map);
+	open_list(&input, options.map, STDOUT_FILENO);
 	if (!map_open(&map, &input, &error))
-		errx(2, "%s", error.text);
+		fail(&error);
+	header_init(&header, STREAM_DELTA, options.length);
+	header.base_size = map.stream.header.size;
+	header.grid = map.stream.header.grid;
+	header.hash = map.stream.header.hash;
+	header.payload_max = header.grid > MAPDIFF_RUN ? header.grid : MAPDIFF_RUN;
+	begin_stream(&header);
 	mapdiff.offset = options.offset;
 	mapdiff.length = options.length;
 	mapdiff.jobs = options.jobs;
-	delta.found = found;
-	begin(map.stream.header.size, STREAM_UNKNOWN);
-	done = mapdiff_run(&mapdiff, &error);
-	finish(done, &error, mapdiff.digest, map.end.digest);
-}
-
-/* What was written to the origin since a snapshot of it was taken. */
-static void
-read_snapshot(const char *path)
-{
-	static struct snapshot snapshot;
-	struct error error = { 0 }, late = { 0 };
-	uint64_t allocated, metadata;
-	static struct source store;
-	bool done;
-
-	if (!snapshot_open(&snapshot, options.snapshot, &error))
-		errx(2, "%s", error.text);
-	open_source(path != NULL ? path : snapshot.origin_path);
-	progress_phase("flushing", PROGRESS_UNKNOWN);
-	if (!snapshot_flush_origin(&snapshot, &error) ||
-	    !source_open(&store, snapshot.cow_path, SOURCE_DIRECT_ALWAYS, false, &error) ||
-	    !snapshot_read(&snapshot, &store, &cow, &error) ||
-	    (!cow_extents(&cow, snapshot.size, &ranges) && !error_errno(&error, "memory")))
-		errx(2, "%s", error.text);
-	if (!snapshot.read_only && !options.read_only && !options.whole) {
-		warnx("%s: the snapshot can be written to: whole chunks are sent, unchecked", options.snapshot);
-		options.whole = true;
-	}
-	if (!options.whole) {
-		delta.old = old_from_store;
-		delta.old_end = snapshot.size;
-	}
-	begin(snapshot.size, extents_total(&ranges));
-	done = delta_run(&delta, &error);
-	/* An overflow meanwhile has dropped the old data that was compared with. */
-	if (done && !snapshot_check(&snapshot, &allocated, &metadata, &late)) {
-		done = false;
-		error = late;
-	}
-	finish(done, &error, NULL, NULL);
-}
-
-/* The same from a store alone. */
-static void
-read_store(const char *path)
-{
-	static struct source store;
-	struct error error = { 0 };
-	enum source_direct direct = SOURCE_DIRECT_AUTO;
-
-	open_source(path);
-	if (!source_open(&store, options.store, direct, false, &error) || store.pipe ||
-	    !cow_read(&cow, &store, source.size, &error))
-		errx(2, "%s", error.set ? error.text : "--store: a device or a file is wanted");
-	if (!cow_extents(&cow, source.size, &ranges))
-		err(2, "memory");
-	if (options.read_only && !options.whole) {
-		delta.old = old_from_store;
-		delta.old_end = source.size;
-	}
-	send_ranges(source.size);
-}
-
-static void
-read_changes(const char *path)
-{
-	bool standard = strcmp(options.changes, "-") == 0;
-	struct error error = { 0 };
-	struct input input;
-	int fd = standard ? STDIN_FILENO : open(options.changes, O_RDONLY | O_CLOEXEC);
-
-	if (fd == -1)
-		err(2, "%s", options.changes);
-	open_source(path);
-	if (options.era_block == 0)
-		options.era_block = era_block_size(path);
-	input_open(&input, fd, -1, standard ? "standard input" : options.changes);
-	progress_phase("reading the list", PROGRESS_UNKNOWN);
-	if (!changes_read(&input, options.era_block, &ranges, &error))
-		errx(2, "%s", error.text);
-	send_ranges(STREAM_UNKNOWN);
-}
-
-/* Of a dm-era device its table says it; 0 of others. */
-static uint64_t
-era_block_size(const char *path)
-{
-	struct error ignored = { 0 };
-	struct dm_target table;
-	struct stat status;
-	uintmax_t sectors;
-
-	if (stat(path, &status) == -1 || !S_ISBLK(status.st_mode) ||
-	    !dm_query(status.st_rdev, false, &table, &ignored) || strcmp(table.type, "era") != 0 ||
-	    sscanf(table.params, "%*s %*s %ju", &sectors) != 1 || sectors > UINT32_MAX)
-		return 0;
-	return sectors * 512;
-}
-
-/* Open the device that is sent, and settle which part of it. */
-static void
-open_source(const char *path)
-{
-	struct error error = { 0 };
-
-	if (!source_open(&source, path, SOURCE_DIRECT_AUTO, false, &error))
-		errx(2, "%s", error.text);
-	if (source.pipe)
-		errx(2, "%s: a device or a file is wanted", source.name);
-	if (options.offset > source.size)
-		errx(2, "%s: offset %ju lies behind its end at %ju", path, (uintmax_t)options.offset,
-		    (uintmax_t)source.size);
-	if (options.length == UINT64_MAX)
-		options.length = source.size - options.offset;
-	if (options.length > source.size - options.offset)
-		errx(2, "%s: %ju bytes from %ju are asked for, but it ends at %ju", path,
-		    (uintmax_t)options.length, (uintmax_t)options.offset, (uintmax_t)source.size);
-}
-
-/* Send what the ranges hold now. */
-static void
-send_ranges(uint64_t base_size)
-{
-	struct error error = { 0 };
-	bool done;
-
-	begin(base_size, STREAM_UNKNOWN);
-	done = delta_run(&delta, &error);
-	finish(done, &error, NULL, NULL);
-}
-
-/* Everything about the delta is known but its records. */
-static void
-begin(uint64_t base_size, uint64_t data)
-{
-	struct stream_header header;
-	size_t i;
-
-	extents_settle(&ranges, options.offset, options.offset + options.length);
-	delta.source = &source;
-	delta.offset = options.offset;
-	delta.length = options.length;
-	delta.ranges = &ranges;
-	delta.jobs = options.jobs;
-	if (options.status || options.list)
-		delta.found = found;
-	else
-		delta.found = NULL;
-	/* What the list says is the answer, where nothing finer is known. */
-	if (options.list && options.map == NULL && delta.old_source == NULL) {
-		for (i = 0; i < ranges.count; i++)
-			(void)found(NULL, ranges.list[i].offset, ranges.list[i].length);
-		ranges.count = 0;
-	}
-	progress_phase("reading", extents_total(&ranges));
-	if (options.status || options.list)
-		return;
-	header_init(&header, STREAM_DELTA, options.length);
-	header.base_size = base_size;
-	header.data = data != STREAM_UNKNOWN || options.map != NULL ? data : extents_total(&ranges);
-	header_encode(&header);
-	if (!stream_begin(&writer, STDOUT_FILENO, &header))
-		err(2, "standard output");
-	delta.writer = &writer;
-}
-
-/* Close the stream or the list, or say to both sides what went wrong. */
-static void
-finish(bool done, const struct error *error, const unsigned char *digest,
-    const unsigned char *base_digest)
-{
-	struct end_summary end;
-
-	progress_stop();
-	if (!done && delta.write_errno != 0) {
-		errno = delta.write_errno;
-		err(2, "standard output");
-	}
-	if (!done && error->set) {
-		if (delta.writer != NULL)
-			(void)stream_put_abort(&writer, error->text);
-		errx(2, "%s", error->text);
-	}
-	if (options.list)
-		list_pending();
-	if (delta.writer != NULL) {
-		order_summary(&writer.order, &end);
-		if (digest != NULL) {
-			memcpy(end.digest, digest, DIGEST_SIZE);
-			memcpy(end.base_digest, base_digest, DIGEST_SIZE);
-		}
-		if (!stream_put_end(&writer, &end))
-			err(2, "standard output");
-	}
-	if (options.list && options.json)
-		printf("{\"ranges\":%ju,\"bytes\":%ju}\n", (uintmax_t)listing.ranges,
-		    (uintmax_t)listing.bytes);
-	else if (options.list)
-		printf("# %ju bytes in %ju ranges\n", (uintmax_t)listing.bytes,
-		    (uintmax_t)listing.ranges);
-	if (fflush(stdout) == EOF || close(STDOUT_FILENO) == -1)
-		err(2, "standard output");
-}
-
-static bool
-old_from_device(void *context, uint64_t offset, unsigned char *data, size_t length,
-    struct error *error)
-{
-	ssize_t n = source_read(&old, offset, data, length);
-
-	(void)context;
-	if (n == -1)
-		return error_errno(error, "%s: at byte %ju", old.name, (uintmax_t)offset);
-	if ((size_t)n < length)
-		return error_set(error, "%s: at byte %ju: it ends here now", old.name,
-		    (uintmax_t)(offset + (uint64_t)n));
-	return true;
-}
-
-static bool
-old_from_store(void *context, uint64_t offset, unsigned char *data, size_t length,
-    struct error *error)
-{
-	(void)context;
-	return cow_read_old(&cow, offset, data, length, error);
+	(void)mapdiff_run(&mapdiff, &error);
+	finish(&error, mapdiff.digest, map.end.digest);
 }
 
 static bool
@@ -433,39 +209,200 @@ map_differs(void *context, const struct mapdiff_run *run)
 {
 	(void)context;
 	return delta_put(&delta, run->offset, run->length, run->data,
-	    run->checked ? RECORD_OLD_HASHES : 0, run->old);
+	    run->checked ? RECORD_OLD_HASHES : 0, run->checked ? run->old : 0);
+}
+
+/* What was written to the origin since a snapshot of it was taken. */
+static void
+read_snapshot(const char *path)
+{
+	static struct snapshot snapshot;
+	struct error error = { 0 };
+	uint64_t allocated, metadata;
+
+	if (!snapshot_open(&snapshot, options.snapshot, &error))
+		fail(&error);
+	open_source(path != NULL ? path : snapshot.origin_path);
+	progress_phase("flushing", PROGRESS_UNKNOWN);
+	if (!snapshot_fits(&snapshot, &source, &error) || !snapshot_read(&snapshot, &cow, &error))
+		fail(&error);
+	if (!snapshot.read_only && !options.read_only && !options.whole)
+		progress_warn("%s: the snapshot can be written to: whole chunks are sent, unchecked",
+		    options.snapshot);
+	list_store(snapshot.size, snapshot.read_only || options.read_only);
+	/* An overflow meanwhile has dropped the old data that was compared with. */
+	if (send_ranges(options.length, &error))
+		(void)snapshot_check(&snapshot, &allocated, &metadata, &error);
+	finish(&error, NULL, NULL);
+}
+
+/* The same from a store alone. */
+static void
+read_store(const char *path)
+{
+	struct error error = { 0 };
+
+	open_source(path);
+	open_device(&store, options.store);
+	/* What is still in a cache is in no list. */
+	if (source.device && fsync(source.fd) == -1)
+		error_errno(&error, "%s: flush", source.name);
+	if (error.set || !cow_read(&cow, &store, source.size, &error))
+		fail(&error);
+	list_store(source.size, options.read_only);
+	(void)send_ranges(options.length, &error);
+	finish(&error, NULL, NULL);
+}
+
+/* Take over what the store lists, and what it holds if that is what the origin held before. */
+static void
+list_store(uint64_t size, bool pristine)
+{
+	if (!cow_extents(&cow, size, &ranges))
+		err(2, "memory");
+	if (!pristine || options.whole)
+		return;
+	delta.old_store = &cow;
+	delta.old_end = size;
+}
+
+static void
+read_changes(const char *path)
+{
+	struct changes_options list = { .era_block = options.era_block };
+	struct error error = { 0 };
+	static struct input input;
+	struct stat status;
+
+	open_source(path);
+	open_list(&input, options.changes, -1);
+	list.size = source.size;
+	if (list.era_block == 0 && source.device && fstat(source.fd, &status) == 0)
+		list.era_block = dm_era_block(status.st_rdev);
+	progress_phase("reading the list", PROGRESS_UNKNOWN);
+	if (!changes_read(&input, &list, &ranges, &error))
+		fail(&error);
+	(void)send_ranges(STREAM_UNKNOWN, &error);
+	finish(&error, NULL, NULL);
+}
+
+static void
+open_device(struct source *device, const char *path)
+{
+	struct error error = { 0 };
+
+	if (!source_open(device, path, SOURCE_DIRECT_AUTO, false, &error))
+		fail(&error);
+	if (device->pipe)
+		errx(2, "%s: a device or a file is wanted", device->name);
+}
+
+/* Open the device that is sent, and settle which part of it. */
+static void
+open_source(const char *path)
+{
+	struct error error = { 0 };
+	struct scan bounds = {
+		.source = &source, .offset = options.offset, .length = options.length
+	};
+
+	open_device(&source, path);
+	if (!scan_bound(&bounds, &error))
+		fail(&error);
+	options.length = bounds.length;
+}
+
+/* A list or a map; watch is where its results go. */
+static void
+open_list(struct input *input, const char *path, int watch)
+{
+	bool standard = strcmp(path, "-") == 0;
+	int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd == -1)
+		err(2, "%s", path);
+	input_open(input, fd, watch, standard ? "standard input" : path);
+}
+
+/* Send what the ranges hold now, or say that there are some. */
+static bool
+send_ranges(uint64_t base_size, struct error *error)
+{
+	bool finer = delta.old_source != NULL || delta.old_store != NULL;
+	struct stream_header header;
+	bool more = true;
+	size_t i;
+
+	extents_settle(&ranges, options.offset, options.offset + options.length);
+	/* Where nothing finer is known the list is the answer. */
+	if (!finer && (options.status || options.list)) {
+		for (i = 0; more && i < ranges.count; i++)
+			more = found(NULL, ranges.list[i].offset, ranges.list[i].length);
+		return true;
+	}
+	delta.source = &source;
+	delta.ranges = &ranges;
+	delta.jobs = options.jobs;
+	header_init(&header, STREAM_DELTA, options.length);
+	header.base_size = base_size;
+	if (!finer)
+		header.data = extents_total(&ranges);
+	begin_stream(&header);
+	progress_phase("reading", extents_total(&ranges));
+	return delta_run(&delta, error);
+}
+
+/* Everything about the delta is known but its records. */
+static void
+begin_stream(struct stream_header *header)
+{
+	delta.offset = options.offset;
+	delta.length = options.length;
+	if (options.status || options.list) {
+		delta.found = found;
+		return;
+	}
+	if (!delta_begin(&delta, STDOUT_FILENO, header))
+		err(2, "standard output");
 }
 
 /* A range that differs, of --list or -q; false ends the search. */
 static bool
 found(void *context, uint64_t offset, uint64_t length)
 {
-	struct extent *pending = &listing.pending;
-
 	(void)context;
 	differs = true;
 	if (options.status)
 		return false;
-	if (pending->length > 0 && pending->offset + pending->length != offset)
-		list_pending();
-	if (pending->length == 0)
-		pending->offset = offset;
-	pending->length += length;
+	progress_pause();
+	listing_add(&listing, offset, length);
+	progress_resume();
 	return true;
 }
 
+/* Close the stream or the list, or say to both sides what went wrong. */
 static void
-list_pending(void)
+finish(const struct error *error, const unsigned char *digest, const unsigned char *base_digest)
 {
-	struct extent *pending = &listing.pending;
+	if (error->set)
+		fail(error);
+	progress_stop();
+	if (delta.write_errno != 0 || !delta_end(&delta, digest, base_digest)) {
+		errno = delta.write_errno;
+		err(2, "standard output");
+	}
+	if (options.list)
+		listing_finish(&listing);
+	if (fflush(stdout) == EOF || ferror(stdout) || close(STDOUT_FILENO) == -1)
+		err(2, "standard output");
+}
 
-	if (pending->length == 0)
-		return;
-	printf(options.json ? "{\"offset\":%ju,\"length\":%ju}\n" : "%ju %ju\n",
-	    (uintmax_t)pending->offset, (uintmax_t)pending->length);
-	listing.ranges++;
-	listing.bytes += pending->length;
-	pending->length = 0;
+static void
+fail(const struct error *error)
+{
+	progress_stop();
+	delta_abort(&delta, error->text);
+	errx(2, "%s", error->text);
 }
 
 static void

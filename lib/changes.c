@@ -1,304 +1,229 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <expat.h>
 
 #include "changes.h"
 #include "size.h"
+#include "xml.h"
 
-#define SECTOR		512
+/* No line of a list is longer. */
 #define LINE_SIZE	1024
-#define XML_PART	65536
-#define DEPTH_MAX	16
-#define ROW_MAX		(1u << 20)	/* bytes of one tag: a hostile one has no end */
 
-struct xml {
-	XML_Parser parser;
+struct changes {
+	const struct changes_options *options;
 	struct extents *extents;
-	struct error *error;
-	const char *name;
-	uint64_t era_block;
-	uint64_t block;			/* bytes; 0: not known yet */
-	unsigned depth;
-	bool thin, era;			/* which root was seen */
-	bool changed;			/* inside an element of changed ranges */
 };
 
+/* Lines of text; the buffer holds the longest. */
+struct lines {
+	struct input *input;
+	uint64_t number;		/* of the line returned last */
+	size_t start, end;
+	bool eof;
+	char data[64 * LINE_SIZE];
+};
+
+enum columns { COLUMNS_UNKNOWN, COLUMNS_PLAIN, COLUMNS_MAP };
+
+struct text {
+	struct changes *changes;
+	enum columns columns;		/* all lines have the same */
+	bool content;			/* some line was not empty */
+	bool clean;			/* some range is clean: it is a map of all */
+	bool gap;			/* ranges do not follow on one another from 0 */
+	uint64_t map_end;
+};
+
+/* Keep what lies on the device. */
 static bool
-add_range(struct extents *extents, uint64_t first, uint64_t count, uint64_t unit,
-    struct error *error)
+add_range(void *context, uint64_t offset, uint64_t length, struct error *error)
 {
-	if (unit == 0 || first > SIZE_LIMIT / unit || count > SIZE_LIMIT / unit - first)
-		return error_set(error, "a range beyond any device");
-	if (!extents_add(extents, first * unit, count * unit))
-		return error_errno(error, "memory");
-	return true;
+	struct changes *changes = context;
+	uint64_t size = changes->options->size;
+
+	if (offset >= size)
+		return true;
+	if (length > size - offset)
+		length = size - offset;
+	return extents_add(changes->extents, offset, length) || error_errno(error, "memory");
 }
 
-/* Stop with a reason; the line is added where the parser returns. */
-static void
-xml_fail(struct xml *xml, const char *reason)
-{
-	error_set(xml->error, "%s: line %lu: %s", xml->name,
-	    (unsigned long)XML_GetCurrentLineNumber(xml->parser), reason);
-	XML_StopParser(xml->parser, XML_FALSE);
-}
-
-/* The attribute's number; false, having failed, where it is missing or none. */
+/* Move what is left to the front and read on. */
 static bool
-xml_number(struct xml *xml, const char **attributes, const char *name, uint64_t *number)
+lines_fill(struct lines *lines, struct error *error)
 {
-	char reason[128];
-
-	for (; attributes[0] != NULL; attributes += 2)
-		if (strcmp(attributes[0], name) == 0) {
-			if (number_parse(attributes[1], 0, SIZE_LIMIT, number))
-				return true;
-			snprintf(reason, sizeof(reason), "%s is no number that a device can have", name);
-			xml_fail(xml, reason);
-			return false;
-		}
-	snprintf(reason, sizeof(reason), "an element without %s", name);
-	xml_fail(xml, reason);
-	return false;
-}
-
-static void
-xml_add(struct xml *xml, uint64_t first, uint64_t count)
-{
-	struct error reason = { 0 };
-
-	if (!add_range(xml->extents, first, count, xml->block, &reason))
-		xml_fail(xml, reason.text);
-}
-
-/* thin_delta: ranges stand in the elements, or with --verbose in range elements inside. */
-static void
-thin_element(struct xml *xml, const char *element, const char **attributes)
-{
-	uint64_t begin, length;
-	bool range = strcmp(element, "range") == 0;
-	bool changed = strcmp(element, "different") == 0 || strcmp(element, "left_only") == 0 ||
-	    strcmp(element, "right_only") == 0;
-
-	if (strcmp(element, "diff") == 0)
-		return;
-	if (!range && !changed && strcmp(element, "same") != 0) {
-		xml_fail(xml, "an element that thin_delta does not write");
-		return;
-	}
-	if (!range)
-		xml->changed = changed;
-	if (!xml->changed || attributes[0] == NULL)
-		return;
-	if (xml_number(xml, attributes, "begin", &begin) &&
-	    xml_number(xml, attributes, "length", &length))
-		xml_add(xml, begin, length);
-}
-
-static void
-era_element(struct xml *xml, const char *element, const char **attributes)
-{
-	uint64_t begin, end;
-
-	if (strcmp(element, "block") == 0) {
-		if (xml_number(xml, attributes, "block", &begin))
-			xml_add(xml, begin, 1);
-	} else if (strcmp(element, "range") == 0) {
-		if (!xml_number(xml, attributes, "begin", &begin) ||
-		    !xml_number(xml, attributes, "end", &end))
-			return;
-		if (end < begin)
-			xml_fail(xml, "a range that ends before it begins");
-		else
-			xml_add(xml, begin, end - begin);
-	} else
-		xml_fail(xml, "an element that era_invalidate does not write");
-}
-
-static void
-xml_root(struct xml *xml, const char *element, const char **attributes)
-{
-	uint64_t sectors;
-
-	if (strcmp(element, "superblock") == 0) {
-		xml->thin = true;
-		if (!xml_number(xml, attributes, "data_block_size", &sectors))
-			return;
-		if (sectors == 0 || sectors > SIZE_LIMIT / SECTOR)
-			xml_fail(xml, "data_block_size is no size of a block");
-		xml->block = sectors * SECTOR;
-	} else if (strcmp(element, "blocks") == 0) {
-		xml->era = true;
-		xml->block = xml->era_block;
-		if (xml->block == 0)
-			xml_fail(xml, "era_invalidate names no block size: say it (--era-block)");
-	} else
-		xml_fail(xml, "neither thin_delta's nor era_invalidate's XML");
-}
-
-static void
-xml_start(void *context, const char *element, const char **attributes)
-{
-	struct xml *xml = context;
-
-	if (++xml->depth > DEPTH_MAX)
-		xml_fail(xml, "elements nested too deeply");
-	else if (xml->depth == 1)
-		xml_root(xml, element, attributes);
-	else if (xml->thin)
-		thin_element(xml, element, attributes);
-	else
-		era_element(xml, element, attributes);
-}
-
-static void
-xml_end(void *context, const char *element)
-{
-	struct xml *xml = context;
-
-	(void)element;
-	xml->depth--;
-}
-
-/* Neither tool writes a document type, and only one can hold entities. */
-static void
-xml_doctype(void *context, const char *doctype, const char *system, const char *public, int subset)
-{
-	(void)doctype, (void)system, (void)public, (void)subset;
-	xml_fail(context, "a document type is not accepted");
-}
-
-static bool
-xml_read(struct xml *xml, struct input *input)
-{
-	static char part[XML_PART];
-	uint64_t progress = 0, last = 0;
 	ssize_t n;
 
-	do {
-		n = input_read(input, part, sizeof(part));
-		if (n == -1)
-			return error_errno(xml->error, "%s", xml->name);
-		if (XML_Parse(xml->parser, part, (int)n, n < (ssize_t)sizeof(part)) != XML_STATUS_OK)
-			return error_set(xml->error, "%s: line %lu: %s", xml->name,
-			    (unsigned long)XML_GetCurrentLineNumber(xml->parser),
-			    XML_ErrorString(XML_GetErrorCode(xml->parser)));
-		progress += (uint64_t)n;
-		if (XML_GetCurrentByteIndex(xml->parser) > 0)
-			last = (uint64_t)XML_GetCurrentByteIndex(xml->parser);
-		if (progress - last > ROW_MAX)
-			return error_set(xml->error, "%s: line %lu: an element without an end", xml->name,
-			    (unsigned long)XML_GetCurrentLineNumber(xml->parser));
-	} while (n == (ssize_t)sizeof(part));
+	memmove(lines->data, lines->data + lines->start, lines->end - lines->start);
+	lines->end -= lines->start;
+	lines->start = 0;
+	n = input_read(lines->input, lines->data + lines->end, sizeof(lines->data) - lines->end);
+	if (n == -1)
+		return error_errno(error, "%s", lines->input->name);
+	lines->eof = (size_t)n < sizeof(lines->data) - lines->end;
+	lines->end += (size_t)n;
 	return true;
-}
-
-static bool
-read_xml(struct input *input, uint64_t era_block, struct extents *extents, struct error *error)
-{
-	struct xml xml = {
-		.extents = extents, .error = error, .name = input->name, .era_block = era_block
-	};
-	bool done;
-
-	xml.parser = XML_ParserCreate(NULL);
-	if (xml.parser == NULL)
-		return error_set(error, "%s: out of memory", input->name);
-	XML_SetUserData(xml.parser, &xml);
-	XML_SetElementHandler(xml.parser, xml_start, xml_end);
-	XML_SetStartDoctypeDeclHandler(xml.parser, xml_doctype);
-	done = xml_read(&xml, input);
-	XML_ParserFree(xml.parser);
-	return done;
-}
-
-/* The next number of a line; false if there is none. */
-static bool
-line_number(char **line, uint64_t *number)
-{
-	char *start = *line + strspn(*line, " \t"), *end = start + strcspn(start, " \t");
-	char saved = *end;
-	bool good;
-
-	*end = '\0';
-	good = number_parse(start, 0, SIZE_LIMIT, number);
-	*end = saved;
-	*line = end;
-	return good;
 }
 
 /*
- * "offset length", or "offset length type description".  An allocation map has the same
- * shape: its descriptions give it away.
+ * The next line, with a 0 in place of its newline; *line is NULL at the end.  It lives
+ * until the next call.
  */
 static bool
-read_line(char *line, struct extents *extents, struct error *error)
+lines_next(struct lines *lines, char **line, struct error *error)
 {
-	uint64_t offset, length, type = 1;
+	char *newline;
+	size_t have;
 
-	line[strcspn(line, "#\r")] = '\0';
-	if (line[strspn(line, " \t")] == '\0')
+	if (lines->end - lines->start < LINE_SIZE && !lines->eof && !lines_fill(lines, error))
+		return false;
+	*line = NULL;
+	have = lines->end - lines->start;
+	if (have == 0)
 		return true;
-	if (!line_number(&line, &offset) || !line_number(&line, &length))
-		return error_set(error, "not an offset and a length in bytes");
-	line += strspn(line, " \t");
-	if (*line != '\0') {
-		if (!line_number(&line, &type))
-			return error_set(error, "not the type that nbdinfo prints behind the length");
-		line += strspn(line, " \t");
-		if (strncmp(line, "data", 4) == 0 || strncmp(line, "hole", 4) == 0 ||
-		    strncmp(line, "zero", 4) == 0)
-			return error_set(error, "this map says what is allocated, not what changed");
-		if (strncmp(line, "dirty", 5) != 0 && strncmp(line, "clean", 5) != 0 && *line != '\0')
-			return error_set(error, "neither dirty nor clean");
+	lines->number++;
+	*line = lines->data + lines->start;
+	newline = memchr(*line, '\n', have < LINE_SIZE ? have : LINE_SIZE);
+	if (newline == NULL && have < LINE_SIZE)
+		return error_set(error, "%s: line %ju: it has no end: the list was cut",
+		    lines->input->name, (uintmax_t)lines->number);
+	if (newline == NULL || memchr(*line, '\0', (size_t)(newline - *line)) != NULL)
+		return error_set(error, "%s: line %ju: not a line of text", lines->input->name,
+		    (uintmax_t)lines->number);
+	*newline = '\0';
+	lines->start += (size_t)(newline - *line) + 1;
+	return true;
+}
+
+static const char *
+skip_blanks(const char *p)
+{
+	return p + strspn(p, " \t\r");
+}
+
+/* The next word of a line is a number; false if it is none, or more than SIZE_LIMIT. */
+static bool
+next_number(const char **line, uint64_t *number)
+{
+	const char *p = skip_blanks(*line);
+
+	if (!isdigit((unsigned char)*p))
+		return false;
+	for (*number = 0; isdigit((unsigned char)*p); p++) {
+		unsigned digit = (unsigned)(*p - '0');
+
+		if (*number > (SIZE_LIMIT - digit) / 10)
+			return false;
+		*number = *number * 10 + digit;
 	}
-	if ((type & 1) == 0)
-		return offset <= SIZE_LIMIT - length ? true : error_set(error, "a range beyond any device");
-	return add_range(extents, offset, length, 1, error);
+	*line = p;
+	return *p == '\0' || strchr(" \t\r", *p) != NULL;
+}
+
+/*
+ * What stands behind offset and length in nbdinfo's map.  An allocation map has the same
+ * shape: its types and descriptions give it away.
+ */
+static bool
+read_type(const char *p, bool *dirty, struct error *error)
+{
+	static const char *const words[] = { "clean", "dirty" };
+	uint64_t type;
+
+	if (!next_number(&p, &type))
+		return error_set(error, "not the type that nbdinfo prints behind the length");
+	p = skip_blanks(p);
+	if (strncmp(p, "data", 4) == 0 || strncmp(p, "hole", 4) == 0 || strncmp(p, "zero", 4) == 0)
+		return error_set(error, "this map says what is allocated, not what changed");
+	if (type > 1 || (*p != '\0' && (strncmp(p, words[type], 5) != 0 || *skip_blanks(p + 5) != '\0')))
+		return error_set(error, "not of a dirty bitmap: neither 0 clean nor 1 dirty");
+	*dirty = type == 1;
+	return true;
 }
 
 static bool
-read_text(struct input *input, struct extents *extents, struct error *error)
+read_line(struct text *text, char *line, struct error *error)
 {
-	char line[LINE_SIZE];
-	uint64_t number = 0;
-	ssize_t n;
+	enum columns columns = COLUMNS_PLAIN;
+	const char *p = line;
+	uint64_t offset, length;
+	bool dirty = true;
 
-	while ((n = input_line(input, line, sizeof(line))) != -1) {
+	line[strcspn(line, "#")] = '\0';
+	if (*skip_blanks(line) == '\0')
+		return true;
+	if (!next_number(&p, &offset) || !next_number(&p, &length))
+		return error_set(error, "not an offset and a length in bytes");
+	if (length > SIZE_LIMIT - offset)
+		return error_set(error, "a range beyond any device");
+	if (*skip_blanks(p) != '\0') {
+		columns = COLUMNS_MAP;
+		if (!read_type(p, &dirty, error))
+			return false;
+	}
+	if (text->columns != COLUMNS_UNKNOWN && text->columns != columns)
+		return error_set(error, "this line is of another kind of list than those before");
+	text->columns = columns;
+	text->gap = text->gap || offset != text->map_end;
+	text->map_end = offset + length;
+	text->clean = text->clean || !dirty;
+	return !dirty || add_range(text->changes, offset, length, error);
+}
+
+/* What can be told of a text as a whole. */
+static bool
+text_is_whole(const struct text *text, const char *name, struct error *error)
+{
+	/* What wrote it has failed: that must not be taken for no changes. */
+	if (!text->content)
+		return error_set(error, "%s: empty: no list came", name);
+	if (!text->clean)
+		return true;
+	if (text->gap)
+		return error_set(error, "%s: the map of clean and dirty ranges has gaps", name);
+	if (text->map_end < text->changes->options->size)
+		return error_set(error, "%s: the map ends at byte %ju of a device of %ju: it was cut, "
+		    "or is of another one", name, (uintmax_t)text->map_end,
+		    (uintmax_t)text->changes->options->size);
+	return true;
+}
+
+static bool
+read_text(struct input *input, struct changes *changes, struct error *error)
+{
+	struct lines lines = { .input = input };
+	struct text text = { .changes = changes };
+	char *line;
+
+	while (lines_next(&lines, &line, error)) {
 		struct error reason = { 0 };
 
-		number++;
-		if (n == (ssize_t)sizeof(line) || strlen(line) != (size_t)n)
-			error_set(&reason, "not a line of text");
-		else
-			read_line(line, extents, &reason);
-		if (reason.set)
-			return error_set(error, "%s: line %ju: %s", input->name, (uintmax_t)number,
-			    reason.text);
+		if (line == NULL)
+			return text_is_whole(&text, input->name, error);
+		text.content = text.content || *skip_blanks(line) != '\0';
+		if (!read_line(&text, line, &reason))
+			return error_set(error, "%s: line %ju: %s", input->name,
+			    (uintmax_t)lines.number, reason.text);
 	}
-	if (errno != 0)
-		return error_errno(error, "%s", input->name);
-	/* What wrote it has failed: that must not be taken for no changes. */
-	return number > 0 ? true : error_set(error, "%s: empty: no list came", input->name);
+	return false;
 }
 
 bool
-changes_read(struct input *input, uint64_t era_block, struct extents *extents,
+changes_read(struct input *input, const struct changes_options *options, struct extents *extents,
     struct error *error)
 {
+	struct changes changes = { options, extents };
+	struct xml_sink sink = {
+		.era_block = options->era_block, .add = add_range, .context = &changes
+	};
 	const unsigned char *data;
-	ssize_t n = input_peek(input, 256, &data), i;
+	ssize_t n = input_peek(input, INPUT_AHEAD, &data), i;
 
 	if (n == -1)
 		return error_errno(error, "%s", input->name);
 	for (i = 0; i < n && isspace(data[i]); i++)
 		continue;
-	if (i < n && data[i] == '<')
-		return read_xml(input, era_block, extents, error);
-	return read_text(input, extents, error);
+	return i < n && data[i] == '<' ? xml_read(input, &sink, error) :
+	    read_text(input, &changes, error);
 }

@@ -6,12 +6,17 @@
 #include "bytes.h"
 #include "cow.h"
 #include "io.h"
-#include "size.h"
+#include "pairs.h"
 
 #define COW_MAGIC	0x70416e53u	/* "SnAp" */
 #define COW_VERSION	1
 #define ENTRY_SIZE	16
 #define READ_SIZE	65536u
+
+/* Of the kernel: a chunk's bytes fit an int. */
+#define SECTORS_MAX	((1u << 30) / 512)
+
+_Static_assert(sizeof(struct cow_exception) == sizeof(uint64_t[2]), "exceptions are sorted as pairs");
 
 struct cow_reader {
 	struct cow *cow;
@@ -24,17 +29,20 @@ struct cow_reader {
 };
 
 static bool
+reader_fail(struct cow_reader *reader, uint64_t at, const char *reason)
+{
+	return error_set(reader->error, "%s: at byte %ju: %s", reader->cow->store->name,
+	    (uintmax_t)at, reason);
+}
+
+static bool
 reader_read(struct cow_reader *reader, uint64_t offset, size_t length)
 {
 	struct source *store = reader->cow->store;
-	ssize_t n = source_read(store, offset, reader->buffer, length);
 
-	if (n == -1)
-		return error_errno(reader->error, "%s: at byte %ju", store->name, (uintmax_t)offset);
-	if ((size_t)n < length)
-		return error_set(reader->error, "%s: at byte %ju: the exception store was cut",
-		    store->name, (uintmax_t)(offset + (uint64_t)n));
-	return true;
+	if (offset > store->size || length > store->size - offset)
+		return reader_fail(reader, store->size, "the exception store was cut here");
+	return source_read_whole(store, offset, reader->buffer, length, reader->error);
 }
 
 static bool
@@ -42,28 +50,26 @@ reader_header(struct cow_reader *reader, uint64_t origin_size)
 {
 	struct cow *cow = reader->cow;
 	const unsigned char *p = reader->buffer;
-	const char *name = cow->store->name;
-	uint64_t sectors;
+	uint32_t sectors;
 
 	if (!reader_read(reader, 0, 512))
 		return false;
-	if (load32(p) != COW_MAGIC)
-		return error_set(reader->error, "%s: at byte 0: not an exception store", name);
-	if (load32(p + 4) == 0)
-		return error_set(reader->error, "%s: at byte 4: the snapshot is invalid, it overflowed or "
-		    "was dropped: its list is not whole (use blkdiff --map)", name);
-	if (load32(p + 4) != 1)
-		return error_set(reader->error, "%s: at byte 4: valid is %u, neither 0 nor 1", name,
-		    load32(p + 4));
-	if (load32(p + 8) != COW_VERSION)
-		return error_set(reader->error, "%s: at byte 8: exception store of version %u, this program knows 1",
-		    name, load32(p + 8));
 	sectors = load32(p + 12);
-	cow->chunk = sectors * 512;
-	reader->chunks = sectors > 0 ? cow->store->size / cow->chunk : 0;
-	if (sectors == 0 || (sectors & (sectors - 1)) != 0 || reader->chunks < 2)
-		return error_set(reader->error, "%s: at byte 12: chunks of %ju sectors", name,
-		    (uintmax_t)sectors);
+	if (load32(p) != COW_MAGIC)
+		return reader_fail(reader, 0, "not an exception store");
+	if (load32(p + 4) == 0)
+		return reader_fail(reader, 4, "the snapshot is invalid, it overflowed or was dropped: "
+		    "its list is not whole (use blkdiff --map)");
+	if (load32(p + 4) != 1)
+		return reader_fail(reader, 4, "an exception store that is neither valid nor invalid");
+	if (load32(p + 8) != COW_VERSION)
+		return reader_fail(reader, 8, "an exception store of another version than 1");
+	if (sectors == 0 || sectors > SECTORS_MAX || (sectors & (sectors - 1)) != 0)
+		return reader_fail(reader, 12, "a size of chunks that no exception store has");
+	cow->chunk = (uint64_t)sectors * 512;
+	reader->chunks = cow->store->size / cow->chunk;
+	if (reader->chunks < 2)
+		return reader_fail(reader, 12, "chunks that this store is too small for");
 	reader->entries = cow->chunk / ENTRY_SIZE;
 	reader->origin_chunks = origin_size / cow->chunk + (origin_size % cow->chunk != 0);
 	return true;
@@ -81,6 +87,9 @@ reader_add(struct cow_reader *reader, uint64_t at, uint64_t old_chunk, uint64_t 
 	if (new_chunk >= reader->chunks || (new_chunk - 1) % (reader->entries + 1) == 0)
 		return error_set(reader->error, "%s: at byte %ju: no data can be in chunk %ju of the store",
 		    name, (uintmax_t)at + 8, (uintmax_t)new_chunk);
+	/* Each has its own chunk of the origin: with more, some come twice. */
+	if (cow->count == reader->origin_chunks)
+		return reader_fail(reader, at, "the list has more chunks than the origin");
 	if (cow->count == reader->room) {
 		size_t room = reader->room == 0 ? 256 : 2 * reader->room;
 		struct cow_exception *larger = reallocarray(cow->list, room, sizeof(*larger));
@@ -128,49 +137,27 @@ reader_areas(struct cow_reader *reader)
 
 	for (chunk = 1; full; chunk += reader->entries + 1) {
 		if (chunk >= reader->chunks)
-			return error_set(reader->error, "%s: at byte %ju: the list goes on behind the store's end",
-			    reader->cow->store->name, (uintmax_t)(chunk * reader->cow->chunk));
+			return reader_fail(reader, reader->chunks * reader->cow->chunk,
+			    "the list goes on behind the store's end");
 		if (!reader_area(reader, chunk * reader->cow->chunk, &full))
 			return false;
 	}
 	return true;
 }
 
-static int
-compare_new(const void *a, const void *b)
-{
-	const struct cow_exception *left = a, *right = b;
-
-	return left->new_chunk < right->new_chunk ? -1 : left->new_chunk > right->new_chunk;
-}
-
-static int
-compare_old(const void *a, const void *b)
-{
-	const struct cow_exception *left = a, *right = b;
-
-	return left->old_chunk < right->old_chunk ? -1 : left->old_chunk > right->old_chunk;
-}
-
-/* No chunk, of either side, may stand there twice. */
+/* Sort by a column, in which no number may come twice. */
 static bool
-reader_sort(struct cow_reader *reader)
+reader_sort(struct cow_reader *reader, unsigned column, const char *whose)
 {
 	struct cow *cow = reader->cow;
+	uint64_t (*pairs)[2] = (uint64_t (*)[2])cow->list;
 	size_t i;
 
-	if (cow->count < 2)
-		return true;
-	qsort(cow->list, cow->count, sizeof(*cow->list), compare_new);
+	pairs_sort(pairs, cow->count, column);
 	for (i = 1; i < cow->count; i++)
-		if (cow->list[i].new_chunk == cow->list[i - 1].new_chunk)
-			return error_set(reader->error, "%s: chunk %ju of the store is listed twice",
-			    cow->store->name, (uintmax_t)cow->list[i].new_chunk);
-	qsort(cow->list, cow->count, sizeof(*cow->list), compare_old);
-	for (i = 1; i < cow->count; i++)
-		if (cow->list[i].old_chunk == cow->list[i - 1].old_chunk)
-			return error_set(reader->error, "%s: chunk %ju of the origin is listed twice",
-			    cow->store->name, (uintmax_t)cow->list[i].old_chunk);
+		if (pairs[i][column] == pairs[i - 1][column])
+			return error_set(reader->error, "%s: chunk %ju of the %s is listed twice",
+			    cow->store->name, (uintmax_t)pairs[i][column], whose);
 	return true;
 }
 
@@ -185,7 +172,8 @@ cow_read(struct cow *cow, struct source *store, uint64_t origin_size, struct err
 	reader.buffer = buffer_create(READ_SIZE);
 	if (reader.buffer == NULL)
 		return error_errno(error, "%s", store->name);
-	done = reader_header(&reader, origin_size) && reader_areas(&reader) && reader_sort(&reader);
+	done = reader_header(&reader, origin_size) && reader_areas(&reader) &&
+	    reader_sort(&reader, 1, "store") && reader_sort(&reader, 0, "origin");
 	free(reader.buffer);
 	if (!done)
 		cow_free(cow);
@@ -215,30 +203,48 @@ cow_extents(const struct cow *cow, uint64_t origin_size, struct extents *extents
 	return true;
 }
 
+/* NULL where the chunk is not listed. */
+static const struct cow_exception *
+cow_find(const struct cow *cow, uint64_t chunk)
+{
+	size_t low = 0, high = cow->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (cow->list[middle].old_chunk < chunk)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < cow->count && cow->list[low].old_chunk == chunk ? &cow->list[low] : NULL;
+}
+
+/* Chunks in a row here and there are read at once: writes in a row make them. */
 bool
 cow_read_old(const struct cow *cow, uint64_t offset, unsigned char *data, size_t length,
     struct error *error)
 {
-	while (length > 0) {
-		struct cow_exception key = { .old_chunk = offset / cow->chunk }, *found;
-		uint64_t within = offset % cow->chunk, at;
-		size_t part = cow->chunk - within < length ? (size_t)(cow->chunk - within) : length;
-		ssize_t n;
+	const struct cow_exception *end = cow->list + cow->count;
 
-		found = bsearch(&key, cow->list, cow->count, sizeof(key), compare_old);
-		if (found == NULL)
+	while (length > 0) {
+		const struct cow_exception *first = cow_find(cow, offset / cow->chunk), *next;
+		uint64_t within = offset % cow->chunk, part = cow->chunk - within;
+
+		if (first == NULL)
 			return error_set(error, "%s: chunk %ju is not listed", cow->store->name,
-			    (uintmax_t)key.old_chunk);
-		at = found->new_chunk * cow->chunk + within;
-		n = source_read(cow->store, at, data, part);
-		if (n == -1)
-			return error_errno(error, "%s: at byte %ju", cow->store->name, (uintmax_t)at);
-		if ((size_t)n < part)
-			return error_set(error, "%s: at byte %ju: the exception store was cut",
-			    cow->store->name, (uintmax_t)(at + (uint64_t)n));
+			    (uintmax_t)(offset / cow->chunk));
+		for (next = first + 1; part < length && next < end &&
+		    next->old_chunk - first->old_chunk == (uint64_t)(next - first) &&
+		    next->new_chunk - first->new_chunk == (uint64_t)(next - first); next++)
+			part += cow->chunk;
+		part = part < length ? part : length;
+		if (!source_read_whole(cow->store, first->new_chunk * cow->chunk + within, data,
+		    (size_t)part, error))
+			return false;
 		data += part;
 		offset += part;
-		length -= part;
+		length -= (size_t)part;
 	}
 	return true;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,9 @@
 
 #define PAGES	(DELTA_CHUNK / DELTA_PAGE)
 
+/* Zeros in a row are gathered up to this, or for a second, so that the pipe stays alive. */
+#define ZEROS_MAX	(1ull << 30)
+
 /* Pages in a row that are sent as one record. */
 struct run {
 	uint32_t start, length;		/* bytes in the chunk */
@@ -17,9 +21,10 @@ struct run {
 	uint64_t sum, old;
 };
 
+/* A part of a range. */
 struct chunk {
 	uint64_t offset, length;	/* of the source */
-	bool same;			/* both sides have a hole here */
+	bool hole;			/* of the source; with checked of the old bytes too */
 	bool checked;			/* old bytes are there */
 	unsigned char *data, *before;
 	struct run runs[PAGES];
@@ -30,8 +35,14 @@ struct chunk {
 struct delta_state {
 	struct delta *delta;
 	struct error *error;
+	pthread_mutex_t taking;		/* over the next five */
+	bool ended;
 	size_t index;			/* of the range that chunks are cut from */
 	uint64_t at;			/* where in it */
+	uint64_t solid_end;		/* no hole that need not be read begins before */
+	bool stopped;			/* give returned false */
+	struct extent zeros;		/* found and not yet sent; unchecked */
+	double zeros_since;
 };
 
 static uint64_t
@@ -40,79 +51,88 @@ smaller(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* True if both sides have a hole at offset; *end is where that ends. */
+/* Whether bytes up to *end need not be read.  *end moves to where that changes. */
 static bool
-both_holes(struct delta *delta, uint64_t offset, uint64_t *end)
+nothing_to_read(const struct delta *delta, uint64_t offset, bool checked, uint64_t *end)
 {
+	uint64_t source_end, old_end;
 	bool hole;
-	uint64_t ends;
 
-	if (delta->old_source == NULL || offset >= delta->old_end)
+	if (checked && delta->old_source == NULL)
 		return false;
-	ends = source_extent(delta->source, offset, *end, &hole);
-	if (!hole)
-		return false;
-	ends = smaller(ends, source_extent(delta->old_source, offset, smaller(*end, delta->old_end),
-	    &hole));
-	*end = ends;
+	source_end = source_extent(delta->source, offset, *end, &hole);
+	if (hole && checked) {
+		old_end = source_extent(delta->old_source, offset, *end, &hole);
+		source_end = hole ? smaller(source_end, old_end) : old_end;
+	}
+	*end = source_end;
 	return hole;
+}
+
+static void
+chunk_cut(struct delta_state *state, struct chunk *chunk, const struct extent *range)
+{
+	const struct delta *delta = state->delta;
+	uint64_t limit = range->offset + range->length, end;
+
+	if (state->at < range->offset)
+		state->at = range->offset;
+	chunk->offset = state->at;
+	chunk->count = 0;
+	chunk->hole = false;
+	chunk->checked = (delta->old_source != NULL || delta->old_store != NULL) &&
+	    chunk->offset < delta->old_end;
+	if (chunk->checked)
+		limit = smaller(limit, delta->old_end);
+	end = smaller(limit, (chunk->offset / DELTA_CHUNK + 1) * DELTA_CHUNK);
+	if (chunk->offset >= state->solid_end) {
+		state->solid_end = limit;
+		chunk->hole = nothing_to_read(delta, chunk->offset, chunk->checked, &state->solid_end);
+		if (chunk->hole)
+			end = state->solid_end;
+	}
+	chunk->length = end - chunk->offset;
+	state->at = end;
 }
 
 static bool
 take_chunk(void *context, void *job)
 {
 	struct delta_state *state = context;
-	struct delta *delta = state->delta;
-	struct chunk *chunk = job;
+	const struct extents *ranges = state->delta->ranges;
 	const struct extent *range;
-	uint64_t end;
+	bool taken;
 
-	if (state->index == delta->ranges->count)
-		return false;
-	range = &delta->ranges->list[state->index];
-	if (state->at < range->offset)
-		state->at = range->offset;
-	chunk->offset = state->at;
-	chunk->count = 0;
-	end = range->offset + range->length;
-	chunk->same = both_holes(delta, chunk->offset, &end);
-	if (!chunk->same) {
-		end = smaller(range->offset + range->length,
-		    (chunk->offset / DELTA_CHUNK + 1) * DELTA_CHUNK);
-		if (chunk->offset < delta->old_end)
-			end = smaller(end, delta->old_end);
+	pthread_mutex_lock(&state->taking);
+	taken = !state->ended && state->index < ranges->count;
+	if (taken) {
+		range = &ranges->list[state->index];
+		chunk_cut(state, job, range);
+		if (state->at == range->offset + range->length)
+			state->index++;
 	}
-	chunk->checked = delta->old != NULL && chunk->offset < delta->old_end;
-	chunk->length = end - chunk->offset;
-	state->at = end;
-	if (end == range->offset + range->length)
-		state->index++;
-	return true;
+	pthread_mutex_unlock(&state->taking);
+	return taken;
 }
 
 static bool
-chunk_read(struct delta *delta, struct chunk *chunk)
+chunk_read(const struct delta *delta, struct chunk *chunk)
 {
-	struct source *source = delta->source;
-	struct source_bad bad;
-	ssize_t n = source_read(source, chunk->offset, chunk->data, (size_t)chunk->length);
+	size_t length = (size_t)chunk->length;
 
-	if (n == -1) {
-		if (source_salvage(source, chunk->offset, chunk->data, (size_t)chunk->length, &bad, 1) > 0) {
-			errno = bad.number;
-			return error_errno(&chunk->error, "%s: at byte %ju", source->name,
-			    (uintmax_t)(chunk->offset + bad.start));
-		}
-	} else if ((size_t)n < chunk->length)
-		return error_set(&chunk->error, "%s: at byte %ju: it ends here now", source->name,
-		    (uintmax_t)(chunk->offset + (uint64_t)n));
-	return !chunk->checked || delta->old(delta->old_context, chunk->offset, chunk->before,
-	    (size_t)chunk->length, &chunk->error);
+	if (!source_read_whole(delta->source, chunk->offset, chunk->data, length, &chunk->error))
+		return false;
+	if (!chunk->checked)
+		return true;
+	if (delta->old_source != NULL)
+		return source_read_whole(delta->old_source, chunk->offset, chunk->before, length,
+		    &chunk->error);
+	return cow_read_old(delta->old_store, chunk->offset, chunk->before, length, &chunk->error);
 }
 
-/* Cut the pages that differ, or all, into runs of data and of zeros. */
+/* Gather the pages that differ, or all, in runs of data and of zeros. */
 static void
-chunk_cut(struct chunk *chunk)
+chunk_find_runs(struct chunk *chunk)
 {
 	struct run *run = NULL;
 	uint32_t at, page;
@@ -142,12 +162,12 @@ work_chunk(void *context, void *job)
 	struct chunk *chunk = job;
 	struct run *run;
 
-	if (chunk->same || !chunk_read(state->delta, chunk))
+	if (chunk->hole || !chunk_read(state->delta, chunk))
 		return;
 	/* The common case, at the speed of memory. */
 	if (chunk->checked && memcmp(chunk->data, chunk->before, chunk->length) == 0)
 		return;
-	chunk_cut(chunk);
+	chunk_find_runs(chunk);
 	for (run = chunk->runs; run < chunk->runs + chunk->count; run++) {
 		if (chunk->checked)
 			run->old = sum64(chunk->before + run->start, run->length);
@@ -156,45 +176,54 @@ work_chunk(void *context, void *job)
 	}
 }
 
+/* Keep why writing failed. */
 static bool
-put_record(struct delta *delta, struct record *record, const void *payload)
+sent(struct delta *delta, bool done)
 {
-	if (delta->writer == NULL || stream_put(delta->writer, record, payload))
+	if (!done)
+		delta->write_errno = errno;
+	return done;
+}
+
+bool
+delta_begin(struct delta *delta, int fd, struct stream_header *header)
+{
+	delta->sending = true;
+	header_encode(header);
+	return sent(delta, stream_begin(&delta->stream, fd, header));
+}
+
+bool
+delta_end(struct delta *delta, const unsigned char *digest, const unsigned char *base_digest)
+{
+	struct end_summary end;
+
+	if (!delta->sending)
 		return true;
-	delta->write_errno = errno;
-	return false;
+	order_summary(&delta->stream.order, &end);
+	if (digest != NULL)
+		memcpy(end.digest, digest, DIGEST_SIZE);
+	if (base_digest != NULL)
+		memcpy(end.base_digest, base_digest, DIGEST_SIZE);
+	return sent(delta, stream_put_end(&delta->stream, &end));
+}
+
+void
+delta_abort(struct delta *delta, const char *why)
+{
+	if (delta->sending)
+		(void)stream_put_abort(&delta->stream, why);
 }
 
 static bool
-give_chunk(void *context, void *job)
+put_record(struct delta *delta, struct record *record, const void *payload)
 {
-	struct delta_state *state = context;
-	struct delta *delta = state->delta;
-	struct chunk *chunk = job;
-	struct run *run;
+	uint64_t offset = record->offset;
 
-	*state->error = chunk->error;
-	if (chunk->error.set)
+	if (delta->found != NULL && !delta->found(delta->found_context, offset, record->length))
 		return false;
-	progress_add(chunk->length);
-	for (run = chunk->runs; run < chunk->runs + chunk->count; run++) {
-		uint64_t offset = chunk->offset + run->start;
-		struct record record = {
-			.type = run->zero ? RECORD_ZERO : RECORD_DATA,
-			.flags = chunk->checked ? RECORD_OLD_BYTES : 0, .old = run->old,
-			.offset = offset - delta->offset, .length = run->length,
-			.stored = run->zero ? 0 : run->length, .sum = run->sum,
-			.stored_sum = (uint32_t)run->sum
-		};
-
-		if (run->zero)
-			record_seal(&record, "");
-		if (delta->found != NULL && !delta->found(delta->found_context, offset, run->length))
-			return false;
-		if (!put_record(delta, &record, chunk->data + run->start))
-			return false;
-	}
-	return true;
+	record->offset = offset - delta->offset;
+	return !delta->sending || sent(delta, stream_put(&delta->stream, record, payload));
 }
 
 bool
@@ -203,40 +232,139 @@ delta_put(struct delta *delta, uint64_t offset, uint64_t length, const unsigned 
 {
 	struct record record = {
 		.type = data == NULL ? RECORD_ZERO : RECORD_DATA, .flags = old_flag, .old = old,
-		.offset = offset - delta->offset, .length = length,
-		.stored = data == NULL ? 0 : (uint32_t)length
+		.offset = offset, .length = length, .stored = data == NULL ? 0 : (uint32_t)length
 	};
 
 	record_seal(&record, data);
-	if (delta->found != NULL && !delta->found(delta->found_context, offset, length))
-		return false;
 	return put_record(delta, &record, data);
+}
+
+static bool
+give_zeros(struct delta_state *state)
+{
+	struct extent zeros = state->zeros;
+
+	state->zeros.length = 0;
+	return zeros.length == 0 ||
+	    delta_put(state->delta, zeros.offset, zeros.length, NULL, 0, 0);
+}
+
+/* Zeros of which the old bytes are not known join those before. */
+static bool
+gather_zeros(struct delta_state *state, uint64_t offset, uint64_t length)
+{
+	struct extent *zeros = &state->zeros;
+
+	if (zeros->length > 0 && (zeros->offset + zeros->length != offset ||
+	    zeros->length >= ZEROS_MAX || clock_seconds() - state->zeros_since >= 1) &&
+	    !give_zeros(state))
+		return false;
+	if (zeros->length == 0) {
+		zeros->offset = offset;
+		state->zeros_since = clock_seconds();
+	}
+	zeros->length += length;
+	return true;
+}
+
+static bool
+give_run(struct delta_state *state, const struct chunk *chunk, const struct run *run)
+{
+	struct record record = {
+		.type = run->zero ? RECORD_ZERO : RECORD_DATA,
+		.flags = chunk->checked ? RECORD_OLD_BYTES : 0, .old = run->old,
+		.offset = chunk->offset + run->start, .length = run->length,
+		.stored = run->zero ? 0 : run->length, .sum = run->sum,
+		.stored_sum = (uint32_t)run->sum
+	};
+
+	if (run->zero && !chunk->checked)
+		return gather_zeros(state, record.offset, record.length);
+	if (run->zero)
+		record_seal(&record, NULL);
+	return give_zeros(state) && put_record(state->delta, &record, chunk->data + run->start);
+}
+
+static bool
+give_chunk(void *context, void *job)
+{
+	struct delta_state *state = context;
+	struct chunk *chunk = job;
+	bool given = !chunk->error.set;
+	unsigned i;
+
+	if (given && chunk->hole && !chunk->checked)
+		given = gather_zeros(state, chunk->offset, chunk->length);
+	for (i = 0; given && i < chunk->count; i++)
+		given = give_run(state, chunk, &chunk->runs[i]);
+	progress_add(chunk->length);
+	if (!given) {
+		state->stopped = true;
+		*state->error = chunk->error;
+	}
+	return given;
 }
 
 static const struct pool_ops delta_ops = { take_chunk, work_chunk, give_chunk };
 
+static void
+chunks_destroy(struct chunk **chunks, unsigned count)
+{
+	unsigned i;
+
+	for (i = 0; chunks != NULL && i < count; i++)
+		if (chunks[i] != NULL) {
+			free(chunks[i]->data);
+			free(chunks[i]->before);
+			free(chunks[i]);
+		}
+	free(chunks);
+}
+
+static struct chunk **
+chunks_create(unsigned count)
+{
+	struct chunk **chunks = calloc(count, sizeof(*chunks));
+	unsigned i;
+
+	for (i = 0; chunks != NULL && i < count; i++) {
+		struct chunk *chunk = chunks[i] = calloc(1, sizeof(*chunk));
+
+		if (chunk == NULL || (chunk->data = buffer_create(DELTA_CHUNK)) == NULL ||
+		    (chunk->before = buffer_create(DELTA_CHUNK)) == NULL) {
+			chunks_destroy(chunks, count);
+			errno = ENOMEM;
+			return NULL;
+		}
+	}
+	return chunks;
+}
+
 bool
 delta_run(struct delta *delta, struct error *error)
 {
-	struct delta_state state = { .delta = delta, .error = error };
-	struct chunk **chunks = calloc(delta->jobs, sizeof(*chunks));
-	bool done = chunks != NULL;
-	unsigned i;
+	struct delta_state *state = calloc(1, sizeof(*state));
+	struct chunk **chunks = chunks_create(delta->jobs);
+	bool done;
 
-	for (i = 0; done && i < delta->jobs; i++) {
-		chunks[i] = calloc(1, sizeof(**chunks));
-		done = chunks[i] != NULL &&
-		    (chunks[i]->data = buffer_create(DELTA_CHUNK + SOURCE_ALIGN)) != NULL &&
-		    (chunks[i]->before = buffer_create(DELTA_CHUNK + SOURCE_ALIGN)) != NULL;
-	}
-	if (!done)
+	if (state == NULL || chunks == NULL) {
+		chunks_destroy(chunks, delta->jobs);
+		free(state);
 		return error_errno(error, "memory");
-	done = pool_run(&delta_ops, &state, (void **)chunks, delta->jobs);
-	for (i = 0; i < delta->jobs; i++) {
-		free(chunks[i]->data);
-		free(chunks[i]->before);
-		free(chunks[i]);
 	}
-	free(chunks);
+	*state = (struct delta_state){
+		.delta = delta, .error = error, .taking = PTHREAD_MUTEX_INITIALIZER
+	};
+	done = pool_run(&delta_ops, state, (void **)chunks, delta->jobs);
+	if (!done && !state->stopped)
+		error_errno(error, "threads");
+	done = done && give_zeros(state);
+	/* A thread that is about to take a chunk finds that there is none: it keeps state. */
+	pthread_mutex_lock(&state->taking);
+	state->ended = true;
+	pthread_mutex_unlock(&state->taking);
+	chunks_destroy(chunks, delta->jobs);
+	if (done)
+		free(state);
 	return done;
 }

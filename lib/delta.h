@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * delta: changed ranges of a source leave as a stream of kind delta.
+ * delta: changed ranges of a source leave as a stream of kind delta, or are only found.
  *
  * Ranges are read on several threads and put in order.  Where the old bytes are at
  * hand, only the 4 KiB pages that truly differ are sent, each record with the sum of
@@ -12,9 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cow.h"
 #include "error.h"
 #include "extents.h"
-#include "mapdiff.h"
 #include "source.h"
 #include "stream.h"
 
@@ -27,29 +27,45 @@ struct delta {
 	const struct extents *ranges;	/* of the source, settled, inside that part */
 	unsigned jobs;
 
-	/*
-	 * What the range held before; data as for source_read, with SOURCE_ALIGN bytes to
-	 * spare.  NULL where it is not known.  Any thread.
-	 */
-	bool (*old)(void *context, uint64_t offset, unsigned char *data, size_t length,
-	    struct error *);
-	void *old_context;
+	/* What the ranges held before: a device, or a store that lists them; or neither. */
+	struct source *old_source;
+	const struct cow *old_store;
 	uint64_t old_end;		/* there are no old bytes from here on */
-	struct source *old_source;	/* NULL, or where both have holes nothing differs */
 
 	/* Called in order with each range that is sent; false stops.  May be NULL. */
 	bool (*found)(void *context, uint64_t offset, uint64_t length);
 	void *found_context;
 
-	struct stream_writer *writer;	/* begun; NULL: nothing is written */
-	int write_errno;		/* where the writer failed */
+	bool sending;			/* delta_begin was called: there is a stream */
+	struct stream_writer stream;
+	int write_errno;		/* where writing it failed */
 };
 
-/* False: error is set; or, where found returned false, it is not. */
+/*
+ * Begin the stream on fd; the header's range is that of the delta.  Without it ranges are
+ * only found.  False: write_errno is set.
+ */
+bool delta_begin(struct delta *, int fd, struct stream_header *);
+
+/*
+ * Read the ranges and send them.  False: error is set; or write_errno is; or neither,
+ * where found returned false.  After a failure the struct delta and what it points to
+ * must live as long as the process: a thread may still look at them.
+ */
 bool delta_run(struct delta *, struct error *);
 
-/* Write one range with its data, or NULL for zeros.  As give of a pool, in order. */
+/*
+ * Send one range with its data, or NULL for zeros.  Ranges must ascend; one thread at a
+ * time.  False: write_errno is set, or found returned false.
+ */
 bool delta_put(struct delta *, uint64_t offset, uint64_t length, const unsigned char *data,
     unsigned old_flag, uint64_t old);
+
+/*
+ * End the stream, if there is one: with the digests of the device made and of the base
+ * where they are known, else NULL; or with why it is not whole.  False: write_errno is set.
+ */
+bool delta_end(struct delta *, const unsigned char *digest, const unsigned char *base_digest);
+void delta_abort(struct delta *, const char *why);
 
 #endif

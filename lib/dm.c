@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/dm-ioctl.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "dm.h"
+#include "size.h"
 
 #define DM_CONTROL	"/dev/mapper/control"
 #define ROOM_MAX	(16u << 20)
@@ -90,31 +92,47 @@ dm_query(dev_t device, bool status, struct dm_target *target, struct error *erro
 	return true;
 }
 
-bool
-dm_each(bool (*each)(void *context, dev_t), void *context, struct error *error)
+/* The number that the file dev of a holder's folder says: "253:4" and a newline. */
+static bool
+holder_device(const char *folder, const char *name, dev_t *device, struct error *error)
 {
-	struct dm_ioctl *answer;
-	const struct dm_name_list *entry;
-	int fd = dm_open(error);
+	char path[512], text[32] = "";
+	const char *rest;
+	FILE *file;
 
-	if (fd == -1)
-		return false;
-	answer = dm_request(fd, DM_LIST_DEVICES, 0, 0);
-	close(fd);
-	if (answer == NULL)
-		return error_errno(error, "%s: list of devices", DM_CONTROL);
-	entry = (const void *)((const char *)answer + answer->data_start);
-	if (answer->data_size > answer->data_start && entry->dev != 0)
-		for (;;) {
-			unsigned number = (unsigned)((entry->dev & 0xff) | ((entry->dev >> 12) & 0xfff00));
+	snprintf(path, sizeof(path), "%s/%s/dev", folder, name);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return error_errno(error, "%s", path);
+	if (fgets(text, sizeof(text), file) != NULL)
+		text[strcspn(text, "\n")] = '\0';
+	fclose(file);
+	return dm_parse_device(text, device, &rest) || error_set(error, "%s: not understood", path);
+}
 
-			if (!each(context, makedev((unsigned)((entry->dev >> 8) & 0xfff), number)) ||
-			    entry->next == 0)
-				break;
-			entry = (const void *)((const char *)entry + entry->next);
-		}
-	free(answer);
-	return true;
+bool
+dm_holders(dev_t device, dev_t holders[DM_HOLDERS_MAX], size_t *count, struct error *error)
+{
+	char folder[64];
+	struct dirent *entry;
+	bool done = true;
+	DIR *list;
+
+	*count = 0;
+	snprintf(folder, sizeof(folder), "/sys/dev/block/%u:%u/holders", major(device), minor(device));
+	list = opendir(folder);
+	if (list == NULL)
+		return error_errno(error, "%s", folder);
+	while (done && (entry = readdir(list)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (*count == DM_HOLDERS_MAX)
+			done = error_set(error, "%s: too many", folder);
+		else
+			done = holder_device(folder, entry->d_name, &holders[(*count)++], error);
+	}
+	closedir(list);
+	return done;
 }
 
 bool
@@ -138,6 +156,23 @@ dm_parse_device(const char *text, dev_t *device, const char **rest)
 	*device = makedev((unsigned)number[0], (unsigned)number[1]);
 	*rest = *text == ' ' ? text + 1 : text;
 	return true;
+}
+
+/* The table: metadata device, origin, sectors of a block. */
+uint64_t
+dm_era_block(dev_t device)
+{
+	struct error ignored = { 0 };
+	struct dm_target table;
+	const char *rest;
+	uint64_t sectors;
+	dev_t other;
+
+	if (!dm_query(device, false, &table, &ignored) || strcmp(table.type, "era") != 0 ||
+	    !dm_parse_device(table.params, &other, &rest) || !dm_parse_device(rest, &other, &rest) ||
+	    !number_parse(rest, 1, UINT32_MAX, &sectors))
+		return 0;
+	return sectors * 512;
 }
 
 bool

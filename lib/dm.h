@@ -32,11 +32,20 @@ struct dm_target {
  */
 bool dm_query(dev_t, bool status, struct dm_target *, struct error *);
 
-/* Call each for all devices of device-mapper until it returns false. */
-bool dm_each(bool (*each)(void *context, dev_t), void *context, struct error *);
+#define DM_HOLDERS_MAX	256
+
+/*
+ * The devices that stand on top of a block device and keep it open, as the kernel lists
+ * them: those of device-mapper, md and their like.  At most DM_HOLDERS_MAX; more are an
+ * error.
+ */
+bool dm_holders(dev_t, dev_t holders[DM_HOLDERS_MAX], size_t *count, struct error *);
 
 /* "253:1" at the beginning of text; *rest is behind it.  False if it is none. */
 bool dm_parse_device(const char *text, dev_t *, const char **rest);
+
+/* Bytes of a block of a dm-era device, as its table says; 0 of others. */
+uint64_t dm_era_block(dev_t);
 
 /*
  * The path of a block device's node under /dev, at most size bytes.  False: error is

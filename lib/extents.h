@@ -19,8 +19,9 @@ struct extents {
 };
 
 /*
- * Add a range.  One that touches or overlaps the one added last joins it.  The caller
- * has checked that offset + length is at most SIZE_LIMIT.  False with errno ENOMEM.
+ * Add a range, in any order, over others or not.  The caller has checked that offset +
+ * length is at most SIZE_LIMIT.  What was added twice does not take memory twice for
+ * long.  False with errno ENOMEM.
  */
 bool extents_add(struct extents *, uint64_t offset, uint64_t length);
 

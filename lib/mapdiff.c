@@ -9,9 +9,9 @@
 
 #define BLOCKS_MAX	(SCAN_CHUNK_MAX / STREAM_GRID_MIN)
 
-/* A run is at most one record of a delta. */
-#define RUN_MAX		(256u << 10)
-#define RUN_ZEROS_MAX	STREAM_PAYLOAD_MAX
+/* Zeros with `old` are one record up to the limit of those, and without up to this. */
+#define ZEROS_CHECKED_MAX	STREAM_PAYLOAD_MAX
+#define ZEROS_MAX		(1ull << 30)
 
 /* A chunk's hashes on the map's grid, made beside others. */
 struct grid {
@@ -24,13 +24,15 @@ struct mapdiff_state {
 	uint32_t block;				/* the map's grid */
 	enum stream_hash hash;
 	size_t hash_size;
-	uint64_t map_size, length;		/* of the map; of what is compared */
+	uint64_t map_size;
 	unsigned char zero_hash[MAP_HASH_MAX];	/* of a whole block of zeros */
 	struct mapdiff_run run;			/* being gathered; length 0: none */
 	struct digest *digest;
 	size_t base_used;
-	unsigned char base[RUN_ZEROS_MAX / STREAM_GRID_MIN * MAP_HASH_MAX];
+	unsigned char base[ZEROS_CHECKED_MAX / STREAM_GRID_MIN * MAP_HASH_MAX];
 };
+
+static const unsigned char zeros[STREAM_GRID_MAX];
 
 static void
 hash_chunk(void *context, struct scan_chunk *chunk)
@@ -41,13 +43,17 @@ hash_chunk(void *context, struct scan_chunk *chunk)
 	size_t i;
 
 	for (at = 0, i = 0; !chunk->hole && at < chunk->length; at += block, i++) {
+		unsigned char *hash = grid->hashes + i * state->hash_size;
+
 		block = chunk->length - at < state->block ? chunk->length - at : state->block;
-		grid->zero[i] = bytes_are_zero(chunk->data + at, block);
+		grid->zero[i] = state->block == DIGEST_BLOCK ? chunk->zero[i] :
+		    bytes_are_zero(chunk->data + at, block);
 		if (state->block == DIGEST_BLOCK && state->hash == STREAM_XXH3_128)
-			memcpy(grid->hashes + i * DIGEST_SIZE, chunk->hashes + i * DIGEST_SIZE, DIGEST_SIZE);
+			memcpy(hash, chunk->hashes + i * DIGEST_SIZE, DIGEST_SIZE);
+		else if (grid->zero[i] && block == state->block)
+			memcpy(hash, state->zero_hash, state->hash_size);
 		else
-			map_hash_blocks(state->hash, state->block, chunk->data + at, block,
-			    grid->hashes + i * state->hash_size);
+			map_hash_blocks(state->hash, state->block, chunk->data + at, block, hash);
 	}
 }
 
@@ -66,18 +72,25 @@ run_give(struct mapdiff_state *state)
 	return true;
 }
 
-/* A block that differs; base is its hash in the map, NULL where that covers other bytes. */
+static uint64_t
+run_limit(const struct mapdiff_run *run)
+{
+	if (run->data != NULL)
+		return MAPDIFF_RUN;
+	return run->checked ? ZEROS_CHECKED_MAX : ZEROS_MAX;
+}
+
+/* A range that differs; base is the map's hash of it, NULL where there is none to check by. */
 static bool
 run_add(struct mapdiff_state *state, uint64_t offset, uint64_t length, const unsigned char *data,
     const unsigned char *base)
 {
 	struct mapdiff_run *run = &state->run;
-	uint64_t limit = data != NULL ? RUN_MAX : RUN_ZEROS_MAX;
 
 	if (run->length > 0 && (run->offset + run->length != offset ||
 	    (run->data == NULL) != (data == NULL) || run->checked != (base != NULL) ||
-	    (data != NULL && run->data + run->length != data) || run->length + length > limit) &&
-	    !run_give(state))
+	    (data != NULL && run->data + run->length != data) ||
+	    run->length + length > run_limit(run)) && !run_give(state))
 		return false;
 	if (run->length == 0)
 		*run = (struct mapdiff_run){ .offset = offset, .data = data, .checked = base != NULL };
@@ -89,13 +102,11 @@ run_add(struct mapdiff_state *state, uint64_t offset, uint64_t length, const uns
 	return true;
 }
 
-/* The hash that the map gives a block: what it lists, or that of zeros. */
+/* The map's hash of a block: what it lists, or that of zeros. */
 static const unsigned char *
-base_hash(const struct mapdiff_state *state, const unsigned char *listed, uint64_t length,
+map_hash(const struct mapdiff_state *state, const unsigned char *listed, uint64_t length,
     unsigned char room[MAP_HASH_MAX])
 {
-	static const unsigned char zeros[STREAM_GRID_MAX];
-
 	if (listed != NULL)
 		return listed;
 	if (length == state->block)
@@ -104,28 +115,42 @@ base_hash(const struct mapdiff_state *state, const unsigned char *listed, uint64
 	return room;
 }
 
-/* Hold one block against the map. */
+/* Our hash of the same; the source may go on where the map ends. */
+static const unsigned char *
+source_hash(const struct mapdiff_state *state, const struct scan_chunk *chunk, uint64_t at,
+    uint64_t length, unsigned char room[MAP_HASH_MAX])
+{
+	const struct grid *grid = chunk->user;
+
+	if (chunk->hole)
+		return map_hash(state, NULL, length, room);
+	if (length == state->block || length == chunk->length - at)
+		return grid->hashes + at / state->block * state->hash_size;
+	map_hash_blocks(state->hash, state->block, chunk->data + at, length, room);
+	return room;
+}
+
+/* Hold a block, or the part of one that is on both sides, against the map. */
 static bool
 compare_block(struct mapdiff_state *state, const struct scan_chunk *chunk, uint64_t at,
     uint64_t length, const unsigned char *listed)
 {
 	const struct grid *grid = chunk->user;
+	const struct mapdiff *mapdiff = state->mapdiff;
 	uint64_t offset = chunk->offset + at, in_map = state->map_size - offset;
 	bool zero = chunk->hole || grid->zero[at / state->block];
 	unsigned char room[2][MAP_HASH_MAX];
-	const unsigned char *base = base_hash(state, listed, length, room[0]), *ours;
+	const unsigned char *base = map_hash(state, listed, length, room[0]);
 
-	/* The map's block may be longer than ours, where the source ends inside it. */
-	if ((in_map < state->block ? in_map : state->block) != length)
+	/* Where the source ends inside the map's block, its hash is of more. */
+	if (length < state->block && length < in_map)
 		base = NULL;
-	if (base != NULL) {
-		ours = chunk->hole ? base_hash(state, NULL, length, room[1]) :
-		    grid->hashes + at / state->block * state->hash_size;
-		if (memcmp(base, ours, state->hash_size) == 0)
-			return true;
-	}
-	return run_add(state, state->mapdiff->offset + offset, length,
-	    zero ? NULL : chunk->data + at, base);
+	else if (memcmp(base, source_hash(state, chunk, at, length, room[1]), state->hash_size) == 0)
+		return true;
+	/* A short block is checked by its hash only where both sides end with it. */
+	if (length < state->block && offset + length < mapdiff->length)
+		base = NULL;
+	return run_add(state, mapdiff->offset + offset, length, zero ? NULL : chunk->data + at, base);
 }
 
 /* The part of a chunk behind the map's end. */
@@ -133,16 +158,39 @@ static bool
 add_beyond(struct mapdiff_state *state, const struct scan_chunk *chunk, uint64_t at)
 {
 	const struct grid *grid = chunk->user;
-	uint64_t block;
+	uint64_t offset = state->mapdiff->offset + chunk->offset, block;
 
+	if (chunk->hole && at < chunk->length)
+		return run_add(state, offset + at, chunk->length - at, NULL, NULL);
 	for (; at < chunk->length; at += block) {
-		bool zero = chunk->hole || grid->zero[at / state->block];
-
 		block = state->block - at % state->block;
 		block = chunk->length - at < block ? chunk->length - at : block;
-		if (!run_add(state, state->mapdiff->offset + chunk->offset + at, block,
-		    zero ? NULL : chunk->data + at, NULL))
+		if (!run_add(state, offset + at, block,
+		    grid->zero[at / state->block] ? NULL : chunk->data + at, NULL))
 			return false;
+	}
+	return true;
+}
+
+/* Hold a span of the map, its blocks' hashes or zeros, against a chunk. */
+static bool
+compare_span(struct mapdiff_state *state, const struct scan_chunk *chunk, uint64_t at,
+    uint64_t length, const unsigned char *hashes)
+{
+	uint64_t block, last;
+
+	/* A hole against zeros: only its last block, where a side may end, is looked at. */
+	if (chunk->hole && hashes == NULL) {
+		last = length % state->block != 0 ? length % state->block : state->block;
+		at += length - last;
+		length = last;
+	}
+	for (; length > 0; length -= block, at += block) {
+		block = length < state->block ? length : state->block;
+		if (!compare_block(state, chunk, at, block, hashes))
+			return false;
+		if (hashes != NULL)
+			hashes += state->hash_size;
 	}
 	return true;
 }
@@ -151,7 +199,8 @@ static bool
 compare_chunk(void *context, struct scan_chunk *chunk)
 {
 	struct mapdiff_state *state = context;
-	uint64_t at, end, length, block;
+	struct map_reader *map = state->mapdiff->map;
+	uint64_t at, end = 0, length;
 	const unsigned char *hashes;
 
 	if (chunk->error.set)
@@ -160,33 +209,16 @@ compare_chunk(void *context, struct scan_chunk *chunk)
 		digest_add_zeros(state->digest, chunk->length);
 	else
 		digest_add(state->digest, chunk->hashes, chunk->length);
-	end = chunk->length;
-	if (chunk->offset >= state->map_size)
-		end = 0;
-	else if (end > state->map_size - chunk->offset)
-		end = state->map_size - chunk->offset;
-	for (at = 0; at < end; ) {
-		if (!map_next(state->mapdiff->map, end - at, &length, &hashes, &chunk->error))
+	if (chunk->offset < state->map_size)
+		end = state->map_size - chunk->offset < chunk->length ?
+		    state->map_size - chunk->offset : chunk->length;
+	for (at = 0; at < end; at += length) {
+		if (!map_next(map, end - at, &length, &hashes, &chunk->error))
 			return false;
 		if (length == 0)
-			return error_set(&chunk->error, "%s: the map ends early",
-			    state->mapdiff->map->stream.input->name);
-		/* A hole against zeros: only its last block, where a side may end, is looked at. */
-		if (chunk->hole && hashes == NULL) {
-			uint64_t last = length % state->block != 0 ? length % state->block : state->block;
-
-			if (last < length) {
-				at += length - last;
-				length = last;
-			}
-		}
-		for (; length > 0; length -= block, at += block) {
-			block = length < state->block ? length : state->block;
-			if (!compare_block(state, chunk, at, block, hashes))
-				return false;
-			if (hashes != NULL)
-				hashes += state->hash_size;
-		}
+			return error_set(&chunk->error, "%s: the map ends early", map->stream.input->name);
+		if (!compare_span(state, chunk, at, length, hashes))
+			return false;
 	}
 	progress_add(chunk->length);
 	/* The data is this chunk's: a run does not outlive it. */
@@ -210,7 +242,6 @@ drain_map(struct mapdiff_state *state, struct error *error)
 static bool
 run_scan(struct mapdiff_state *state, struct error *error)
 {
-	static const unsigned char zeros[STREAM_GRID_MAX];
 	struct mapdiff *mapdiff = state->mapdiff;
 	const struct stream_header *header = &mapdiff->map->stream.header;
 	struct scan scan = {

@@ -15,6 +15,9 @@
 #include "map.h"
 #include "source.h"
 
+/* At most so long is a run of data: a block of the map, or as many as are in this. */
+#define MAPDIFF_RUN	(256u << 10)
+
 /* Blocks in a row that are not as the map says. */
 struct mapdiff_run {
 	uint64_t offset, length;	/* of the source */
@@ -25,7 +28,7 @@ struct mapdiff_run {
 
 struct mapdiff {
 	struct source *source;
-	uint64_t offset, length;	/* UINT64_MAX: up to the end */
+	uint64_t offset, length;	/* UINT64_MAX: up to the end; on success what was compared */
 	unsigned jobs;
 	struct map_reader *map;
 	bool beyond;			/* what lies behind the map's end differs too */
@@ -37,7 +40,11 @@ struct mapdiff {
 	unsigned char digest[DIGEST_SIZE];	/* of what was compared; set when it is done */
 };
 
-/* False: error is set; or, where differs returned false, it is not. */
+/*
+ * Compare, and read the map to its end.  A block of which only a part is in the source,
+ * or in the map, is compared where the map has a hash of just that part, and differs
+ * where it has none.  False: error is set; or, where differs returned false, it is not.
+ */
 bool mapdiff_run(struct mapdiff *, struct error *);
 
 #endif

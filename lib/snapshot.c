@@ -5,12 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "snapshot.h"
 
 #define SECTOR		512
-#define READ_TRIES	5
+#define STACK_MAX	16	/* devices on top of each other */
+#define SETTLE_SECONDS	5	/* for the kernel's count and the store's to agree */
 
 static bool
 refuse(const char *name, const char *reason, const char *instead, struct error *error)
@@ -78,11 +82,32 @@ snapshot_check(const struct snapshot *snapshot, uint64_t *allocated, uint64_t *m
 	return true;
 }
 
-struct flush {
-	const struct snapshot *snapshot;
-	struct error *error;
-	bool failed;
-};
+bool
+snapshot_fits(const struct snapshot *snapshot, const struct source *source, struct error *error)
+{
+	struct error ignored = { 0 };
+	struct dm_target table;
+	struct stat status;
+	const char *rest;
+	dev_t origin;
+
+	if (source->size != snapshot->size)
+		return error_set(error, "%s: it has %ju bytes, but the origin of %s has %ju", source->name,
+		    (uintmax_t)source->size, snapshot->name, (uintmax_t)snapshot->size);
+	if (!source->device)
+		return true;
+	if (fstat(source->fd, &status) == -1)
+		return error_errno(error, "%s", source->name);
+	if (status.st_rdev == snapshot->device)
+		return error_set(error, "%s: this is the snapshot itself, which shows the old data",
+		    source->name);
+	if (!dm_query(status.st_rdev, false, &table, &ignored) ||
+	    (strcmp(table.type, "snapshot") != 0 && strcmp(table.type, "snapshot-origin") != 0) ||
+	    !dm_parse_device(table.params, &origin, &rest) || origin == snapshot->origin)
+		return true;
+	return error_set(error, "%s: it belongs to another origin than %s", source->name,
+	    snapshot->name);
+}
 
 static bool
 flush_device(dev_t device, struct error *error)
@@ -104,55 +129,59 @@ flush_device(dev_t device, struct error *error)
 	return true;
 }
 
-/* A device that shows the same origin to others has a page cache of its own. */
+/* What is on top first: its cache goes into the one below. */
 static bool
-flush_if_origin(void *context, dev_t device)
+flush_stack(dev_t device, unsigned depth, struct error *error)
 {
-	struct flush *flush = context;
-	struct error gone = { 0 };
-	struct dm_target table;
-	const char *rest;
-	dev_t origin;
+	dev_t holders[DM_HOLDERS_MAX];
+	size_t count, i;
 
-	if (!dm_query(device, false, &table, &gone) ||
-	    strcmp(table.type, "snapshot-origin") != 0 ||
-	    !dm_parse_device(table.params, &origin, &rest) || origin != flush->snapshot->origin)
-		return true;
-	flush->failed = !flush_device(device, flush->error);
-	return !flush->failed;
+	if (depth == STACK_MAX)
+		return error_set(error, "%u:%u: devices stacked too deeply", major(device), minor(device));
+	if (!dm_holders(device, holders, &count, error))
+		return false;
+	for (i = 0; i < count; i++)
+		if (!flush_stack(holders[i], depth + 1, error))
+			return false;
+	return flush_device(device, error);
 }
 
-bool
-snapshot_flush_origin(const struct snapshot *snapshot, struct error *error)
-{
-	struct flush flush = { .snapshot = snapshot, .error = error };
-
-	return dm_each(flush_if_origin, &flush, error) && !flush.failed &&
-	    flush_device(snapshot->origin, error);
-}
-
-bool
-snapshot_read(const struct snapshot *snapshot, struct source *store, struct cow *cow,
+/* How many exceptions there are by the kernel's count. */
+static bool
+snapshot_count(const struct snapshot *snapshot, uint64_t chunk, uint64_t *count,
     struct error *error)
 {
-	uint64_t before, before_list, after, after_list, count, low = 0, high = 0;
-	int try;
+	uint64_t allocated, metadata;
 
-	for (try = 0; try < READ_TRIES; try++) {
-		if (!snapshot_check(snapshot, &before, &before_list, error) ||
-		    !cow_read(cow, store, snapshot->size, error))
+	if (!snapshot_check(snapshot, &allocated, &metadata, error))
+		return false;
+	*count = (allocated - metadata) * SECTOR / chunk;
+	return true;
+}
+
+bool
+snapshot_read(struct snapshot *snapshot, struct cow *cow, struct error *error)
+{
+	double until = clock_seconds() + SETTLE_SECONDS;
+	uint64_t allocated, metadata, low, high = 0;
+
+	if (!flush_stack(snapshot->origin, 0, error) ||
+	    !source_open(&snapshot->store, snapshot->cow_path, SOURCE_DIRECT_ALWAYS, false, error) ||
+	    !snapshot_check(snapshot, &allocated, &metadata, error))
+		return false;
+	for (;;) {
+		if (!cow_read(cow, &snapshot->store, snapshot->size, error))
 			return false;
-		if (!snapshot_check(snapshot, &after, &after_list, error)) {
-			cow_free(cow);
-			return false;
-		}
-		low = (before - before_list) * SECTOR / cow->chunk;
-		high = (after - after_list) * SECTOR / cow->chunk;
-		count = cow->count;
-		if (count >= low && count <= high)
+		low = (allocated - metadata) * SECTOR / cow->chunk;
+		if (snapshot_count(snapshot, cow->chunk, &high, error) && cow->count >= low &&
+		    cow->count <= high)
 			return true;
+		if (!error->set && clock_seconds() >= until)
+			error_set(error, "%s: the store lists %zu chunks, the kernel counts %ju to %ju",
+			    snapshot->name, cow->count, (uintmax_t)low, (uintmax_t)high);
 		cow_free(cow);
+		if (error->set)
+			return false;
+		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
 	}
-	return error_set(error, "%s: the store lists %ju chunks, the kernel counts %ju to %ju",
-	    snapshot->name, (uintmax_t)count, (uintmax_t)low, (uintmax_t)high);
 }

@@ -20,6 +20,7 @@ struct snapshot {
 	char origin_path[256], cow_path[256];
 	uint64_t size;			/* of the origin */
 	bool read_only;			/* it cannot be written to now */
+	struct source store;		/* open once it was read */
 };
 
 /*
@@ -32,13 +33,19 @@ bool snapshot_open(struct snapshot *, const char *path, struct error *);
 bool snapshot_check(const struct snapshot *, uint64_t *allocated, uint64_t *metadata,
     struct error *);
 
-/* fsync every device through which the origin may have been written. */
-bool snapshot_flush_origin(const struct snapshot *, struct error *);
+/*
+ * Whether the source can show a later state of the origin: it has its size, and is no
+ * snapshot of another origin, nor this one.
+ */
+bool snapshot_fits(const struct snapshot *, const struct source *, struct error *);
 
 /*
- * Read the store until its list agrees with the kernel's count: exactly, where the
- * status stood still meanwhile, else between before and after.
+ * Flush the origin, and every device that is stacked on it, for each has a cache of its
+ * own; then read the store, past the page cache, until its list agrees with the kernel's count: exactly, where the
+ * status stood still meanwhile, else between before and after.  The kernel counts what
+ * is still on its way to the list, so that takes more than one look under load.  The
+ * snapshot must outlive the cow.
  */
-bool snapshot_read(const struct snapshot *, struct source *store, struct cow *, struct error *);
+bool snapshot_read(struct snapshot *, struct cow *, struct error *);
 
 #endif

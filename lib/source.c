@@ -274,3 +274,19 @@ source_salvage(struct source *source, uint64_t offset, unsigned char *data, size
 	salvage_range(&salvage, 0, (uint32_t)length);
 	return salvage.count;
 }
+
+bool
+source_read_whole(struct source *source, uint64_t offset, unsigned char *data, size_t length,
+    struct error *error)
+{
+	ssize_t n = source_read(source, offset, data, length);
+	struct source_bad bad;
+
+	if (n >= 0 && (size_t)n < length)
+		return error_set(error, "%s: at byte %ju: it ends here now, but had %ju bytes when opened",
+		    source->name, (uintmax_t)(offset + (uint64_t)n), (uintmax_t)source->size);
+	if (n >= 0 || source_salvage(source, offset, data, length, &bad, 1) == 0)
+		return true;
+	errno = bad.number;
+	return error_errno(error, "%s: at byte %ju", source->name, (uintmax_t)(offset + bad.start));
+}

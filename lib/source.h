@@ -60,6 +60,10 @@ uint64_t source_extent(const struct source *, uint64_t offset, uint64_t end, boo
  */
 ssize_t source_read(struct source *, uint64_t offset, unsigned char *data, size_t length);
 
+/* The same, but all of it; false: error names the byte that cannot be read, or the end. */
+bool source_read_whole(struct source *, uint64_t offset, unsigned char *data, size_t length,
+    struct error *);
+
 /* A range that could not be read, in bytes from where source_salvage began. */
 struct source_bad {
 	uint32_t start, length;
