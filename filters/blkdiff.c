@@ -408,11 +408,11 @@ fail(const struct error *error)
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: blkdiff [-qs] [-j jobs] [-l length] [-o offset] [--json] [--list] "
-	    "old new\n"
+	fprintf(stderr, "usage: blkdiff [-qs] [-j jobs] [-l length] [-o offset] [--json] [--list]\n"
+	    "               old new\n"
 	    "       blkdiff [options] --map map source\n"
-	    "       blkdiff [options] [--bulk-from-origin] [--read-only] --snapshot snapshot\n"
-	    "               [source]\n"
+	    "       blkdiff [options] [--bulk-from-origin] [--read-only]\n"
+	    "               --snapshot snapshot [source]\n"
 	    "       blkdiff [options] [--bulk-from-origin] [--read-only] --store store source\n"
 	    "       blkdiff [options] [--era-block size] --changes list source\n");
 	exit(2);

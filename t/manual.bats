@@ -153,6 +153,10 @@ run_examples() {
 	run_examples blkwrite
 }
 
+@test "the examples of blkdiff(1) run as printed" {
+	run_examples blkdiff
+}
+
 @test "the examples of blksum(1) run as printed" {
 	run_examples blksum
 }
