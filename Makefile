@@ -135,7 +135,7 @@ coverage:
 	cd $(OUT)/coverage && find . -name '*.gcno' | sed 's,^\./,,' | sort | xargs gcov -n -r | \
 		awk -F "'" '/^File/ { file = $$2 } /^Lines/ && file { print file ": " $$0; file = "" }'
 
-SHELL_SCRIPTS = $(shell git ls-files scripts t/lab .ci | xargs grep -l '^\#!.*bash$$')
+SHELL_SCRIPTS = $(shell git ls-files scripts t .ci | xargs grep -lE '^\#!/bin/(ba)?sh$$')
 MANUALS = $(wildcard filters/*.1 lib/*.5)
 
 lint:

@@ -44,7 +44,7 @@ nothing_left() {
 	chown 54321:54321 home tmp
 	mkdir project programs
 
-	run -0 unshare --mount sh -c "mount --bind passwd /etc/passwd
+	run -0 "$root/t/private" sh -c "mount --bind passwd /etc/passwd
 		mount --bind '$root' project
 		mount --bind '$BIN' programs
 		BIN='$dir/programs' exec setpriv --reuid 54321 --regid 54321 --clear-groups \
@@ -58,7 +58,7 @@ nothing_left() {
 	require_root "an empty /run"
 	require unshare
 
-	run -0 unshare --mount sh -c "mount -t tmpfs none /run && '$root/scripts/demo' && ls /run"
+	run -0 "$root/t/private" sh -c "mount -t tmpfs none /run && '$root/scripts/demo' && ls /run"
 
 	[[ $output != *$'\n'sshd* ]]
 	nothing_left

@@ -32,8 +32,7 @@ on() {
 }
 
 on_exec() {
-	exec nsenter --net="$network" unshare --mount --propagation private \
-		bash "$root/t/world-enter" "$dir" "$1" bash -o pipefail -c "$2"
+	exec nsenter --net="$network" "$root/t/private" bash "$root/t/world-enter" "$dir" "$1" bash -o pipefail -c "$2"
 }
 
 start_new_sshd() {
