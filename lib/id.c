@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "id.h"
+#include "input.h"
 
 static int
 hex_digit(char c)
@@ -33,33 +34,45 @@ id_parse(const char *text, unsigned char id[STREAM_ID_SIZE])
 	return text[strspn(text, " \t\r\n")] == '\0';
 }
 
+/* False: no file, or it cannot be read, or holds no id. */
+static bool
+id_load_file(const char *path, unsigned char id[STREAM_ID_SIZE], struct error *error)
+{
+	struct input input;
+	char text[128];
+	ssize_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd == -1)
+		return error_errno(error, "%s", path);
+	input_open(&input, fd, -1, path);
+	n = input_read(&input, text, sizeof(text));
+	if (n == -1)
+		error_errno(error, "%s", path);
+	close(fd);
+	if (n == -1)
+		return false;
+	if ((size_t)n < sizeof(text)) {
+		text[n] = '\0';
+		if (strlen(text) == (size_t)n && id_parse(text, id))
+			return true;
+	}
+	return error_set(error, "%s: not an id of 32 hexadecimal digits", path);
+}
+
 bool
 id_load(const char *argument, unsigned char id[STREAM_ID_SIZE], struct error *error)
 {
-	char text[128];
 	const char *value;
-	ssize_t n;
-	int fd;
 
-	if (strncmp(argument, "env:", 4) == 0) {
-		value = getenv(argument + 4);
-		if (value == NULL)
-			return error_set(error, "%s: not in the environment", argument + 4);
-		if (!id_parse(value, id))
-			return error_set(error, "%s: not an id of 32 hexadecimal digits", argument + 4);
-		return true;
-	}
-	if (argument[0] != '@')
-		return error_set(error, "an id is given as @FILE or env:NAME, since ps(1) shows the command line");
-	fd = open(argument + 1, O_RDONLY | O_CLOEXEC);
-	if (fd == -1)
-		return error_errno(error, "%s", argument + 1);
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n == -1)
-		return error_errno(error, "%s", argument + 1);
-	text[n] = '\0';
-	if (!id_parse(text, id))
-		return error_set(error, "%s: not an id of 32 hexadecimal digits", argument + 1);
-	return true;
+	if (argument[0] == '@')
+		return id_load_file(argument + 1, id, error);
+	if (strncmp(argument, "env:", 4) != 0)
+		return error_set(error, "--id: an id is given as @FILE or env:NAME, "
+		    "since ps(1) shows the command line");
+	value = getenv(argument + 4);
+	if (value == NULL)
+		return error_set(error, "%s: not in the environment", argument + 4);
+	return id_parse(value, id) ||
+	    error_set(error, "%s: not an id of 32 hexadecimal digits", argument + 4);
 }

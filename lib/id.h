@@ -14,8 +14,9 @@
 #include "record.h"
 
 /*
- * Read an id, 32 hexadecimal digits, from "@FILE" (@- is not allowed) or from the
- * variable NAME of the environment given as "env:NAME".  False: error is filled.
+ * Read an id, 32 hexadecimal digits that blanks and newlines may follow, from "@FILE" or
+ * from the variable NAME of the environment given as "env:NAME".  False: error is filled,
+ * and never with what was read.
  */
 bool id_load(const char *argument, unsigned char id[STREAM_ID_SIZE], struct error *);
 
