@@ -5,7 +5,8 @@
 
 /* Shares of a period.  Between the two the wire is kept full and hardly waited for. */
 #define WIRE_WAITED_FOR	0.25
-#define WIRE_STARVED	0.05
+#define WIRE_WAITED_FOR_MOST 0.50	/* from storing: a wire, not just the next stage */
+#define WIRE_STARVED	0.03
 #define SOURCE_WAITED_FOR 0.30
 
 /* Of the time spent compressing: threads that do not run where they could. */
@@ -20,7 +21,10 @@
 #define LOAD_ABOVE	0.70
 
 #define TRIAL_PERIODS	2
+/* Periods to wait after a change that gained nothing; the last where it surely would now. */
+#define PATIENCE_MIN	8
 #define PATIENCE_MAX	32
+#define PATIENCE_CLEAR	6
 #define STRIDE_MAX	4
 
 /* Gears of storing what deflates, and of level 1. */
@@ -50,8 +54,12 @@ adapt_start(struct adapt *adapt, int highest, unsigned processors)
 	adapt->highest = ADAPT_GEARS - 1 - (9 - highest);
 	adapt->processors = processors;
 	adapt->slowness = 1;
-	adapt->patience = 1;
-	adapt->stride = STRIDE_MAX;
+	adapt->patience = PATIENCE_MIN;
+	adapt->stride = 1;
+
+	/* The first period fills the pipe, and tells nothing; the second is to compare with. */
+	adapt->state = ADAPT_SETTLING;
+	adapt->certain = true;
 }
 
 /* Share of the processors that a gear needs to keep the wire as full as it is. */
@@ -93,10 +101,11 @@ direction(const struct adapt *adapt, const struct adapt_sample *sample)
 {
 	double write_wait = sample->write_wait / sample->seconds;
 	double read_wait = sample->read_wait / sample->seconds;
+	double enough = adapt->gear == GEAR_STORE ? WIRE_WAITED_FOR_MOST : WIRE_WAITED_FOR;
 
 	if (adapt->write_wait < WIRE_STARVED)
 		return read_wait < SOURCE_WAITED_FOR && adapt->gear > GEAR_STORE ? -1 : 0;
-	if (adapt->gear < adapt->highest && (write_wait > WIRE_WAITED_FOR ||
+	if (adapt->gear < adapt->highest && (write_wait > enough ||
 	    gear_load(adapt, adapt->gear + 1, sample) < LOAD_JUMP))
 		return 1;
 	return 0;
@@ -108,6 +117,8 @@ higher_gear(const struct adapt *adapt, const struct adapt_sample *sample)
 {
 	int gear = adapt->gear + adapt->stride;
 
+	if (gear < GEAR_ONE)
+		gear = GEAR_ONE;
 	if (gear > adapt->highest)
 		gear = adapt->highest;
 	while (gear > adapt->gear + 1 && gear_load(adapt, gear, sample) > LOAD_JUMP)
@@ -135,14 +146,20 @@ hold(struct adapt *adapt)
 		adapt->patience *= 2;
 }
 
-/* What made us wait may be gone where the wire's rate is another. */
+/* What made us wait may be gone where the wire's rate is another, or processors idle. */
 static void
-hold_on(struct adapt *adapt)
+hold_on(struct adapt *adapt, const struct adapt_sample *sample)
 {
 	adapt->hold--;
+	if (adapt->hold > PATIENCE_CLEAR && adapt->gear < adapt->highest &&
+	    adapt->write_wait > WIRE_WAITED_FOR_MOST &&
+	    gear_load(adapt, adapt->gear + 1, sample) < LOAD_JUMP) {
+		adapt->hold = PATIENCE_CLEAR;
+		adapt->refused = 0;
+	}
 	if (adapt->wire > 2 * adapt->held_wire || 2 * adapt->wire < adapt->held_wire) {
 		adapt->hold = 0;
-		adapt->patience = 1;
+		adapt->patience = PATIENCE_MIN;
 		adapt->refused = 0;
 	}
 }
@@ -156,6 +173,13 @@ shift(struct adapt *adapt, int gear, bool certain)
 	adapt->state = ADAPT_SETTLING;
 	adapt->periods = 0;
 	adapt->trial_plain = adapt->trial_wire = 0;
+}
+
+/* Of the last periods; the first counts fully. */
+static void
+average(double *mean, double value, double periods)
+{
+	*mean = *mean == 0 ? value : *mean + (value - *mean) / periods;
 }
 
 /* The wire starves: that is mended at once.  If we made it so ourselves, not soon again. */
@@ -176,16 +200,16 @@ steady(struct adapt *adapt, const struct adapt_sample *sample)
 	bool contended = sample->work_wait > CONTENDED * sample->work;
 	int way, gear = adapt->gear;
 
-	adapt->write_wait += (sample->write_wait / sample->seconds - adapt->write_wait) / 2;
-	adapt->plain += (sample->plain / sample->seconds - adapt->plain) / 4;
-	adapt->wire += (sample->wire / sample->seconds - adapt->wire) / 4;
+	average(&adapt->write_wait, sample->write_wait / sample->seconds, 2);
+	average(&adapt->plain, sample->plain / sample->seconds, 4);
+	average(&adapt->wire, sample->wire / sample->seconds, 4);
 	way = direction(adapt, sample);
 	if (way == -1) {
 		relieve(adapt);
 		return;
 	}
 	if (adapt->hold > 0) {
-		hold_on(adapt);
+		hold_on(adapt, sample);
 		return;
 	}
 	if (!is_telling(adapt, sample))
@@ -205,7 +229,7 @@ steady(struct adapt *adapt, const struct adapt_sample *sample)
 static void
 stay(struct adapt *adapt)
 {
-	int way = adapt->gear > adapt->before ? 1 : -1;
+	int way = (adapt->gear > adapt->before) - (adapt->gear < adapt->before);
 
 	adapt->write_wait = WIRE_WAITED_FOR;
 	adapt->plain = adapt->trial_plain / adapt->periods;

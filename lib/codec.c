@@ -47,7 +47,7 @@ codec_destroy(struct codec *codec)
 
 /*
  * Entropy of the bytes in samples spread over the data.  Media and ciphertext lie
- * above 7.9 bits a byte; what deflate finds beyond single bytes hardly ever does.
+ * above 7.8 bits a byte; what deflate finds beyond single bytes hardly ever does.
  */
 bool
 codec_worthwhile(const void *data, size_t length)
@@ -69,7 +69,7 @@ codec_worthwhile(const void *data, size_t length)
 	for (i = 0; i < 256; i++)
 		if (counts[i] > 0)
 			bits -= counts[i] * log2(counts[i] / total);
-	return bits / total < 7.9;
+	return bits / total < 7.8;
 }
 
 size_t

@@ -84,9 +84,9 @@ take_padding(struct inflater *inflater, struct inflater_job *job)
 		n = input_read(input, job->out, GZIP_PLAIN);
 		if (n == -1)
 			return fault_read(inflater, &job->error);
-		if (n == 0)
+		if (n == 0 && inflater->any)
 			return false;
-		if (!bytes_are_zero(job->out, (size_t)n))
+		if (n == 0 || !bytes_are_zero(job->out, (size_t)n))
 			return fault_text(inflater, at, &job->error, inflater->any ?
 			    "trailing garbage: what follows is not gzip" :
 			    "neither gzip nor a block stream");

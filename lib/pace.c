@@ -9,8 +9,8 @@
 #include "pace.h"
 
 /* A period lasts at least this long, and this many pieces and bytes on the wire. */
-#define PERIOD_SECONDS	0.05
-#define PERIOD_PIECES	8
+#define PERIOD_SECONDS	0.025
+#define PERIOD_PIECES	16
 #define PERIOD_WIRE	IO_PIPE_SIZE
 
 /* However little a very slow wire takes, this much time is enough. */

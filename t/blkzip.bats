@@ -292,7 +292,7 @@ open("status", "w").write(str(status))'
 
 		wait_for 2 test -s status
 		exec 7>&-
-		[ "$(cat status)" = -$(kill -l $signal) ]
+		[ "$(cat status)" = "-$(kill -l $signal)" ]
 		run -2 --separate-stderr blkzip -t out
 	done
 }

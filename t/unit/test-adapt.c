@@ -9,7 +9,7 @@
 #include "adapt.h"
 #include "check.h"
 
-#define PERIOD	0.05
+#define PERIOD	0.025
 
 struct world {
 	const char *name;
