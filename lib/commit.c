@@ -7,10 +7,12 @@
 #include "io.h"
 
 /*
- * What identifies a disk lies in its first blocks: partition tables and most file
- * systems in the first, btrfs in the second.  They leave for themselves, last.
+ * What tells a disk's content lies at its beginning: partition tables and most file
+ * systems in the first page, btrfs in the second block.  Those leave for themselves,
+ * when the rest of the first MiB is flushed, and the first page at the very end.
  */
 #define COMMIT_LAST	(2 * DIGEST_BLOCK)
+#define COMMIT_PAGE	4096u
 
 bool
 commit_create(struct commit *commit, struct target *target, bool sync, struct error *error)
@@ -59,6 +61,7 @@ commit_write(struct commit *commit, uint64_t start, uint64_t end, struct error *
 	while (end > start) {
 		uint64_t at = (end - 1) / DIGEST_BLOCK * DIGEST_BLOCK;
 
+		at = at == 0 && end > COMMIT_PAGE ? COMMIT_PAGE : at;
 		if (!bytes_are_zero(commit->head + at, (size_t)(end - at)) &&
 		    !target_write(commit->target, at, commit->head + at, (size_t)(end - at), error))
 			return false;
@@ -84,14 +87,13 @@ commit_finish(struct commit *commit, struct error *error)
 void
 commit_revoke(struct commit *commit)
 {
-	static const unsigned char zeros[DIGEST_BLOCK] __attribute__((aligned(SOURCE_ALIGN)));
 	struct error failed = { 0 };
 	uint64_t at, block;
 
 	atomic_store(&commit->state, COMMIT_TORN);
 	for (at = 0; at < commit->length; at += block) {
 		block = commit->length - at < DIGEST_BLOCK ? commit->length - at : DIGEST_BLOCK;
-		(void)target_write(commit->target, at, zeros, (size_t)block, &failed);
+		(void)target_erase(commit->target, at, block, &failed);
 	}
 	if ((!commit->sync || target_flush(commit->target, &failed)) && !failed.set)
 		atomic_store(&commit->state, COMMIT_ZERO);

@@ -159,10 +159,6 @@ medium_zero(struct medium *medium, uint64_t at, uint64_t length, struct error *e
 {
 	uint64_t unit = medium_zero_unit(medium), end = at + length, start, stop;
 
-	if (!medium->device && end > medium->size)
-		end = medium->size;
-	if (at >= end)
-		return true;
 	start = (at + unit - 1) / unit * unit;
 	stop = end / unit * unit;
 	if (start >= stop ||

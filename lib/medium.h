@@ -35,10 +35,7 @@ void medium_init(struct medium *, int fd, const char *name);
 bool medium_write(struct medium *, uint64_t at, const unsigned char *data, size_t length,
     struct error *);
 
-/*
- * Make a range read as zeros (zero.h), by writing them if nothing else works.  What lies
- * behind the end that a file had when it was opened is taken to be zero.
- */
+/* Make a range read as zeros (zero.h), by writing them if nothing else works. */
 bool medium_zero(struct medium *, uint64_t at, uint64_t length, struct error *);
 
 /*

@@ -244,10 +244,23 @@ target_write(struct target *target, uint64_t offset, const unsigned char *data, 
 }
 
 bool
-target_zero(struct target *target, uint64_t offset, uint64_t length, struct error *error)
+target_erase(struct target *target, uint64_t offset, uint64_t length, struct error *error)
 {
 	return target_check(target, offset, length, error) &&
 	    medium_zero(&target->medium, target->offset + offset, length, error);
+}
+
+bool
+target_zero(struct target *target, uint64_t offset, uint64_t length, struct error *error)
+{
+	uint64_t held = target->medium.size;
+
+	if (!target->medium.device) {
+		held -= held < target->offset ? held : target->offset;
+		held -= held < offset ? held : offset;
+		length = length < held ? length : held;
+	}
+	return target_erase(target, offset, length, error);
 }
 
 bool

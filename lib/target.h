@@ -58,9 +58,14 @@ bool target_grow(struct target *, uint64_t size, struct error *);
 bool target_write(struct target *, uint64_t offset, const unsigned char *data, size_t length,
     struct error *);
 
-/* Make a range read as zeros (medium.h).  Large ranges take long: come in steps. */
+/*
+ * Make a range read as zeros (medium.h).  Large ranges take long: come in steps.
+ * target_zero is for a range that was not written yet, and leaves out what lies behind
+ * the end that a file had when it was opened.
+ */
 #define TARGET_ZERO_STEP	(64u << 20)
 bool target_zero(struct target *, uint64_t offset, uint64_t length, struct error *);
+bool target_erase(struct target *, uint64_t offset, uint64_t length, struct error *);
 
 /*
  * Say that the old content of a range is not needed.  True if it could be said; a file
