@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec.h"
 #include "gzip.h"
 #include "io.h"
 #include "progress.h"
@@ -21,14 +20,13 @@ struct deflater_job {
 	const unsigned char *data;	/* deflate data; NULL where it is stored */
 	uint32_t data_length;
 	uint32_t crc;
-	unsigned char *in, *out;
-	struct codec *codec;
+	struct zip_room room;
 	struct error error;
 };
 
 struct deflater {
 	struct zip *zip;
-	struct deflater_job *jobs[ZIP_JOBS];
+	struct deflater_job jobs[ZIP_JOBS];
 	unsigned char *zeros;		/* a whole member of zeros, deflated */
 	uint32_t zeros_length, zeros_crc;
 	bool ended;			/* take has seen the end */
@@ -53,8 +51,8 @@ deflater_take(void *context, void *argument)
 		return false;
 	job->error.set = false;
 	pace_begins(zip->pace, &mark);
-	n = input_read(zip->input, job->in, GZIP_PLAIN);
-	pace_has_read(zip->pace, &mark);
+	n = input_read(zip->input, job->room.in, GZIP_PLAIN);
+	pace_waited_to_read(zip->pace, &mark);
 	if (n == -1)
 		error_errno(&job->error, "%s: at byte %ju", zip->input->name,
 		    (uintmax_t)zip->input->position);
@@ -71,21 +69,22 @@ job_pack(const struct deflater *deflater, struct deflater_job *job)
 	size_t n;
 
 	if (job->length == GZIP_PLAIN && deflater->zip->level > 0 &&
-	    bytes_are_zero(job->in, job->length)) {
+	    bytes_are_zero(job->room.in, job->length)) {
 		job->data = deflater->zeros;
 		job->data_length = deflater->zeros_length;
 		job->crc = deflater->zeros_crc;
 		return;
 	}
-	job->crc = gzip_crc(0, job->in, job->length);
+	job->crc = gzip_crc(0, job->room.in, job->length);
 	job->data = NULL;
 	job->data_length = gzip_stored_size(job->length);
-	if (job->level == 0 || !codec_worthwhile(job->in, job->length))
+	if (job->level == 0 || !codec_worthwhile(job->room.in, job->length))
 		return;
-	n = codec_deflate(job->codec, job->level, job->in, job->length, job->out, job->length);
+	n = codec_deflate(job->room.codec, job->level, job->room.in, job->length, job->room.out,
+	    job->length);
 	if (n == 0)
 		return;
-	job->data = job->out;
+	job->data = job->room.out;
 	job->data_length = (uint32_t)n;
 }
 
@@ -100,7 +99,7 @@ deflater_work(void *context, void *argument)
 		return;
 	pace_begins(deflater->zip->pace, &mark);
 	job_pack(deflater, job);
-	pace_has_worked(deflater->zip->pace, &mark);
+	pace_worked(deflater->zip->pace, &mark);
 }
 
 /*
@@ -121,7 +120,7 @@ deflater_put(struct deflater *deflater, struct deflater_job *job)
 
 	gzip_header_encode(&member, deflater->seam + GZIP_TRAILER);
 	if (job->data == NULL)
-		count = gzip_store(job->in, job->length, heads, parts);
+		count = gzip_store(job->room.in, job->length, heads, parts);
 	if (!write_full(zip->output, deflater->seam + skip, SEAM - skip) ||
 	    !writev_full(zip->output, parts, count))
 		return error_errno(&deflater->error, "standard output");
@@ -170,46 +169,18 @@ deflater_give(void *context, void *argument)
 	pace_begins(zip->pace, &mark);
 	if (!deflater_put(deflater, job))
 		return false;
-	pace_has_written(zip->pace, &mark, job->data == NULL ? 0 : job->level, job->length,
+	pace_waited_to_write(zip->pace, &mark);
+	pace_written(zip->pace, job->data == NULL ? 0 : job->level, job->length,
 	    job->data_length);
 	progress_add(job->length);
 	return true;
 }
 
 static void
-job_destroy(struct deflater_job *job)
-{
-	if (job == NULL)
-		return;
-	free(job->in);
-	free(job->out);
-	codec_destroy(job->codec);
-	free(job);
-}
-
-static struct deflater_job *
-job_create(void)
-{
-	struct deflater_job *job = calloc(1, sizeof(*job));
-
-	if (job == NULL)
-		return NULL;
-	job->in = buffer_create(GZIP_PLAIN);
-	job->out = buffer_create(GZIP_PLAIN);
-	job->codec = codec_create();
-	if (job->in == NULL || job->out == NULL || job->codec == NULL) {
-		job_destroy(job);
-		errno = ENOMEM;
-		return NULL;
-	}
-	return job;
-}
-
-static void
 deflater_destroy(struct deflater *deflater)
 {
 	for (unsigned i = 0; i < deflater->zip->jobs; i++)
-		job_destroy(deflater->jobs[i]);
+		zip_room_destroy(&deflater->jobs[i].room);
 	free(deflater->zeros);
 	free(deflater);
 }
@@ -222,17 +193,17 @@ deflater_prepare(struct deflater *deflater)
 	size_t n;
 
 	for (unsigned i = 0; i < deflater->zip->jobs; i++)
-		if ((deflater->jobs[i] = job_create()) == NULL)
+		if (!zip_room_create(&deflater->jobs[i].room, GZIP_PLAIN, GZIP_PLAIN))
 			return false;
-	job = deflater->jobs[0];
-	memset(job->in, 0, GZIP_PLAIN);
-	n = codec_deflate(job->codec, 9, job->in, GZIP_PLAIN, job->out, GZIP_PLAIN);
+	job = &deflater->jobs[0];
+	memset(job->room.in, 0, GZIP_PLAIN);
+	n = codec_deflate(job->room.codec, 9, job->room.in, GZIP_PLAIN, job->room.out, GZIP_PLAIN);
 	deflater->zeros = n > 0 ? malloc(n) : NULL;
 	if (deflater->zeros == NULL)
 		return false;
-	memcpy(deflater->zeros, job->out, n);
+	memcpy(deflater->zeros, job->room.out, n);
 	deflater->zeros_length = (uint32_t)n;
-	deflater->zeros_crc = gzip_crc(0, job->in, GZIP_PLAIN);
+	deflater->zeros_crc = gzip_crc(0, job->room.in, GZIP_PLAIN);
 	return true;
 }
 
@@ -247,7 +218,8 @@ deflater_run(struct zip *zip, struct error *error)
 	deflater->zip = zip;
 	if (!deflater_prepare(deflater))
 		return error_errno(error, "memory");
-	if (!zip_run(zip, &ops, deflater, (void **)deflater->jobs, &deflater->error, error))
+	if (!zip_run(zip, &ops, deflater, deflater->jobs, sizeof(deflater->jobs[0]),
+	    &deflater->error, error))
 		return false;
 	deflater_destroy(deflater);
 	return true;

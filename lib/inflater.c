@@ -6,7 +6,6 @@
 #include <zlib.h>
 
 #include "bytes.h"
-#include "codec.h"
 #include "gzip.h"
 #include "io.h"
 #include "progress.h"
@@ -22,15 +21,13 @@ struct inflater_job {
 	struct gzip_member member;
 	size_t length;			/* plain bytes in out */
 	uint64_t taken;			/* bytes of input, for progress */
-	unsigned char *in;		/* header, deflate data, trailer */
-	unsigned char *out;
-	struct codec *codec;
+	struct zip_room room;		/* in: header, deflate data, trailer */
 	struct error error;
 };
 
 struct inflater {
 	struct zip *zip;
-	struct inflater_job *jobs[ZIP_JOBS];
+	struct inflater_job jobs[ZIP_JOBS];
 
 	/* take's: */
 	bool ended;
@@ -81,12 +78,12 @@ take_padding(struct inflater *inflater, struct inflater_job *job)
 	ssize_t n;
 
 	for (;;) {
-		n = input_read(input, job->out, GZIP_PLAIN);
+		n = input_read(input, job->room.out, GZIP_PLAIN);
 		if (n == -1)
 			return fault_read(inflater, &job->error);
 		if (n == 0 && inflater->any)
 			return false;
-		if (n == 0 || !bytes_are_zero(job->out, (size_t)n))
+		if (n == 0 || !bytes_are_zero(job->room.out, (size_t)n))
 			return fault_text(inflater, at, &job->error, inflater->any ?
 			    "trailing garbage: what follows is not gzip" :
 			    "neither gzip nor a block stream");
@@ -110,14 +107,14 @@ take_ours(struct inflater *inflater, struct inflater_job *job, const unsigned ch
 		return fault(inflater, job->at, &job->error, &reason);
 	}
 	want = GZIP_HEADER + job->member.data + GZIP_TRAILER;
-	n = input_read(input, job->in, want);
+	n = input_read(input, job->room.in, want);
 	if (n == -1)
 		return fault_read(inflater, &job->error);
 	if ((size_t)n < want)
 		return fault_text(inflater, input->position, &job->error,
 		    "unexpected end of file");
 	job->ours = true;
-	job->length = load32(job->in + want - 4);
+	job->length = load32(job->room.in + want - 4);
 	if (job->length > GZIP_PLAIN || (job->length == 0) != job->member.last) {
 		error_set(&reason, "gzip member of %zu plain bytes", job->length);
 		return fault(inflater, job->at, &job->error, &reason);
@@ -179,7 +176,7 @@ inflate_some(struct inflater *inflater, struct inflater_job *job, bool *done)
 		    "unexpected end of file");
 	z->next_in = (unsigned char *)data;
 	z->avail_in = (unsigned)n;
-	z->next_out = job->out + job->length;
+	z->next_out = job->room.out + job->length;
 	z->avail_out = (unsigned)(GZIP_PLAIN - job->length);
 	status = inflate(z, Z_NO_FLUSH);
 	job->length = GZIP_PLAIN - z->avail_out;
@@ -201,7 +198,7 @@ take_others(struct inflater *inflater, struct inflater_job *job)
 		;
 	if (job->error.set)
 		return false;
-	inflater->crc = gzip_crc(inflater->crc, job->out, job->length);
+	inflater->crc = gzip_crc(inflater->crc, job->room.out, job->length);
 	inflater->size += (uint32_t)job->length;
 	return !done || end_others(inflater, job);
 }
@@ -255,16 +252,16 @@ inflater_work(void *context, void *argument)
 {
 	struct inflater *inflater = context;
 	struct inflater_job *job = argument;
-	const unsigned char *data = job->in + GZIP_HEADER;
+	const unsigned char *data = job->room.in + GZIP_HEADER;
 	struct error reason = { 0 };
 
 	if (job->error.set || !job->ours)
 		return;
-	if (!codec_inflate(job->codec, data, job->member.data, job->out, job->length))
+	if (!codec_inflate(job->room.codec, data, job->member.data, job->room.out, job->length))
 		error_set(&reason, "gzip member does not inflate to the %zu bytes that it says, "
 		    "or does not end where it says", job->length);
 	else
-		gzip_trailer_check(data + job->member.data, gzip_crc(0, job->out, job->length),
+		gzip_trailer_check(data + job->member.data, gzip_crc(0, job->room.out, job->length),
 		    (uint32_t)job->length, &reason);
 	if (reason.set)
 		fault(inflater, job->at, &job->error, &reason);
@@ -280,7 +277,7 @@ inflater_give(void *context, void *argument)
 	/* What others' members gave before they broke off is passed on, as gunzip does. */
 	if (job->error.set && job->ours)
 		job->length = 0;
-	if (zip->action != ZIP_TEST && !write_full(zip->output, job->out, job->length))
+	if (zip->action != ZIP_TEST && !write_full(zip->output, job->room.out, job->length))
 		return error_errno(&inflater->error, "standard output");
 	zip->written += job->length;
 	progress_add(job->taken);
@@ -290,39 +287,10 @@ inflater_give(void *context, void *argument)
 }
 
 static void
-job_destroy(struct inflater_job *job)
-{
-	if (job == NULL)
-		return;
-	free(job->in);
-	free(job->out);
-	codec_destroy(job->codec);
-	free(job);
-}
-
-static struct inflater_job *
-job_create(void)
-{
-	struct inflater_job *job = calloc(1, sizeof(*job));
-
-	if (job == NULL)
-		return NULL;
-	job->in = buffer_create(GZIP_HEADER + GZIP_DATA_MAX + GZIP_TRAILER);
-	job->out = buffer_create(GZIP_PLAIN);
-	job->codec = codec_create();
-	if (job->in == NULL || job->out == NULL || job->codec == NULL) {
-		job_destroy(job);
-		errno = ENOMEM;
-		return NULL;
-	}
-	return job;
-}
-
-static void
 inflater_destroy(struct inflater *inflater)
 {
 	for (unsigned i = 0; i < inflater->zip->jobs; i++)
-		job_destroy(inflater->jobs[i]);
+		zip_room_destroy(&inflater->jobs[i].room);
 	inflateEnd(&inflater->z);
 	free(inflater);
 }
@@ -331,7 +299,8 @@ static bool
 inflater_prepare(struct inflater *inflater)
 {
 	for (unsigned i = 0; i < inflater->zip->jobs; i++)
-		if ((inflater->jobs[i] = job_create()) == NULL)
+		if (!zip_room_create(&inflater->jobs[i].room,
+		    GZIP_HEADER + GZIP_DATA_MAX + GZIP_TRAILER, GZIP_PLAIN))
 			return false;
 	errno = ENOMEM;
 	return inflateInit2(&inflater->z, -MAX_WBITS) == Z_OK;
@@ -348,7 +317,8 @@ inflater_run(struct zip *zip, struct error *error)
 	inflater->zip = zip;
 	if (!inflater_prepare(inflater))
 		return error_errno(error, "memory");
-	if (!zip_run(zip, &ops, inflater, (void **)inflater->jobs, &inflater->error, error))
+	if (!zip_run(zip, &ops, inflater, inflater->jobs, sizeof(inflater->jobs[0]),
+	    &inflater->error, error))
 		return false;
 	inflater_destroy(inflater);
 	return true;

@@ -85,6 +85,12 @@ pace_level(struct pace *pace, int fixed)
 	return level + 1;
 }
 
+bool
+pace_stores(const struct pace *pace)
+{
+	return pace != NULL && adapt_effort(atomic_load(&pace->gear)) == 0;
+}
+
 void
 pace_begins(const struct pace *pace, struct pace_mark *mark)
 {
@@ -102,14 +108,14 @@ mark_waited(const struct pace_mark *mark)
 }
 
 void
-pace_has_read(struct pace *pace, const struct pace_mark *mark)
+pace_waited_to_read(struct pace *pace, const struct pace_mark *mark)
 {
 	if (pace != NULL)
 		atomic_fetch_add(&pace->read_wait, (uint64_t)(mark_waited(mark) * 1e9));
 }
 
 void
-pace_has_worked(struct pace *pace, const struct pace_mark *mark)
+pace_worked(struct pace *pace, const struct pace_mark *mark)
 {
 	if (pace == NULL)
 		return;
@@ -147,8 +153,14 @@ pace_step(struct pace *pace, double now)
 }
 
 void
-pace_has_written(struct pace *pace, const struct pace_mark *mark, int level, size_t plain,
-    size_t wire)
+pace_waited_to_write(struct pace *pace, const struct pace_mark *mark)
+{
+	if (pace != NULL)
+		pace->sample.write_wait += mark_waited(mark);
+}
+
+void
+pace_written(struct pace *pace, int level, size_t plain, size_t wire)
 {
 	double now, seconds;
 
@@ -160,7 +172,6 @@ pace_has_written(struct pace *pace, const struct pace_mark *mark, int level, siz
 	pace->sample.plain += (double)plain;
 	pace->sample.wire += (double)wire;
 	pace->sample.deflated += level > 0 ? (double)plain : 0;
-	pace->sample.write_wait += mark_waited(mark);
 	pace->pieces++;
 	if (seconds > PERIOD_SECONDS && pace->pieces >= PERIOD_PIECES &&
 	    (pace->sample.wire >= PERIOD_WIRE || seconds > PERIOD_LONGEST))

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec.h"
 #include "digest.h"
 #include "io.h"
 #include "progress.h"
+#include "relay.h"
 #include "stream.h"
 #include "zip.h"
 
@@ -16,11 +16,10 @@ struct recode_job {
 	struct record record;
 	uint64_t at;			/* the stream's byte where it begins */
 	int level;
-	const unsigned char *payload;	/* in or out */
-	unsigned char *in, *out;
-	unsigned char *hashes;		/* of DIGEST_BLOCKs, for a test */
+	struct zip_room room;
+	const unsigned char *payload;	/* in the room */
+	unsigned char hashes[DIGEST_BLOCKS(STREAM_PAYLOAD_MAX) * DIGEST_SIZE];	/* for a test */
 	struct end_summary end;
-	struct codec *codec;
 	struct error error;
 };
 
@@ -29,7 +28,8 @@ struct recode {
 	struct stream_reader reader;
 	struct stream_writer writer;
 	struct digest *digest;		/* of the device in the stream; NULL where not computed */
-	struct recode_job *jobs[ZIP_JOBS];
+	struct recode_job jobs[ZIP_JOBS];
+	struct relay relay;
 	bool ended;			/* take has seen the last record */
 	struct error error;
 };
@@ -38,6 +38,13 @@ static bool
 is_packed_type(const struct record *record)
 {
 	return record->type == RECORD_DATA || record->type == RECORD_MAP;
+}
+
+/* True while payloads are passed on by relay, and not by the pool. */
+static bool
+recode_relays(const struct recode *recode)
+{
+	return recode->relay.usable && pace_stores(recode->zip->pace);
 }
 
 /* Bytes of progress that a record is worth: the device's, of deltas those that are sent. */
@@ -66,9 +73,25 @@ job_take_abort(const struct recode *recode, struct recode_job *job)
 	char text[RECORD_NOTE_MAX + 1];
 	struct error reason = { 0 };
 
-	text_escape(text, sizeof(text), job->in, job->record.stored);
+	text_escape(text, sizeof(text), job->room.in, job->record.stored);
 	error_set(&reason, "the sending side gave up: %s", text);
 	job_fault(recode, job, &reason);
+}
+
+/* A record is there, or could not be read. */
+static void
+job_taken(struct recode *recode, struct recode_job *job, bool read)
+{
+	struct record *record = &job->record;
+
+	recode->ended = !read || record->type == RECORD_END || record->type == RECORD_ABORT;
+	job->at = recode->reader.record_at;
+	if (!read)
+		record->type = RECORD_NOTE;	/* whatever it was, it is not passed on */
+	else if (record->type == RECORD_END)
+		stream_finish(&recode->reader, record, job->room.in, &job->end, &job->error);
+	else if (record->type == RECORD_ABORT)
+		job_take_abort(recode, job);
 }
 
 static bool
@@ -76,28 +99,19 @@ recode_take(void *context, void *argument)
 {
 	struct recode *recode = context;
 	struct recode_job *job = argument;
-	struct record *record = &job->record;
 	struct zip *zip = recode->zip;
 	struct pace_mark mark;
+	bool read;
 
-	if (recode->ended)
+	if (recode->ended || recode_relays(recode))
 		return false;
 	job->error.set = false;
-	job->payload = job->in;
-	pace_begins(zip->pace, &mark);
-	recode->ended = !stream_next(&recode->reader, record, job->in, &job->error);
-	pace_has_read(zip->pace, &mark);
-	if (recode->ended) {
-		record->type = RECORD_NOTE;	/* whatever it was, it is not passed on */
-		return true;
-	}
-	job->at = recode->reader.record_at;
+	job->payload = job->room.in;
 	job->level = pace_level(zip->pace, zip->level);
-	recode->ended = record->type == RECORD_END || record->type == RECORD_ABORT;
-	if (record->type == RECORD_END)
-		stream_finish(&recode->reader, record, job->in, &job->end, &job->error);
-	else if (record->type == RECORD_ABORT)
-		job_take_abort(recode, job);
+	pace_begins(zip->pace, &mark);
+	read = stream_next(&recode->reader, &job->record, job->room.in, &job->error);
+	pace_waited_to_read(zip->pace, &mark);
+	job_taken(recode, job, read);
 	return true;
 }
 
@@ -108,11 +122,12 @@ job_pack(struct recode_job *job, const struct stream_header *header, struct erro
 	struct record *record = &job->record;
 
 	if (record->codec != RECORD_STORED)
-		return codec_check_stored(record, job->in, error);
-	if (!codec_unpack(job->codec, record, header, job->in, job->out, &job->payload, error))
+		return codec_check_stored(record, job->room.in, error);
+	if (!codec_unpack(job->room.codec, record, header, job->room.in, job->room.out,
+	    &job->payload, error))
 		return false;
 	if (job->level > 0)
-		job->payload = codec_pack(job->codec, job->level, record, job->in, job->out);
+		job->payload = codec_pack(job->room.codec, job->level, record, job->room.in, job->room.out);
 	return true;
 }
 
@@ -121,7 +136,8 @@ job_unpack(struct recode_job *job, const struct stream_header *header, struct er
 {
 	struct record *record = &job->record;
 
-	if (!codec_unpack(job->codec, record, header, job->in, job->out, &job->payload, error))
+	if (!codec_unpack(job->room.codec, record, header, job->room.in, job->room.out,
+	    &job->payload, error))
 		return false;
 	record->codec = RECORD_STORED;
 	record->stored = (uint32_t)record_plain_size(record, header);
@@ -148,7 +164,7 @@ recode_work(void *context, void *argument)
 	}
 	if (recode->digest != NULL && job->record.type == RECORD_DATA)
 		digest_blocks(job->payload, job->record.stored, job->hashes);
-	pace_has_worked(recode->zip->pace, &mark);
+	pace_worked(recode->zip->pace, &mark);
 }
 
 static bool
@@ -161,9 +177,9 @@ recode_put(struct recode *recode, struct recode_job *job)
 	pace_begins(zip->pace, &mark);
 	if (!stream_put(&recode->writer, record, job->payload))
 		return error_errno(&recode->error, "standard output");
+	pace_waited_to_write(zip->pace, &mark);
 	if (is_packed_type(record))
-		pace_has_written(zip->pace, &mark,
-		    record->codec == RECORD_STORED ? 0 : job->level,
+		pace_written(zip->pace, record->codec == RECORD_STORED ? 0 : job->level,
 		    (size_t)record_plain_size(record, &recode->reader.header), record->stored);
 	zip->written += RECORD_SIZE + record->stored;
 	return true;
@@ -222,7 +238,7 @@ recode_abort(struct recode *recode, struct recode_job *job)
 	if (recode->zip->action == ZIP_TEST)
 		return;
 	if (job->record.type == RECORD_ABORT) {
-		(void)stream_put(&recode->writer, &job->record, job->in);
+		(void)stream_put(&recode->writer, &job->record, job->room.in);
 		return;
 	}
 	snprintf(text, sizeof(text), "blkzip: %s", job->error.text);
@@ -247,42 +263,65 @@ recode_give(void *context, void *argument)
 	return true;
 }
 
-static void
-job_destroy(struct recode_job *job)
+/* A record whose header was read: pass it on as it is, its payload unseen. */
+static bool
+recode_relay_record(struct recode *recode, const struct record *record)
 {
-	if (job == NULL)
-		return;
-	free(job->in);
-	free(job->out);
-	free(job->hashes);
-	codec_destroy(job->codec);
-	free(job);
+	struct zip *zip = recode->zip;
+	struct record copy = *record;
+	unsigned char header[RECORD_SIZE];
+	ssize_t n = -1;
+
+	if (stream_put_header(&recode->writer, &copy, header))
+		n = relay_pass(&recode->relay, header, sizeof(header), record->stored);
+	if (n == -1)
+		return error_errno(&recode->error, "%s: stream byte %ju, device byte %ju",
+		    zip->input->name, (uintmax_t)zip->input->position, (uintmax_t)record->offset);
+	if (n < record->stored)
+		return error_set(&recode->error, "%s: stream byte %ju, device byte %ju: "
+		    "the stream was cut: end of file before its END record", zip->input->name,
+		    (uintmax_t)zip->input->position, (uintmax_t)record->offset);
+	pace_written(zip->pace, 0, (size_t)record_plain_size(record, &recode->reader.header),
+	    record->stored);
+	zip->written += RECORD_SIZE + record->stored;
+	progress_add(recode_advance(recode, record));
+	return true;
 }
 
-static struct recode_job *
-job_create(size_t room)
+/* On this thread, until there is something to compress again. */
+static bool
+recode_relay(struct recode *recode)
 {
-	struct recode_job *job = calloc(1, sizeof(*job));
+	struct recode_job *job = &recode->jobs[0];
+	struct record *record = &job->record;
+	struct zip *zip = recode->zip;
+	struct pace_mark mark;
+	bool read;
 
-	if (job == NULL)
-		return NULL;
-	job->in = buffer_create(room);
-	job->out = buffer_create(room);
-	job->hashes = malloc(DIGEST_BLOCKS(room) * DIGEST_SIZE);
-	job->codec = codec_create();
-	if (job->in == NULL || job->out == NULL || job->hashes == NULL || job->codec == NULL) {
-		job_destroy(job);
-		errno = ENOMEM;
-		return NULL;
+	while (!recode->ended && pace_stores(zip->pace)) {
+		job->error.set = false;
+		job->payload = job->room.in;
+		pace_begins(zip->pace, &mark);
+		read = stream_next_header(&recode->reader, record, &job->error);
+		pace_waited_to_read(zip->pace, &mark);
+		if (read && is_packed_type(record)) {
+			if (!recode_relay_record(recode, record))
+				return false;
+			continue;
+		}
+		read = read && stream_next_payload(&recode->reader, record, job->room.in, &job->error);
+		job_taken(recode, job, read);
+		if (!recode_give(recode, job))
+			return false;
 	}
-	return job;
+	return true;
 }
 
 static void
 recode_destroy(struct recode *recode)
 {
 	for (unsigned i = 0; i < recode->zip->jobs; i++)
-		job_destroy(recode->jobs[i]);
+		zip_room_destroy(&recode->jobs[i].room);
 	digest_destroy(recode->digest);
 	free(recode);
 }
@@ -306,11 +345,9 @@ recode_open(struct recode *recode, struct error *error)
 	if (!stream_open(&recode->reader, zip->input, error))
 		return false;
 	room = header->payload_max < RECORD_NOTE_MAX ? RECORD_NOTE_MAX : header->payload_max;
-	for (unsigned i = 0; i < zip->jobs; i++) {
-		recode->jobs[i] = job_create(room);
-		if (recode->jobs[i] == NULL)
+	for (unsigned i = 0; i < zip->jobs; i++)
+		if (!zip_room_create(&recode->jobs[i].room, room, room))
 			return error_errno(error, "%u jobs of 2 * %zu bytes", zip->jobs, room);
-	}
 	if (zip->action == ZIP_TEST && digest_applies(header)) {
 		recode->digest = digest_create();
 		if (recode->digest == NULL)
@@ -323,6 +360,8 @@ recode_open(struct recode *recode, struct error *error)
 	if (!stream_begin(&recode->writer, zip->output, header))
 		return error_errno(error, "standard output");
 	zip->written = header->length;
+	if (zip->pace != NULL && zip->action == ZIP_COMPRESS)
+		relay_open(&recode->relay, zip->input, zip->output, zip->pace);
 	return true;
 }
 
@@ -337,8 +376,15 @@ recode_run(struct zip *zip, struct error *error)
 	recode->zip = zip;
 	if (!recode_open(recode, error))
 		return false;
-	if (!zip_run(zip, &ops, recode, (void **)recode->jobs, &recode->error, error))
-		return false;
+	while (!recode->ended) {
+		if (recode_relays(recode) && !recode_relay(recode)) {
+			*error = recode->error;
+			return false;
+		}
+		if (!zip_run(zip, &ops, recode, recode->jobs, sizeof(recode->jobs[0]),
+	    &recode->error, error))
+			return false;
+	}
 	recode_destroy(recode);
 	return true;
 }

@@ -75,12 +75,10 @@ stream_fault(const struct stream_reader *reader, const struct record *record,
 }
 
 bool
-stream_next(struct stream_reader *reader, struct record *record, unsigned char *payload,
-    struct error *error)
+stream_next_header(struct stream_reader *reader, struct record *record, struct error *error)
 {
 	unsigned char header[RECORD_SIZE];
 	struct error reason = { 0 };
-	uint64_t sum;
 
 	reader->record_at = reader->input->position;
 	if (!reader_fill(reader, reader->order.offset, header, sizeof(header), error))
@@ -88,6 +86,16 @@ stream_next(struct stream_reader *reader, struct record *record, unsigned char *
 	if (!record_decode(record, &reader->header, header, &reason) ||
 	    !order_check(&reader->order, record, &reason))
 		return stream_fault(reader, NULL, error, &reason);
+	return true;
+}
+
+bool
+stream_next_payload(struct stream_reader *reader, const struct record *record,
+    unsigned char *payload, struct error *error)
+{
+	struct error reason = { 0 };
+	uint64_t sum;
+
 	if (!reader_fill(reader, record->offset, payload, record->stored, error))
 		return false;
 	if (record->type == RECORD_DATA || record->type == RECORD_MAP)
@@ -98,6 +106,14 @@ stream_next(struct stream_reader *reader, struct record *record, unsigned char *
 		return stream_fault(reader, record, error, &reason);
 	}
 	return true;
+}
+
+bool
+stream_next(struct stream_reader *reader, struct record *record, unsigned char *payload,
+    struct error *error)
+{
+	return stream_next_header(reader, record, error) &&
+	    stream_next_payload(reader, record, payload, error);
 }
 
 bool
@@ -133,15 +149,11 @@ stream_begin(struct stream_writer *writer, int fd, const struct stream_header *h
 }
 
 bool
-stream_put(struct stream_writer *writer, struct record *record, const void *payload)
+stream_put_header(struct stream_writer *writer, struct record *record,
+    unsigned char header[RECORD_SIZE])
 {
 	struct order *order = &writer->order;
 	struct error wrong = { 0 };
-	unsigned char header[RECORD_SIZE];
-	struct iovec vector[2] = {
-		{ header, sizeof(header) },
-		{ (void *)payload, record->stored },
-	};
 
 	record->sequence = order->sequence;
 	if (record->length == 0)
@@ -151,7 +163,19 @@ stream_put(struct stream_writer *writer, struct record *record, const void *payl
 		return false;
 	}
 	record_encode(record, writer->header.id, header);
-	return writev_full(writer->fd, vector, 2);
+	return true;
+}
+
+bool
+stream_put(struct stream_writer *writer, struct record *record, const void *payload)
+{
+	unsigned char header[RECORD_SIZE];
+	struct iovec vector[2] = {
+		{ header, sizeof(header) },
+		{ (void *)payload, record->stored },
+	};
+
+	return stream_put_header(writer, record, header) && writev_full(writer->fd, vector, 2);
 }
 
 static bool

@@ -42,6 +42,11 @@ bool stream_open(struct stream_reader *, struct input *, struct error *);
  */
 bool stream_next(struct stream_reader *, struct record *, unsigned char *payload, struct error *);
 
+/* The same in two steps; the payload may be taken from the input in another way. */
+bool stream_next_header(struct stream_reader *, struct record *, struct error *);
+bool stream_next_payload(struct stream_reader *, const struct record *, unsigned char *payload,
+    struct error *);
+
 /*
  * After END: wait at most a second for end of file.  Bytes that come are an error,
  * a silent peer is not.  Checks END's counts, and gives what it says.
@@ -67,6 +72,13 @@ bool stream_begin(struct stream_writer *, int fd, const struct stream_header *);
  * offset, are filled in; sums must be set (record_seal).  False with errno set.
  */
 bool stream_put(struct stream_writer *, struct record *, const void *payload);
+
+/*
+ * Only count and encode a record.  The caller writes the bytes, and then the payload.
+ * False with errno set.
+ */
+bool stream_put_header(struct stream_writer *, struct record *,
+    unsigned char header[RECORD_SIZE]);
 
 /* Records without a range, complete.  Text is cut at RECORD_NOTE_MAX. */
 bool stream_put_note(struct stream_writer *, const char *text);

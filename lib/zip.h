@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "codec.h"
 #include "error.h"
 #include "input.h"
 #include "pace.h"
@@ -35,11 +36,22 @@ struct zip {
 	void *engine;
 };
 
+/* The memory of one job. */
+struct zip_room {
+	unsigned char *in, *out;
+	struct codec *codec;
+};
+
+/* False with errno set; what was made is still to be destroyed. */
+bool zip_room_create(struct zip_room *, size_t in, size_t out);
+void zip_room_destroy(struct zip_room *);
+
 /*
- * Run the jobs of an engine to the end of the input.  False: error is what give left
- * in stopped, or that threads could not be made; the engine is then kept.
+ * Run as many jobs of an engine as there are threads, from an array of structs of that
+ * size, until take ends.  False: error is what give left in stopped, or that threads
+ * could not be made; the engine is then kept.
  */
-bool zip_run(struct zip *, const struct pool_ops *, void *engine, void **jobs,
+bool zip_run(struct zip *, const struct pool_ops *, void *engine, void *jobs, size_t job_size,
     const struct error *stopped, struct error *error);
 
 /* A block stream from the input, which begins with one, to the output. */

@@ -329,6 +329,33 @@ assert used < 8 * limit if "asan" in __import__("os").environ.get("BIN", "") els
 	blkzip -t packed
 }
 
+@test "--adapt between pipes passes a stream on unchanged, and stops where it is broken" {
+	make_stream plain 8M
+	blkzip <plain >packed
+	small_stream small
+
+	cat plain | blkzip --adapt | cat >out
+	blkzip -d <out | cmp - plain
+	cat packed | blkzip --adapt | cat | cmp - packed
+	python3 - <<-'EOP'
+	import subprocess
+	data = open("small", "rb").read()
+	def run(input, *options):
+	    return subprocess.run(["blkzip", *options], input=input, capture_output=True)
+	assert run(data, "--adapt").stdout == data
+	for cut in range(8, len(data)):
+	    passed = run(data[:cut], "--adapt")
+	    assert passed.returncode == 2 and passed.stderr.count(b"\n") == 1, (cut, passed)
+	    assert run(passed.stdout, "-t").returncode == 2, cut
+	for bit in range(64, 8 * len(data), 5):
+	    bad = bytearray(data)
+	    bad[bit // 8] ^= 1 << bit % 8
+	    passed = run(bad, "--adapt")
+	    assert passed.returncode in (0, 2), (bit, passed)
+	    assert run(passed.stdout, "-t").returncode == 2, bit
+	EOP
+}
+
 @test "--adapt compresses for a slow reader, and stores for one that is quick" {
 	seq 1 4000000 | head -c 24M >image
 	blkread image >plain

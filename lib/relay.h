@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * relay: passes payloads from a pipe to a pipe inside the kernel, unseen, when a
+ * compressor has found that it only holds up the others.
+ */
+#ifndef RELAY_H
+#define RELAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "flow.h"
+#include "input.h"
+#include "pace.h"
+
+struct relay {
+	bool usable;
+	struct input *input;
+	struct flow flow;
+	struct pace *pace;	/* is told who is waited for */
+};
+
+/* Sets usable: the input and out are pipes. */
+void relay_open(struct relay *, struct input *, int out, struct pace *);
+
+/*
+ * Write head, then pass on the next length bytes of the input.  Returns what was passed
+ * of them: fewer at end of file; -1 with errno set.
+ */
+ssize_t relay_pass(struct relay *, const void *head, size_t head_length, size_t length);
+
+#endif
