@@ -210,7 +210,9 @@ deflater_prepare(struct deflater *deflater)
 bool
 deflater_run(struct zip *zip, struct error *error)
 {
-	static const struct pool_ops ops = { deflater_take, deflater_work, deflater_give };
+	static const struct pool_ops ops = {
+		.take = deflater_take, .work = deflater_work, .give = deflater_give
+	};
 	struct deflater *deflater = calloc(1, sizeof(*deflater));
 
 	if (deflater == NULL)

@@ -309,7 +309,9 @@ inflater_prepare(struct inflater *inflater)
 bool
 inflater_run(struct zip *zip, struct error *error)
 {
-	static const struct pool_ops ops = { inflater_take, inflater_work, inflater_give };
+	static const struct pool_ops ops = {
+		.take = inflater_take, .work = inflater_work, .give = inflater_give
+	};
 	struct inflater *inflater = calloc(1, sizeof(*inflater));
 
 	if (inflater == NULL)

@@ -368,7 +368,9 @@ recode_open(struct recode *recode, struct error *error)
 bool
 recode_run(struct zip *zip, struct error *error)
 {
-	static const struct pool_ops ops = { recode_take, recode_work, recode_give };
+	static const struct pool_ops ops = {
+		.take = recode_take, .work = recode_work, .give = recode_give
+	};
 	struct recode *recode = calloc(1, sizeof(*recode));
 
 	if (recode == NULL)
