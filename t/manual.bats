@@ -74,12 +74,13 @@ run_examples() {
 	start_world
 	cp old.img old/disk.img
 	cp old.img old/web.img
+	cp old.img new/disk.img
 	examples "$root/filters/$1.1" >commands
-	while IFS= read -r command <&4; do
+	while IFS= read -r command <&9; do
 		echo "$ $command"
-		on old "$command" 3>&- 4<&- </dev/null
+		on old "$command" 3>&- 9<&- </dev/null
 		count=$((count + 1))
-	done 4<commands
+	done 9<commands
 	[ "$count" -gt 0 ]
 }
 
