@@ -131,10 +131,19 @@ intake_take_zeros(struct intake *intake, struct piece *piece)
 	return true;
 }
 
+/* Put the place in the stream before a reason. */
+static void
+piece_fault(const struct intake *intake, struct piece *piece, const struct error *reason)
+{
+	error_set(&piece->error, "%s: stream byte %ju, device byte %ju: %s", intake->input->name,
+	    (uintmax_t)piece->at, (uintmax_t)piece->record.offset, reason->text);
+}
+
 static bool
 intake_take_stream(struct intake *intake, struct piece *piece)
 {
 	struct record *record = &piece->record;
+	struct error reason = { 0 };
 	char text[RECORD_NOTE_MAX + 1];
 
 	if (intake->zeros.length > 0)
@@ -144,6 +153,7 @@ intake_take_stream(struct intake *intake, struct piece *piece)
 		intake->ended = true;
 		return true;
 	}
+	piece->at = intake->reader.record_at;
 	switch (record->type) {
 	case RECORD_DATA:
 		piece->offset = record->offset;
@@ -159,8 +169,8 @@ intake_take_stream(struct intake *intake, struct piece *piece)
 	case RECORD_ABORT:
 		intake->ended = true;
 		text_escape(text, sizeof(text), piece->payload, record->stored);
-		error_set(&piece->error, "%s: device byte %ju: the sending side gave up: %s",
-		    intake->input->name, (uintmax_t)record->offset, text);
+		error_set(&reason, "the sending side gave up: %s", text);
+		piece_fault(intake, piece, &reason);
 		break;
 	default:
 		break;
@@ -189,8 +199,7 @@ intake_work(struct intake *intake, struct piece *piece)
 		piece->zero = bytes_are_zero(piece->data, (size_t)piece->length);
 	} else if (!codec_unpack(piece->codec, &piece->record, &intake->reader.header,
 	    piece->payload, piece->plain, &piece->data, &reason)) {
-		error_set(&piece->error, "%s: device byte %ju: %s", intake->input->name,
-		    (uintmax_t)piece->offset, reason.text);
+		piece_fault(intake, piece, &reason);
 		return;
 	}
 	if (!piece->zero)
@@ -203,15 +212,17 @@ intake_give_end(struct intake *intake, struct piece *piece)
 {
 	unsigned char digest[DIGEST_SIZE];
 	char ours[DIGEST_HEX], theirs[DIGEST_HEX];
+	struct error reason = { 0 };
 
 	if (!intake->raw && intake->reader.header.kind == STREAM_IMAGE &&
 	    !digest_is_unknown(intake->end.digest)) {
 		digest_finish(intake->digest, digest);
-		if (memcmp(digest, intake->end.digest, DIGEST_SIZE) != 0)
-			return error_set(&piece->error,
-			    "%s: the digest of what came is blk128:%s, the sender says blk128:%s",
-			    intake->input->name, digest_hex(digest, ours),
-			    digest_hex(intake->end.digest, theirs));
+		if (memcmp(digest, intake->end.digest, DIGEST_SIZE) != 0) {
+			error_set(&reason, "the digest of what came is blk128:%s, END says blk128:%s",
+			    digest_hex(digest, ours), digest_hex(intake->end.digest, theirs));
+			piece_fault(intake, piece, &reason);
+			return false;
+		}
 	}
 	intake->whole = true;
 	return true;

@@ -32,6 +32,7 @@ struct piece {
 	unsigned char *hashes;		/* of each DIGEST_BLOCK of data */
 	bool last;			/* of raw bytes */
 	struct record record;		/* as it came; not of raw bytes */
+	uint64_t at;			/* the stream's byte where it began */
 	struct error error;		/* set: this is where the input went wrong */
 	struct codec *codec;
 	unsigned char *payload, *plain;

@@ -1335,7 +1335,7 @@ flush_fails() {
 	reason=${stderr#blkread: }
 	blkread "$device" >stream 2>/dev/null || true
 
-	left_by "standard input: device byte 3145728: the sending side gave up: $reason" \
+	left_by "standard input: stream byte 3146624, device byte 3145728: the sending side gave up: $reason" \
 		"copy is incomplete: its first MiB is zero, byte 3145727 is the last known to be on the medium" \
 		blkwrite --create copy <stream
 }
