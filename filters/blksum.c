@@ -371,7 +371,7 @@ digest_file(const char *file, enum checksum_kind kind, char *digits, struct erro
 	else
 		done = sum_source(source, &options.range, kind, digits, error);
 	progress_stop();
-	/* After a failure a thread may still read a pipe: what it uses is left to it. */
+	/* After a failure a thread may still read a pipe: the source is left to it. */
 	if (done || !source->pipe) {
 		source_close(source);
 		free(source);

@@ -11,6 +11,7 @@ struct pool {
 	const struct pool_ops *ops;
 	void *context;
 	unsigned count;			/* jobs, and threads */
+	bool prompt;			/* take does not block: it is waited for */
 	struct pool_thread *threads;
 
 	pthread_mutex_t state;		/* over all that follows */
@@ -131,7 +132,7 @@ pool_wait(struct pool *pool, unsigned made)
 	bool all;
 
 	pthread_mutex_lock(&pool->state);
-	while (pool->busy > (pool->stopped && pool->taking ? 1 : 0))
+	while (pool->busy > (pool->stopped && pool->taking && !pool->prompt ? 1 : 0))
 		pthread_cond_wait(&pool->left, &pool->state);
 	all = pool->busy == 0;
 	pool->abandoned = !all;
@@ -207,8 +208,9 @@ pool_start(struct pool *pool, void **jobs)
  * The caller's thread only waits: it must be free to report an error while another
  * blocks in take.
  */
-bool
-pool_run(const struct pool_ops *ops, void *context, void **jobs, unsigned count)
+static bool
+pool_run_threads(const struct pool_ops *ops, void *context, void **jobs, unsigned count,
+    bool prompt)
 {
 	struct pool *pool;
 	unsigned made;
@@ -219,12 +221,25 @@ pool_run(const struct pool_ops *ops, void *context, void **jobs, unsigned count)
 	pool = pool_create(ops, context, count);
 	if (pool == NULL)
 		return false;
+	pool->prompt = prompt;
 	made = pool_start(pool, jobs);
 	if (!pool_wait(pool, made))
 		return false;
 	done = made > 0 && !pool->stopped;
 	pool_destroy(pool);
 	return done;
+}
+
+bool
+pool_run(const struct pool_ops *ops, void *context, void **jobs, unsigned count)
+{
+	return pool_run_threads(ops, context, jobs, count, false);
+}
+
+bool
+pool_run_prompt(const struct pool_ops *ops, void *context, void **jobs, unsigned count)
+{
+	return pool_run_threads(ops, context, jobs, count, true);
 }
 
 unsigned

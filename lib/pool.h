@@ -37,6 +37,9 @@ struct pool_ops {
  */
 bool pool_run(const struct pool_ops *, void *context, void **jobs, unsigned count);
 
+/* The same where take never blocks for long: on return no thread is in take, either. */
+bool pool_run_prompt(const struct pool_ops *, void *context, void **jobs, unsigned count);
+
 /* Processors that this process may use, 1 to 64. */
 unsigned pool_processors(void);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +10,9 @@
 struct scan_state {
 	struct scan *scan;
 	struct error *error;
+	struct scan_chunk **chunks;
+	unsigned jobs;
 	bool stopped;		/* give returned false */
-	pthread_mutex_t taking;	/* over all below */
 	uint64_t next;		/* where the next chunk begins */
 	uint64_t extent_end;	/* data is known to reach up to here */
 	bool ended;
@@ -90,8 +90,13 @@ chunk_measure(struct scan_state *state, struct scan_chunk *chunk)
 }
 
 static bool
-chunk_take(struct scan_state *state, struct scan_chunk *chunk)
+scan_take(void *context, void *job)
 {
+	struct scan_state *state = context;
+	struct scan_chunk *chunk = job;
+
+	if (state->ended || state->next == state->scan->length)
+		return false;
 	chunk->offset = state->next;
 	chunk->hole = false;
 	chunk->bad_count = 0;
@@ -103,18 +108,6 @@ chunk_take(struct scan_state *state, struct scan_chunk *chunk)
 	}
 	state->next += chunk->length;
 	return true;
-}
-
-static bool
-scan_take(void *context, void *job)
-{
-	struct scan_state *state = context;
-	bool taken;
-
-	pthread_mutex_lock(&state->taking);
-	taken = !state->ended && state->next != state->scan->length && chunk_take(state, job);
-	pthread_mutex_unlock(&state->taking);
-	return taken;
 }
 
 /* Errors that tell of a place on the medium; others are of the whole device, or of us. */
@@ -204,82 +197,77 @@ scan_give(void *context, void *job)
 	return !state->stopped;
 }
 
-static const struct pool_ops scan_ops = { scan_take, scan_work, scan_give };
-
 static void
-chunks_destroy(struct scan_chunk **chunks, unsigned count)
+state_destroy(struct scan_state *state)
 {
 	unsigned i;
 
-	for (i = 0; chunks != NULL && i < count; i++)
-		if (chunks[i] != NULL) {
-			free(chunks[i]->data);
-			free(chunks[i]->user);
-			free(chunks[i]);
+	for (i = 0; i < state->jobs; i++)
+		if (state->chunks[i] != NULL) {
+			free(state->chunks[i]->data);
+			free(state->chunks[i]->user);
+			free(state->chunks[i]);
 		}
-	free(chunks);
+	free(state->chunks);
+	free(state);
 }
 
-static struct scan_chunk **
-chunks_create(const struct scan *scan, unsigned count)
+static bool
+chunk_create(struct scan_chunk **chunk, size_t size, size_t user_size)
 {
-	struct scan_chunk **chunks = calloc(count, sizeof(*chunks));
-	size_t size = scan->length < scan->chunk ? (size_t)scan->length : scan->chunk;
-	unsigned i;
-
-	for (i = 0; chunks != NULL && i < count; i++) {
-		struct scan_chunk *chunk = chunks[i] = calloc(1, sizeof(*chunk));
-
-		if (chunk == NULL || (chunk->data = buffer_create(size)) == NULL ||
-		    (chunk->user = calloc(1, scan->user_size + 1)) == NULL) {
-			chunks_destroy(chunks, count);
-			errno = ENOMEM;
-			return NULL;
-		}
-	}
-	return chunks;
+	*chunk = calloc(1, sizeof(**chunk));
+	if (*chunk == NULL)
+		return false;
+	(*chunk)->data = buffer_create(size);
+	(*chunk)->user = calloc(1, user_size > 0 ? user_size : 1);
+	return (*chunk)->data != NULL && (*chunk)->user != NULL;
 }
 
-/* No more threads than chunks. */
-static unsigned
-scan_jobs(const struct scan *scan)
+/* Room for each thread; no more threads than chunks.  NULL with errno set. */
+static struct scan_state *
+state_create(struct scan *scan)
 {
 	uint64_t chunks = scan->length / scan->chunk + 1;
+	size_t size = scan->length < scan->chunk ? (size_t)scan->length : scan->chunk;
+	struct scan_state *state = calloc(1, sizeof(*state));
+	unsigned jobs = chunks < scan->jobs ? (unsigned)chunks : scan->jobs;
 
-	return chunks < scan->jobs ? (unsigned)chunks : scan->jobs;
+	if (state == NULL)
+		return NULL;
+	state->scan = scan;
+	state->chunks = calloc(jobs, sizeof(*state->chunks));
+	for (; state->chunks != NULL && state->jobs < jobs; state->jobs++)
+		if (!chunk_create(&state->chunks[state->jobs], size, scan->user_size))
+			break;
+	if (state->chunks != NULL && state->jobs == jobs)
+		return state;
+	state_destroy(state);
+	errno = ENOMEM;
+	return NULL;
 }
 
 bool
 scan_run(struct scan *scan, struct error *error)
 {
-	struct scan_state *state = calloc(1, sizeof(*state));
-	struct scan_chunk **chunks;
-	unsigned jobs;
+	static const struct pool_ops ops = { scan_take, scan_work, scan_give };
+	struct scan_state *state;
 	bool done;
 
 	if (scan->chunk == 0)
 		scan->chunk = SCAN_CHUNK;
 	if (scan->grid == 0)
 		scan->grid = DIGEST_BLOCK;
-	jobs = scan_jobs(scan);
-	chunks = chunks_create(scan, jobs);
-	if (state == NULL || chunks == NULL)
+	state = state_create(scan);
+	if (state == NULL)
 		return error_errno(error, "%s", scan->source->name);
-	*state = (struct scan_state){
-		.scan = scan, .error = error, .taking = PTHREAD_MUTEX_INITIALIZER
-	};
-	done = pool_run(&scan_ops, state, (void **)chunks, jobs);
+	state->error = error;
+	done = (scan->source->pipe ? pool_run : pool_run_prompt)(&ops, state,
+	    (void **)state->chunks, state->jobs);
 	if (!done && !state->stopped)
 		error_errno(error, "%s: threads", scan->source->name);
-	/* A thread that waits for a pipe keeps all of this. */
 	if (!done && scan->source->pipe)
-		return false;
-	/* One that is about to take something finds that there is nothing: it keeps state. */
-	pthread_mutex_lock(&state->taking);
-	state->ended = true;
-	pthread_mutex_unlock(&state->taking);
-	chunks_destroy(chunks, jobs);
-	if (done)
-		free(state);
+		scan->kept = state;
+	else
+		state_destroy(state);
 	return done;
 }

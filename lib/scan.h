@@ -46,6 +46,7 @@ struct scan {
 	void (*work)(void *context, struct scan_chunk *);	/* beside others; or NULL */
 	bool (*give)(void *context, struct scan_chunk *);	/* in order; false stops */
 	void *context;
+	void *kept;			/* by a thread that waits for a pipe after a failure */
 };
 
 /*

@@ -16,8 +16,20 @@ struct summing {
 	struct digest *digest;		/* of a source */
 	struct scan scan;
 	struct intake intake;
+	void **pieces;			/* of a stream, one for each thread */
 	struct error *error;
+	struct summing *next;
 };
+
+/* What threads may still use that waited for a pipe when something failed. */
+static struct summing *summing_kept;
+
+static void
+summing_keep(struct summing *summing)
+{
+	summing->next = summing_kept;
+	summing_kept = summing;
+}
 
 static struct summing *
 summing_create(enum checksum_kind kind, struct error *error)
@@ -104,6 +116,8 @@ sum_source(struct source *source, const struct sum_range *range, enum checksum_k
 		summing_finish(summing, summing->digest, digits);
 	if (done || !source->pipe)
 		summing_destroy(summing);
+	else
+		summing_keep(summing);
 	return done;
 }
 
@@ -143,23 +157,23 @@ give_piece(void *context, void *job)
 
 static const struct pool_ops piece_ops = { take_piece, work_piece, give_piece };
 
-/* After an error a thread may still wait for the stream: what it uses is left to it. */
+/* Read the stream that the intake has begun to its end. */
 static bool
 sum_pieces(struct summing *summing, unsigned jobs, struct error *error)
 {
-	void **pieces = calloc(jobs, sizeof(*pieces));
 	unsigned i;
 
-	if (pieces == NULL)
+	summing->pieces = calloc(jobs, sizeof(*summing->pieces));
+	if (summing->pieces == NULL)
 		return error_errno(error, "memory");
 	for (i = 0; i < jobs; i++)
-		if ((pieces[i] = piece_create(&summing->intake)) == NULL)
+		if ((summing->pieces[i] = piece_create(&summing->intake)) == NULL)
 			return error_errno(error, "memory");
-	if (!pool_run(&piece_ops, summing, pieces, jobs))
+	if (!pool_run(&piece_ops, summing, summing->pieces, jobs))
 		return error_errno(error, "threads");
 	for (i = 0; i < jobs; i++)
-		piece_destroy(pieces[i]);
-	free(pieces);
+		piece_destroy(summing->pieces[i]);
+	free(summing->pieces);
 	return true;
 }
 
@@ -173,11 +187,17 @@ sum_stream(struct input *input, const struct sum_range *range, enum checksum_kin
 		return error_set(error, "%s: a block stream is digested whole, without -o and -l",
 		    input->name);
 	summing = summing_create(kind, error);
-	if (summing == NULL || !intake_open_stream(&summing->intake, input, INTAKE_IMAGE, error))
+	if (summing == NULL)
 		return false;
+	if (!intake_open_stream(&summing->intake, input, INTAKE_IMAGE, error)) {
+		summing_keep(summing);
+		return false;
+	}
 	progress_phase("reading", summing->intake.reader.header.size);
-	if (!sum_pieces(summing, range->jobs, error))
+	if (!sum_pieces(summing, range->jobs, error)) {
+		summing_keep(summing);
 		return false;
+	}
 	summing_finish(summing, summing->intake.digest, digits);
 	digest_destroy(summing->intake.digest);
 	summing_destroy(summing);
