@@ -14,7 +14,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,7 +24,6 @@
 #include "io.h"
 #include "meter.h"
 #include "progress.h"
-#include "size.h"
 #include "throttle.h"
 
 /* Milliseconds of silence after END that are taken for end of file. */
@@ -62,7 +60,6 @@ static struct metering metering = { .options.interval = 1, .state = "running" };
 
 static void parse_options(int, char **, struct options *);
 static bool parse_option(int, struct options *, struct error *);
-static bool parse_seconds(const char *, const char *, double, double *, struct error *);
 static void start_display(const struct options *);
 static void start_watchdog(void);
 static void pass_all(void);
@@ -127,15 +124,10 @@ parse_options(int argc, char **argv, struct options *options)
 	};
 	struct error error = { 0 };
 	bool good = true;
-	int option, index;
+	int option;
 
-	for (;;) {
-		index = -1;
-		option = getopt_long(argc, argv, "abefnpqrtB:L:N:i:s:", names, &index);
-		if (option == -1)
-			break;
+	while ((option = getopt_long(argc, argv, "abefnpqrtB:L:N:i:s:", names, NULL)) != -1)
 		good = good && parse_option(option, options, &error);
-	}
 	if (!good)
 		errx(2, "%s", error.text);
 	if (argc != optind || (options->json && options->numeric))
@@ -157,7 +149,7 @@ parse_option(int option, struct options *options, struct error *error)
 		if (!argument_size("-B", optarg, &options->ring, error))
 			return false;
 		if (options->ring < RING_MIN || options->ring > RING_MAX)
-			return error_set(error, "-B: %s: at least 4K, at most 64T", optarg);
+			return error_set(error, "-B %s: at least 4K, at most 64T", optarg);
 		return true;
 	case 'N':
 		metering.gauge.name = optarg;
@@ -166,9 +158,9 @@ parse_option(int option, struct options *options, struct error *error)
 				return error_set(error, "-N: a name of printable characters");
 		return true;
 	case 'i':
-		return parse_seconds("-i", optarg, 3600, &options->interval, error);
+		return argument_seconds("-i", optarg, 3600, &options->interval, error);
 	case 'W':
-		return parse_seconds("--watchdog", optarg, 1e9, &options->watchdog, error);
+		return argument_seconds("--watchdog", optarg, 1e9, &options->watchdog, error);
 	case 'f':
 		options->force = true;
 		return true;
@@ -192,21 +184,6 @@ parse_option(int option, struct options *options, struct error *error)
 	default:
 		usage();
 	}
-}
-
-/* "10", "0.5": from a tenth of a second on. */
-static bool
-parse_seconds(const char *option, const char *text, double most, double *seconds,
-    struct error *error)
-{
-	char *end;
-
-	*seconds = strtod(text, &end);
-	if (text[strspn(text, "0123456789.")] != '\0' || end == text || *end != '\0' ||
-	    !(*seconds >= 0.1 && *seconds <= most))
-		return error_set(error, "%s: %s: no number of seconds from 0.1 to %.0f", option, text,
-		    most);
-	return true;
 }
 
 static void

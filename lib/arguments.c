@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "arguments.h"
 #include "size.h"
@@ -22,5 +24,20 @@ argument_jobs(const char *value, unsigned *jobs, struct error *error)
 	if (!number_parse(value, 1, 64, &number))
 		return error_set(error, "-j %s: not a number of threads from 1 to 64", value);
 	*jobs = (unsigned)number;
+	return true;
+}
+
+bool
+argument_seconds(const char *option, const char *value, double most, double *seconds,
+    struct error *error)
+{
+	char *end;
+
+	/* strtod also takes signs, exponents, infinity and hexadecimal. */
+	*seconds = strtod(value, &end);
+	if (end == value || value[strspn(value, "0123456789.")] != '\0' || *end != '\0' ||
+	    !(*seconds >= 0.1 && *seconds <= most))
+		return error_set(error, "%s %s: not a number of seconds from 0.1 to %.0f", option,
+		    value, most);
 	return true;
 }

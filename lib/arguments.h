@@ -18,4 +18,8 @@ bool argument_size(const char *option, const char *value, uint64_t *bytes, struc
 /* -j: 1 to 64 threads. */
 bool argument_jobs(const char *value, unsigned *jobs, struct error *);
 
+/* "10", "0.5": seconds, from a tenth of one to most. */
+bool argument_seconds(const char *option, const char *value, double most, double *seconds,
+    struct error *);
+
 #endif

@@ -278,7 +278,6 @@ gauge_summary(const struct gauge *gauge, double now, char *out, size_t size)
 	    (uint64_t)((double)reading.done / (reading.elapsed > 0.001 ? reading.elapsed : 0.001))));
 	if (!reading.stream)
 		return out;
-	text_add(&text, ", %s of zeros", size_format(number, sizeof(number), reading.zero));
 	text_add(&text, ", wire %s", size_format(number, sizeof(number), reading.wire));
 	text_add(&text, ", %s", progress_ratio(number, sizeof(number), reading.done, reading.wire));
 	return out;

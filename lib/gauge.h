@@ -34,10 +34,7 @@ void gauge_open(struct gauge *, const struct meter *, double now);
 void gauge_line(struct gauge *, double now, const char *state, char *out, size_t size,
     unsigned width);
 
-/*
- * "20.0 GiB (21474836480 bytes) in 0:01:23, 247 MiB/s, 6.1 GiB of zeros, wire 4.8 GiB,
- * 4.2:1".  Returns out.
- */
+/* "20.0 GiB (21474836480 bytes) in 0:01:23, 247 MiB/s, wire 6.9 GiB, 2.9:1".  Returns out. */
 char *gauge_summary(const struct gauge *, double now, char *out, size_t size);
 
 #endif

@@ -294,15 +294,17 @@ progress_main(void *unused)
 	struct signalfd_siginfo info;
 
 	(void)unused;
-	while (atomic_load(&progress.running)) {
+	for (;;) {
 		int n = poll(wait, 2, progress_timeout(due));
 
-		if (n > 0 && wait[1].revents != 0)
-			break;
-		if (n > 0 && read(progress.signals, &info, sizeof(info)) == sizeof(info)) {
+		/* First: who stops may do so because the same signal ended its neighbour. */
+		if (n > 0 && wait[0].revents != 0 &&
+		    read(progress.signals, &info, sizeof(info)) == sizeof(info)) {
 			if (info.ssi_signo != SIGUSR1)
 				progress_die((int)info.ssi_signo);
 			progress_print(0);
+		} else if (n > 0 && wait[1].revents != 0) {
+			return NULL;
 		} else if (progress.style != STYLE_SILENT && clock_seconds() >= due) {
 			progress_tick();
 			due += progress.options.interval;
@@ -310,7 +312,6 @@ progress_main(void *unused)
 				due = clock_seconds() + progress.options.interval;
 		}
 	}
-	return NULL;
 }
 
 /* A signal that is ignored, as under nohup(1), stays so. */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,23 +19,21 @@
 /* Seconds: no shorter wait is worth a system call. */
 #define THROTTLE_WAIT	0.001
 
+/* where ends in what stands before the text in a message. */
 static bool
 throttle_parse(struct throttle *throttle, const char *text, const char *where, struct error *error)
 {
-	uint64_t rate;
-
-	if (!size_parse(text, &rate))
-		return error_set(error, "%s: %s: %s", where, text,
-		    errno == ERANGE ? "the rate is too large" : "no rate in bytes a second");
-	throttle->rate = rate;
-	return true;
+	if (size_parse(text, &throttle->rate))
+		return true;
+	return error_set(error, "%s %s: %s", where, text,
+	    errno == ERANGE ? "the rate is too large" : "not a rate (20M, 500K: bytes a second)");
 }
 
 /* Read the rate from the file, of which the status is known. */
 static bool
 throttle_read(struct throttle *throttle, int fd, const struct stat *status, struct error *error)
 {
-	char text[64];
+	char text[64], where[1024];
 	ssize_t n;
 
 	if (!S_ISREG(status->st_mode))
@@ -46,7 +45,8 @@ throttle_read(struct throttle *throttle, int fd, const struct stat *status, stru
 	text[strcspn(text, "\r\n")] = '\0';
 	if (*text == '\0')
 		return error_set(error, "%s: no rate in it", throttle->path);
-	return throttle_parse(throttle, text, throttle->path, error);
+	snprintf(where, sizeof(where), "%s:", throttle->path);
+	return throttle_parse(throttle, text, where, error);
 }
 
 static bool
