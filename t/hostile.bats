@@ -1,0 +1,132 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Broken and hostile input, given to the real programs.  Each time: status 2, one plain
+# line on stderr, in seconds, and nothing written that should not be.
+
+load helpers
+
+: "${TOOLS:=$root/build/release/t}"
+
+setup_file() {
+	local name
+
+	for name in image bad; do
+		mkdir -p "$BATS_FILE_TMPDIR/$name"
+		"$TOOLS/unit/make-stream" "$name" |
+			"$TOOLS/unit/make-broken" "$BATS_FILE_TMPDIR/$name" "${RANDOM_STREAMS:-40}"
+	done
+}
+
+# refuse [options] COMMAND -- FILES: t/unit/refuse.c says what that means.
+refuse() {
+	"$TOOLS/unit/refuse" "$@"
+}
+
+@test "blkwrite refuses every broken stream, and leaves its range as it was or zero" {
+	refuse -b -t target -o 256K -l 256K blkwrite -o 256K -l 256K --no-sync target -- \
+		"$BATS_FILE_TMPDIR"/*/*
+}
+
+@test "blkzip -t refuses every broken stream" {
+	refuse -b blkzip -t -- "$BATS_FILE_TMPDIR"/*/*
+}
+
+@test "blksum refuses every broken stream" {
+	refuse -b blksum -- "$BATS_FILE_TMPDIR"/*/*
+}
+
+@test "blkzip makes no whole stream of a broken one" {
+	refuse -r blkzip -- "$BATS_FILE_TMPDIR"/*/*
+}
+
+@test "blkzip -d makes no whole stream of a broken one" {
+	refuse -r blkzip -d -- "$BATS_FILE_TMPDIR"/*/*
+}
+
+@test "blkzip refuses a broken structure itself" {
+	refuse -b blkzip -- "$BATS_FILE_TMPDIR"/*/structure-*
+}
+
+@test "blkmeter passes every broken stream on as it is" {
+	refuse -m blkmeter -- "$BATS_FILE_TMPDIR"/*/*
+}
+
+@test "blkmeter names what is cut, out of order or behind the end" {
+	refuse -b blkmeter -- "$BATS_FILE_TMPDIR"/*/structure-{cut,drop,garbage,stranger}-*
+}
+
+@test "blkwrite leaves the first MiB zero, and what lies outside alone, wherever the fault is" {
+	{
+		seq 1 300000
+		head -c 300K /dev/zero
+		head -c 1M /dev/urandom
+	} >image
+	size=$(stat -c %s image)
+	mkdir broken
+	blkread image | blkzip | "$TOOLS/unit/make-broken" broken
+	head -c 8M /dev/zero | tr '\0' x >fresh
+	written=0
+
+	for file in broken/structure-cut-*-payload broken/payload-bit-* broken/end-*; do
+		cp fresh target
+		run -2 --separate-stderr blkwrite --no-sync -o 2M -l 4M target <"$file"
+
+		cmp -n 2097152 target fresh
+		cmp -n 1048576 -i 2097152:0 target /dev/zero
+		cmp -i $((2097152 + size)) target fresh
+		cmp -s -n 65536 -i 3145728:1048576 target image && written=$((written + 1))
+	done
+	[ "$written" -gt 10 ]
+}
+
+@test "an ABORT cannot speak to the terminal" {
+	for program in "blkzip -t" "blkzip -d" blksum blkmeter "blkwrite target"; do
+		truncate -s 1M target
+
+		# shellcheck disable=SC2086
+		refuse $program -- "$root/t/files/bad-abort-escapes.blk"
+	done
+}
+
+@test "good files are read, bad ones refused, and the README explains each" {
+	for file in "$root"/t/files/good-*; do
+		blkzip -t <"$file"
+	done
+
+	refuse blkzip -t -- "$root"/t/files/bad-*
+
+	(cd "$root/t/files" && printf '%s\n' bad-* good-*) >names
+	sed -n 's/^\([a-z]*-[^ \t]*\)\t.*/\1/p' "$root/t/files/README" | sort | cmp names
+}
+
+@test "bad gzip does not become good bytes" {
+	refuse blkzip -d -- "$root"/t/files/bad-*.gz
+}
+
+@test "zeros are no gzip file" {
+	head -c 1M /dev/zero >zeros
+
+	refuse blkzip -d -- zeros
+	refuse blkzip -t -- zeros
+}
+
+@test "a stream for a larger device touches nothing" {
+	truncate -s 4M image
+	truncate -s 8T huge
+	blkread image >stream
+	blkread huge >huge.stream
+
+	refuse -t target -o 1M -l 1M blkwrite -o 1M -l 1M target -- stream huge.stream
+
+	[ "$(tr -d x <target | wc -c)" = 0 ]
+}
+
+@test "what the fuzzers found is read as it was found" {
+	run -0 --separate-stderr "$TOOLS/fuzz/replay-stream" "$root"/t/fuzz/corpus-stream \
+		"$root"/t/files
+	[ "${output% files}" -gt 200 ]
+
+	run -0 --separate-stderr "$TOOLS/fuzz/replay-gzip" "$root"/t/fuzz/corpus-gzip "$root"/t/files
+	[ "${output% files}" -gt 100 ]
+}
