@@ -156,12 +156,17 @@ target_open(struct target *target, const char *path, const struct target_options
 			return error_set(error, "%s: no such file or device (--create makes a file)", path);
 		return target_may_create(target, error) && target_bound(target, options, error);
 	}
-	if (medium->fd == -1 || !claim_not_input(&status, path, error) ||
-	    !claim_unattached(&status, path, error) || !claim_image_lock(medium->fd, path, error) ||
-	    !medium_measure(medium, &status, error) || !target_bound(target, options, error))
+	if (medium->fd == -1)
 		return false;
-	medium_set_direct(medium, target->offset);
-	return true;
+	if (claim_not_input(&status, path, error) && claim_unattached(&status, path, error) &&
+	    claim_image_lock(medium->fd, path, error) && medium_measure(medium, &status, error) &&
+	    target_bound(target, options, error)) {
+		medium_set_direct(medium, target->offset);
+		return true;
+	}
+	close(medium->fd);
+	medium->fd = -1;
+	return false;
 }
 
 bool

@@ -213,8 +213,8 @@ finish() {
 
 @test "-o and -l at odd bytes touch nothing outside of them: devices" {
 	for sector in 512 4096; do
-		for offset in 1 511 512 4097 70001; do
-			for size in 999 1048576 2500001; do
+		for offset in 1 512 70001; do
+			for size in 999 2500001; do
 				stale_device 4M "$sector"
 				make_image image "$size" "$offset"
 				blkread image | blkwrite --verify -o "$offset" -l "$size" "$device"
@@ -1574,11 +1574,11 @@ lost_write() {
 	make_noise image 3000001
 	stale_device 4M
 
-	{
-		for skip in $(seq 0 1000 3000000); do
-			tail -c +$((skip + 1)) image | head -c 1000
-		done
-	} | ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} strace -qq -f -s 0 -o calls -P "$device" \
+	python3 -c '
+import os
+data = open("image", "rb").read()
+for at in range(0, len(data), 1000):
+    os.write(1, data[at:at + 1000])' | ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} strace -qq -f -s 0 -o calls -P "$device" \
 		-e trace=pwrite64 blkwrite -j 1 -r -l 3000001 "$device" 2>/dev/null
 
 	same "$device" 0 image
