@@ -107,7 +107,7 @@ check-lab: all
 	$(LONG_BATS) $(wildcard t/lab/*.bats)
 
 check-long: all $(UNIT_BATS) $(MAKERS) fuzz
-	$(LONG_BATS) $(wildcard t/long/*.bats)
+	FUZZ=$(abspath $(OUT)/fuzz) $(LONG_BATS) $(wildcard t/long/*.bats)
 
 # Tests that bound memory or time read SANITIZER to know what they run.
 ASAN = BUILD=$(OUT)/asan BIN=$(OUT)/asan/bin \
@@ -140,7 +140,7 @@ MANUALS = $(wildcard filters/*.1 lib/*.5)
 
 lint:
 	shellcheck -x $(SHELL_SCRIPTS)
-	shellcheck -S warning -e SC2030,SC2031,SC2034,SC2120,SC2140,SC2154,SC2238,SC2314 \
+	shellcheck -S warning -e SC2030,SC2031,SC2034,SC2120,SC2140,SC2154,SC2164,SC2238,SC2314 \
 		$(wildcard t/*.bash t/*.bats t/*/*.bash t/*/*.bats)
 	mandoc -Tlint -Wwarning $(MANUALS)
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -D_GNU_SOURCE -Ilib \
