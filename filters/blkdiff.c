@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -401,6 +402,9 @@ static void
 fail(const struct error *error)
 {
 	progress_stop();
+	/* The reader of our output has gone: end as a write to it would have ended us. */
+	if (error->number == EPIPE)
+		raise(SIGPIPE);
 	delta_abort(&delta, error->text);
 	errx(2, "%s", error->text);
 }
