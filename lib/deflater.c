@@ -214,15 +214,18 @@ deflater_run(struct zip *zip, struct error *error)
 		.take = deflater_take, .work = deflater_work, .give = deflater_give
 	};
 	struct deflater *deflater = calloc(1, sizeof(*deflater));
+	bool done;
 
 	if (deflater == NULL)
 		return error_errno(error, "memory");
+	zip->engine = deflater;
 	deflater->zip = zip;
-	if (!deflater_prepare(deflater))
-		return error_errno(error, "memory");
-	if (!zip_run(zip, &ops, deflater, deflater->jobs, sizeof(deflater->jobs[0]),
-	    &deflater->error, error))
-		return false;
-	deflater_destroy(deflater);
-	return true;
+	done = deflater_prepare(deflater) ?
+	    zip_run(zip, &ops, deflater, deflater->jobs, sizeof(deflater->jobs[0]), &deflater->error, error) :
+	    error_errno(error, "memory");
+	if (done || zip->jobs == 1) {
+		deflater_destroy(deflater);
+		zip->engine = NULL;
+	}
+	return done;
 }

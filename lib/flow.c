@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,6 +47,14 @@ flow_open(struct flow *flow, int in, int out, size_t ring_size)
 	}
 	pthread_detach(thread);
 	return true;
+}
+
+void
+flow_close(struct flow *flow)
+{
+	close(flow->side[0]);
+	close(flow->side[1]);
+	free(flow->buffer);
 }
 
 /* Wait for input, and for the end of the output's reader.  False with errno set. */

@@ -34,6 +34,9 @@ struct flow {
  */
 bool flow_open(struct flow *, int in, int out, size_t ring_size);
 
+/* Free what flow_open made.  Not with a ring: its thread ends with the process. */
+void flow_close(struct flow *);
+
 /*
  * Look at up to length of the next bytes, at most FLOW_LOOK.  They pass on, too: now,
  * or with what the next call passes, which is better than to wake a reader for a few

@@ -313,15 +313,18 @@ inflater_run(struct zip *zip, struct error *error)
 		.take = inflater_take, .work = inflater_work, .give = inflater_give
 	};
 	struct inflater *inflater = calloc(1, sizeof(*inflater));
+	bool done;
 
 	if (inflater == NULL)
 		return error_errno(error, "memory");
+	zip->engine = inflater;
 	inflater->zip = zip;
-	if (!inflater_prepare(inflater))
-		return error_errno(error, "memory");
-	if (!zip_run(zip, &ops, inflater, inflater->jobs, sizeof(inflater->jobs[0]),
-	    &inflater->error, error))
-		return false;
-	inflater_destroy(inflater);
-	return true;
+	done = inflater_prepare(inflater) ?
+	    zip_run(zip, &ops, inflater, inflater->jobs, sizeof(inflater->jobs[0]), &inflater->error, error) :
+	    error_errno(error, "memory");
+	if (done || zip->jobs == 1) {
+		inflater_destroy(inflater);
+		zip->engine = NULL;
+	}
+	return done;
 }

@@ -323,6 +323,7 @@ recode_destroy(struct recode *recode)
 	for (unsigned i = 0; i < recode->zip->jobs; i++)
 		zip_room_destroy(&recode->jobs[i].room);
 	digest_destroy(recode->digest);
+	relay_close(&recode->relay);
 	free(recode);
 }
 
@@ -365,28 +366,40 @@ recode_open(struct recode *recode, struct error *error)
 	return true;
 }
 
-bool
-recode_run(struct zip *zip, struct error *error)
+/* By relay and by the pool, in turns. */
+static bool
+recode_all(struct recode *recode, struct error *error)
 {
 	static const struct pool_ops ops = {
 		.take = recode_take, .work = recode_work, .give = recode_give
 	};
-	struct recode *recode = calloc(1, sizeof(*recode));
 
-	if (recode == NULL)
-		return error_errno(error, "memory");
-	recode->zip = zip;
-	if (!recode_open(recode, error))
-		return false;
 	while (!recode->ended) {
 		if (recode_relays(recode) && !recode_relay(recode)) {
 			*error = recode->error;
 			return false;
 		}
-		if (!zip_run(zip, &ops, recode, recode->jobs, sizeof(recode->jobs[0]),
-	    &recode->error, error))
+		if (!zip_run(recode->zip, &ops, recode, recode->jobs, sizeof(recode->jobs[0]),
+		    &recode->error, error))
 			return false;
 	}
-	recode_destroy(recode);
 	return true;
+}
+
+bool
+recode_run(struct zip *zip, struct error *error)
+{
+	struct recode *recode = calloc(1, sizeof(*recode));
+	bool done;
+
+	if (recode == NULL)
+		return error_errno(error, "memory");
+	zip->engine = recode;
+	recode->zip = zip;
+	done = recode_open(recode, error) && recode_all(recode, error);
+	if (done || zip->jobs == 1) {
+		recode_destroy(recode);
+		zip->engine = NULL;
+	}
+	return done;
 }

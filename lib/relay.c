@@ -24,6 +24,13 @@ relay_open(struct relay *relay, struct input *input, int out, struct pace *pace)
 	    flow_open(&relay->flow, input->fd, out, 0);
 }
 
+void
+relay_close(struct relay *relay)
+{
+	if (relay->usable)
+		flow_close(&relay->flow);
+}
+
 /*
  * Wait for the output, then for input: each wait is measured for itself.  What flow_pass
  * waits afterwards, where little fits, is not.

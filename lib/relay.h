@@ -22,6 +22,7 @@ struct relay {
 
 /* Sets usable: the input and out are pipes. */
 void relay_open(struct relay *, struct input *, int out, struct pace *);
+void relay_close(struct relay *);
 
 /*
  * Write head, then pass on the next length bytes of the input.  Returns what was passed

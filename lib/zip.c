@@ -33,11 +33,8 @@ zip_run(struct zip *zip, const struct pool_ops *ops, void *engine, void *jobs, s
 
 	for (unsigned i = 0; i < zip->jobs; i++)
 		list[i] = (char *)jobs + i * job_size;
-	zip->engine = engine;
-	if (pool_run(ops, engine, list, zip->jobs)) {
-		zip->engine = NULL;
+	if (pool_run(ops, engine, list, zip->jobs))
 		return true;
-	}
 	if (stopped->set)
 		*error = *stopped;
 	else

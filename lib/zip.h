@@ -5,7 +5,7 @@
  *
  * Each reads the input to its end on a pool of threads, writes output in order, and
  * moves the counters of progress.h.  What an engine makes for its threads hangs on
- * engine: after a failure one of them may still be waiting for input, so it is not
+ * engine: after a failure one of several may still be waiting for input, so it is not
  * freed then, and the struct must live as long as the process.
  */
 #ifndef ZIP_H
@@ -49,7 +49,7 @@ void zip_room_destroy(struct zip_room *);
 /*
  * Run as many jobs of an engine as there are threads, from an array of structs of that
  * size, until take ends.  False: error is what give left in stopped, or that threads
- * could not be made; the engine is then kept.
+ * could not be made.
  */
 bool zip_run(struct zip *, const struct pool_ops *, void *engine, void *jobs, size_t job_size,
     const struct error *stopped, struct error *error);

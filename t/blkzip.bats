@@ -274,19 +274,21 @@ refused() {
 	make_stream plain
 
 	for signal in TERM INT HUP KILL; do
-		rm -f in out status
+		rm -f in out status pid
 		mkfifo in
 		background python3 -c '
-import subprocess, sys, signal
+import os, subprocess, signal
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 with open("in", "rb") as i, open("out", "wb") as o:
     code = subprocess.Popen(["blkzip"], stdin=i, stdout=o)
-    open("pid", "w").write(str(code.pid))
+    open("pid.new", "w").write(str(code.pid))
+    os.rename("pid.new", "pid")
     status = code.wait()
 open("status", "w").write(str(status))'
 		exec 7>in
 		head -c 1000000 plain >&7
 		wait_for 10 test -s out
+		wait_for 10 test -s pid
 
 		kill -$signal "$(cat pid)"
 

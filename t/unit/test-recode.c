@@ -191,17 +191,15 @@ static struct file
 recode(enum zip_action action, int level, struct file in, struct error *error)
 {
 	struct zip zip = { .action = action, .level = level, .jobs = 1 };
-	struct input *input = malloc(sizeof(*input));
+	static struct input input;
 	int out = check_file("", 0), fd = check_file(in.data, in.length);
 
 	error->set = false;
-	input_open(input, fd, -1, "in");
-	zip.input = input;
+	input_open(&input, fd, -1, "in");
+	zip.input = &input;
 	zip.output = out;
 	CHECK(recode_run(&zip, error) == !error->set);
 	close(fd);
-	if (!error->set)
-		free(input);
 	return file_of(out);
 }
 
