@@ -210,6 +210,26 @@ counts_are_those_of_what_came(void)
 			*counts[i] += (uint64_t)step;
 			CHECK(!order_check_end(&order, &end, &error));
 		}
+	error.set = false;
+	end = good;
+	end.zero--;
+	CHECK(!order_check_end(&order, &end, &error));
+	CHECK_TEXT(error.text, "END counts 6 records, 131072 data, 131071 zero and 12288 bad bytes; "
+	    "6, 131072, 131072 and 12288 came");
+}
+
+static void
+counts_of_a_delta_are_those_of_what_came(void)
+{
+	struct stream_header header = header_of(STREAM_DELTA, 256 * KIB);
+	struct order order = order_of(&header, "B0+1 D1+2 Z3+4 n B8+16 D32+32 Z64+64 e");
+	struct error error = { 0 };
+	struct end_summary end = {
+		.size = 256 * KIB, .records = 7, .data = 34 * KIB, .zero = 68 * KIB, .bad = 17 * KIB,
+	};
+
+	CHECK(order_check_end(&order, &end, &error));
+	CHECK_TEXT(error.text, "");
 }
 
 static void
@@ -272,6 +292,7 @@ main(void)
 	sequence_numbers_have_no_gap();
 	records_without_a_range_stand_where_the_last_ended();
 	counts_are_those_of_what_came();
+	counts_of_a_delta_are_those_of_what_came();
 	the_size_at_the_end_agrees();
 	a_summary_is_what_a_reader_expects();
 	return check_done();
