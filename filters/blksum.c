@@ -44,7 +44,14 @@ struct differences {
 	uint64_t ranges, bytes;
 };
 
+/* A source, and the pipes before it that a thread may still read after a failure. */
+struct opened {
+	struct source source;
+	struct opened *next;
+};
+
 static struct options options;
+static struct opened *left_open;
 
 static void parse_options(int, char **);
 static int print_digests(char **, int);
@@ -356,13 +363,15 @@ print_difference(void *context, uint64_t offset, uint64_t length)
 static bool
 digest_file(const char *file, enum checksum_kind kind, char *digits, struct error *error)
 {
-	struct source *source = malloc(sizeof(*source));
+	struct opened *opened = calloc(1, sizeof(*opened));
+	struct source *source;
 	bool done;
 
-	if (source == NULL)
+	if (opened == NULL)
 		err(2, "memory");
+	source = &opened->source;
 	if (!source_open(source, file, SOURCE_DIRECT_AUTO, false, error)) {
-		free(source);
+		free(opened);
 		return false;
 	}
 	start_progress();
@@ -371,10 +380,12 @@ digest_file(const char *file, enum checksum_kind kind, char *digits, struct erro
 	else
 		done = sum_source(source, &options.range, kind, digits, error);
 	progress_stop();
-	/* After a failure a thread may still read a pipe: the source is left to it. */
 	if (done || !source->pipe) {
 		source_close(source);
-		free(source);
+		free(opened);
+	} else {
+		opened->next = left_open;
+		left_open = opened;
 	}
 	return done;
 }

@@ -302,6 +302,15 @@ for at in range(0, os.fstat(fd).st_size, int(sys.argv[2])):
     os.pread(fd, 4096, at)' "$1" "$2"
 }
 
+# unchanged FILE BEFORE: no page of it came; few left, as the kernel may take some at any time.
+unchanged() {
+	local now
+
+	now=$(cached "$1")
+	echo "cached: $2 before, $now now"
+	[ "$now" -le "$2" ] && [ "$now" -ge $(($2 - $2 / 8)) ]
+}
+
 @test "a file that was not in the page cache is not in it afterwards" {
 	make_noise image 32M
 	cold image
@@ -318,7 +327,7 @@ for at in range(0, os.fstat(fd).st_size, int(sys.argv[2])):
 
 	blkread image | blksum
 
-	[ "$(cached image)" = $((32 << 20)) ]
+	unchanged image $((32 << 20))
 }
 
 @test "of a file that was half in the page cache, that half stays" {
@@ -329,8 +338,8 @@ for at in range(0, os.fstat(fd).st_size, int(sys.argv[2])):
 
 	blkread -j 4 image | blksum
 
-	[ "$before" = $((16 << 20)) ]
-	[ "$(cached image)" = "$before" ]
+	[ "$before" -ge $((14 << 20)) ]
+	unchanged image "$before"
 }
 
 @test "pages that somebody else read ahead bring no others into the page cache" {
@@ -344,7 +353,7 @@ for at in range(0, os.fstat(fd).st_size, int(sys.argv[2])):
 	blkread -j 4 image | blksum
 
 	[ "$before" -lt $((64 << 20)) ]
-	[ "$(cached image)" = "$before" ]
+	unchanged image "$before"
 }
 
 @test "blksum leaves the page cache as it was found, too" {
@@ -357,7 +366,7 @@ for at in range(0, os.fstat(fd).st_size, int(sys.argv[2])):
 	blksum -a md5 image
 	blksum --map image >map
 
-	[ "$(cached image)" = "$before" ]
+	unchanged image "$before"
 }
 
 @test "a device is read past the page cache unless told otherwise" {

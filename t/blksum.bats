@@ -774,7 +774,7 @@ for line in sys.stdin.buffer.read().decode().split("\n"):
 	require script strace
 	make_pair
 	blksum --map --grid 4K image >map
-	slow="strace -f -qq -o /dev/null -P $dir/other -e trace=pread64 -e inject=pread64:delay_enter=300000"
+	slow="env ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} strace -f -qq -o /dev/null -P $dir/other -e trace=pread64 -e inject=pread64:delay_enter=300000"
 
 	run -1 script -qec "$slow blksum -j 1 -c map $dir/other" /dev/null
 
@@ -787,7 +787,7 @@ for line in sys.stdin.buffer.read().decode().split("\n"):
 @test "digests of several files and the progress line never share a line" {
 	require script strace
 	make_noise image 3M
-	slow="strace -f -qq -o /dev/null -P $dir/image -e trace=pread64 -e inject=pread64:delay_enter=300000"
+	slow="env ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} strace -f -qq -o /dev/null -P $dir/image -e trace=pread64 -e inject=pread64:delay_enter=300000"
 
 	run -0 script -qec "$slow blksum -j 1 $dir/image $dir/image" /dev/null
 
