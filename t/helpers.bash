@@ -11,9 +11,13 @@
 # Helpers that give something set a variable ($device, $folder, $pid, $port), so they
 # are called plainly, never as $(helper).
 
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+if ! declare -F bats_require_minimum_version >/dev/null; then
+	# shellcheck source=t/old-bats.bash
+	. "$root/t/old-bats.bash"
+fi
 bats_require_minimum_version 1.5.0
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 case ${BIN:=$root/bin} in
 /*) ;;
 *) BIN=$root/$BIN ;;
