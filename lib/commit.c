@@ -8,11 +8,10 @@
 
 /*
  * What tells a disk's content lies at its beginning: partition tables and most file
- * systems in the first page, btrfs in the second block.  Those leave for themselves,
- * when the rest of the first MiB is flushed, and the first page at the very end.
+ * systems in the first page, btrfs in the second block.  So the first MiB leaves in
+ * three steps, each flushed before the next.
  */
-#define COMMIT_LAST	(2 * DIGEST_BLOCK)
-#define COMMIT_PAGE	4096u
+static const uint64_t commit_steps[] = { 2 * DIGEST_BLOCK, 4096, 0 };
 
 bool
 commit_create(struct commit *commit, struct target *target, bool sync, struct error *error)
@@ -61,7 +60,7 @@ commit_write(struct commit *commit, uint64_t start, uint64_t end, struct error *
 	while (end > start) {
 		uint64_t at = (end - 1) / DIGEST_BLOCK * DIGEST_BLOCK;
 
-		at = at == 0 && end > COMMIT_PAGE ? COMMIT_PAGE : at;
+		at = at > start ? at : start;
 		if (!bytes_are_zero(commit->head + at, (size_t)(end - at)) &&
 		    !target_write(commit->target, at, commit->head + at, (size_t)(end - at), error))
 			return false;
@@ -73,12 +72,16 @@ commit_write(struct commit *commit, uint64_t start, uint64_t end, struct error *
 bool
 commit_finish(struct commit *commit, struct error *error)
 {
-	uint64_t last = commit->length < COMMIT_LAST ? commit->length : COMMIT_LAST;
+	uint64_t end = commit->length;
+	size_t i;
 
 	atomic_store(&commit->state, COMMIT_TORN);
-	if ((last < commit->length && !commit_write(commit, last, commit->length, error)) ||
-	    !commit_write(commit, 0, last, error))
-		return false;
+	for (i = 0; i < sizeof(commit_steps) / sizeof(*commit_steps); i++)
+		if (end > commit_steps[i]) {
+			if (!commit_write(commit, commit_steps[i], end, error))
+				return false;
+			end = commit_steps[i];
+		}
 	atomic_store(&commit->state, COMMIT_DONE);
 	return true;
 }

@@ -54,8 +54,8 @@ bool commit_begin(struct commit *, uint64_t size, struct error *);
 uint64_t commit_keep(struct commit *, uint64_t offset, uint64_t length, const unsigned char *data);
 
 /*
- * Write what was held, its beginning, which tells what lies on a disk, at the very end;
- * and flush.  False: error is filled, and commit_revoke must follow.
+ * Write what was held, its beginning, which tells what lies on a disk, at the very end,
+ * each part flushed before the next.  False: error is filled, and commit_revoke must follow.
  */
 bool commit_finish(struct commit *, struct error *);
 

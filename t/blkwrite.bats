@@ -250,10 +250,23 @@ finish() {
 	EOP
 	stale_device 33M
 
-	for round in 1 2 3; do
-		stale disk 33M
-		blkread image | blkwrite -j 4 -o 3333 "$device"
-		same "$device" 3333 image
+	blkread image | blkwrite -j 4 -o 3333 "$device"
+
+	same "$device" 3333 image
+}
+
+# A page that held both would be written back with what was there before.
+@test "at an odd offset only whole pages are zeroed around the page cache" {
+	require strace
+	truncate -s 5M image
+	blkread image >stream
+	stale_device 6M
+
+	traced "$device" fallocate blkwrite -o 3333 "$device" <stream
+
+	[ "$(count fallocate)" -ge 2 ]
+	sed 's/.*PUNCH_HOLE, //; s/).*//' calls | while IFS=', ' read -r offset length; do
+		[ $((offset % 4096 + length % 4096)) = 0 ]
 	done
 }
 
@@ -410,14 +423,15 @@ zeroed_by() {
 }
 
 @test "--discard is said to a device, never counts as zeros, and spares what is behind" {
-	make_image image 3M
+	make_noise image 1M
+	truncate -s 3M image
 	stale_device 5M
 	blkread image >stream
 
 	traced "$device" fallocate,ioctl blkwrite --discard "$device" <stream
 
 	grep -q 'BLKDISCARD.* = 0$' calls
-	grep -q 'PUNCH_HOLE' calls
+	grep -q 'PUNCH_HOLE, 1048576, 2097152' calls
 	same "$device" 0 image
 	is_stale "$device" 3145728 2097152
 }
@@ -798,7 +812,7 @@ unchanged() {
 	refused "none: No such file or directory" blkwrite --create --id @none new <stream
 	refused "short: not an id of 32 hexadecimal digits" blkwrite --create --id @short new <stream
 	refused "NONE: not in the environment" blkwrite --create --id env:NONE new <stream
-	refused "an id is given as @FILE or env:NAME, since ps(1) shows the command line" \
+	refused "--id: an id is given as @FILE or env:NAME, since ps(1) shows the command line" \
 		blkwrite --create --id 00112233445566778899aabbccddeeff new <stream
 	[ ! -e new ]
 }
@@ -815,19 +829,19 @@ unchanged() {
 	exec 7<>fifo
 
 	refused "standard input: stream byte 0: Connection timed out" \
-		inject "$dir/fifo" poll retval=0 blkwrite --id @id target <fifo 7>&-
+		inject "$dir/fifo" poll retval=0 timeout 20 blkwrite --id @id target <fifo 7>&-
 	unchanged target
 
-	head -c 2000000 stream >fifo &
+	background head -c 2000000 stream >fifo
 	run -2 --separate-stderr inject "$dir/fifo" poll retval=0:when=8+ \
-		blkwrite -j 1 --id @id target <fifo 7>&-
+		timeout 20 blkwrite -j 1 --id @id target <fifo 7>&-
 	[[ $stderr = *"Connection timed out"*"its first MiB is zero"* ]]
 }
 
 # --- the order --------------------------------------------------------------------
 
-# steps: what "calls" did to the target, one word for each run of the same: trunc, head
-# and start (the first MiB, and what of it tells what lies on a disk), rest, flush, close.
+# steps: what "calls" did to the target, one word for each run of the same: trunc, head,
+# start and page (the first MiB, its first 128 KiB, its first page), rest, flush, close.
 steps() {
 	python3 - <<'EOP'
 import re
@@ -841,7 +855,9 @@ for line in open("calls"):
         word = {"fsync": "flush", "close": "close", "ftruncate": "trunc"}[call]
     else:
         offset, length = numbers[-2:] if call == "fallocate" else numbers[-1:-3:-1]
-        word = "rest" if offset >= 1 << 20 else "start" if offset + length <= 1 << 17 else "head"
+        end = offset + length
+        word = "rest" if offset >= 1 << 20 else "head" if end > 1 << 17 else \
+            "start" if end > 4096 else "page"
     if words[-1:] != [word]:
         words.append(word)
 print(*words)
@@ -856,10 +872,10 @@ EOP
 
 	for jobs in 1 4; do
 		traced "$device" fsync,pwrite64,fallocate,close blkwrite -j $jobs "$device" <stream
-		[ "$(steps)" = "head flush rest flush head flush start flush close" ]
+		[ "$(steps)" = "head flush rest flush head flush start flush page flush close" ]
 	done
 	traced "$dir/target" fsync,pwrite64,fallocate,ftruncate,close blkwrite target <stream
-	[ "$(steps)" = "trunc head flush rest flush head flush start flush close" ]
+	[ "$(steps)" = "trunc head flush rest flush head flush start flush page flush close" ]
 }
 
 @test "a larger file is cut after the first MiB is in place, and that is flushed" {
@@ -869,7 +885,7 @@ EOP
 
 	traced "$dir/target" fsync,pwrite64,fallocate,ftruncate,close blkwrite target <stream
 
-	[ "$(steps)" = "head flush rest flush head flush start flush trunc flush close" ]
+	[ "$(steps)" = "head flush rest flush head flush start flush page flush trunc flush close" ]
 }
 
 @test "the first MiB is written from its end to its beginning" {
@@ -916,7 +932,7 @@ honest() {
 	blkread image >stream
 	require strace
 
-	for call in 1 2 3 4 5; do
+	for call in 1 2 3 4 5 6; do
 		stale target 4M
 		keep target
 		run inject "$dir/target" fsync signal=KILL:when=$call blkwrite -j 1 target <stream
@@ -926,7 +942,7 @@ honest() {
 		is_zero target 0 1048576
 	done
 	stale target 4M
-	run -0 inject "$dir/target" fsync signal=KILL:when=6 blkwrite -j 1 target <stream
+	run -0 inject "$dir/target" fsync signal=KILL:when=7 blkwrite -j 1 target <stream
 }
 
 @test "killed at any write, it does not look whole unless it is" {
@@ -1235,7 +1251,7 @@ flush_fails() {
 	flush_fails 2 "incomplete: its first MiB is zero, nothing is known to be on the medium"
 	is_zero target 0 1048576
 	is_stale target 3145728 1048576
-	for call in 3 4 5; do
+	for call in 3 4 5 6; do
 		flush_fails $call "incomplete: its first MiB is zero, byte 3145727 is the last known to be on the medium"
 		is_zero target 0 1048576
 	done
@@ -1250,6 +1266,17 @@ flush_fails() {
 	left_by "target: flush: Input/output error" \
 		"target is incomplete: its first MiB is zero, nothing is known to be on the medium" \
 		inject "$dir/target" fsync error=EIO:when=2 blkwrite target <stream
+}
+
+@test "a write that fails only once is a failure too, and where is not known" {
+	require strace
+	make_noise image 4M
+	blkread image >stream
+	stale target 4M
+
+	left_by "target: at byte 1572864: Input/output error" \
+		"target is incomplete: its first MiB is zero, byte 1572863 is the last known to be on the medium" \
+		inject "$dir/target" pwrite64 error=EIO:when=3 blkwrite -j 1 target <stream
 }
 
 @test "a first MiB that cannot be written, nor made zero again, is said to be so" {
