@@ -16,6 +16,15 @@
 
 #define CAPACITY	65536
 
+/* A sanitizer's shadow takes all of the address space: nothing is bounded then. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#endif
+
 static struct streams_made made, other;
 static unsigned char bytes[CAPACITY];
 static unsigned long good, refused;
@@ -222,7 +231,7 @@ mutations_are_refused_or_consistent(unsigned long count)
 static void
 bound_memory(void)
 {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef SANITIZED
 	struct rlimit limit;
 	FILE *file = fopen("/proc/self/statm", "r");
 	unsigned long pages;

@@ -96,6 +96,27 @@ a_cut_is_seen_at_every_byte(void)
 }
 
 static void
+a_cut_or_broken_header_is_not_opened(void)
+{
+	const struct streams_made *made = made_of("extended");
+	static const size_t lengths[] = { 0, 7, 100, 128, 159 };
+
+	for (size_t i = 0; i <= 5; i++) {
+		unsigned char bytes[160];
+		int fd;
+
+		memcpy(bytes, made->bytes, sizeof(bytes));
+		bytes[i == 5 ? 130 : 60] ^= i == 5;
+		fd = check_file(bytes, i == 5 ? sizeof(bytes) : lengths[i]);
+		memset(&error, 0, sizeof(error));
+		input_open(&input, fd, -1, "stream");
+		CHECK(!stream_open(&reader, &input, &error));
+		CHECK(error.set);
+		close(fd);
+	}
+}
+
+static void
 a_fault_names_the_bytes_of_stream_and_device(void)
 {
 	const struct streams_made *made = made_of("example");
@@ -268,6 +289,7 @@ main(void)
 {
 	every_kind_is_read_to_its_end();
 	a_cut_is_seen_at_every_byte();
+	a_cut_or_broken_header_is_not_opened();
 	a_fault_names_the_bytes_of_stream_and_device();
 	bytes_behind_the_end_are_an_error();
 	a_silent_peer_is_an_end_as_well();
