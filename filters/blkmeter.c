@@ -310,8 +310,7 @@ pass_limit(uint64_t length)
 		grant = throttle_grant(throttle, now, length, &wait);
 		if (grant > 0)
 			return (size_t)grant;
-		if (!flow_sleep(&metering.flow, wait))
-			fail("standard output");
+		usleep((useconds_t)(wait * 1e6));
 	}
 }
 
@@ -386,6 +385,7 @@ show_last(const char *state)
 {
 	if (atomic_exchange(&metering.finished, true))
 		return;
+	progress_pause();
 	atomic_store(&metering.state, state);
 	if (metering.gauge.style != GAUGE_LINE && !metering.options.quiet)
 		progress_show();

@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "flow.h"
@@ -273,22 +272,4 @@ flow_look(struct flow *flow, void *data, size_t length, int timeout)
 		flow->looks = false;
 	}
 	return flow_pass_buffer(flow, data, length, timeout);
-}
-
-bool
-flow_sleep(struct flow *flow, double seconds)
-{
-	struct pollfd wait = { .fd = flow->out, .events = 0 };
-	struct timespec time;
-
-	time.tv_sec = (time_t)seconds;
-	time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
-	if (ppoll(&wait, 1, &time, NULL) <= 0)
-		return true;
-	if ((wait.revents & (POLLERR | POLLHUP)) != 0) {
-		errno = EPIPE;
-		return false;
-	}
-	(void)nanosleep(&time, NULL);
-	return true;
 }

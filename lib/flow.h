@@ -49,7 +49,4 @@ ssize_t flow_look(struct flow *, void *data, size_t length, int timeout);
 /* Pass on up to length bytes unseen; returns how many, as flow_look does. */
 ssize_t flow_pass(struct flow *, size_t length, int timeout);
 
-/* Sleep that long.  False with errno EPIPE where nobody reads the output any more. */
-bool flow_sleep(struct flow *, double seconds);
-
 #endif

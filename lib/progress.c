@@ -41,7 +41,7 @@ struct progress {
 	double since;			/* when this phase began */
 	struct rate rate, trend;
 	unsigned drawn;			/* columns that are on the terminal's line */
-	bool paused;			/* nothing is drawn */
+	bool paused;			/* nothing is due */
 };
 
 static struct progress progress = {
@@ -190,15 +190,12 @@ static void
 progress_tick(void)
 {
 	char line[PROGRESS_LINE];
+	bool redraw = progress.style == STYLE_REDRAW;
 
-	if (progress.style == STYLE_LINES) {
-		progress_print(0);
-		return;
-	}
 	pthread_mutex_lock(&progress.lock);
-	if (!progress.paused && progress_claim()) {
-		progress_line(line, sizeof(line), progress_line_width());
-		progress_write(line, true, 0);
+	if (!progress.paused && (!redraw || progress_claim())) {
+		progress_line(line, sizeof(line), redraw ? progress_line_width() : 0);
+		progress_write(line, redraw, 0);
 	}
 	pthread_mutex_unlock(&progress.lock);
 }

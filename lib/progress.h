@@ -71,7 +71,7 @@ void progress_show(void);
 
 /*
  * Around output to what may be the same terminal: the line is taken away, and none is
- * drawn before progress_resume.
+ * drawn or printed before progress_resume but what is asked for.
  */
 void progress_pause(void);
 void progress_resume(void);

@@ -11,10 +11,17 @@
 #include "size.h"
 #include "throttle.h"
 
-/* Seconds: what leaves at once at least, what is kept at most, between looks at the file. */
+/*
+ * Seconds: what leaves at once at least and at most, what is kept at most, between looks
+ * at the file.
+ */
 #define THROTTLE_TICK	0.02
-#define THROTTLE_KEPT	0.1
+#define THROTTLE_BURST	0.1
+#define THROTTLE_KEPT	1.0
 #define THROTTLE_LOOK	1.0
+
+/* The fastest pace, in rates. */
+#define THROTTLE_PEAK	1.5
 
 /* Seconds: no shorter wait is worth a system call. */
 #define THROTTLE_WAIT	0.001
@@ -110,34 +117,40 @@ throttle_look(struct throttle *throttle, double now, struct error *error)
 	return false;
 }
 
+/* Fill a bucket at this rate, up to so many seconds of it; a byte always fits. */
+static void
+bucket_fill(double *tokens, double rate, double passed, double kept)
+{
+	*tokens = fmin(*tokens + rate * passed, fmax(rate * kept, 1));
+}
+
 uint64_t
 throttle_grant(struct throttle *throttle, double now, uint64_t length, double *wait)
 {
-	double rate = (double)throttle->rate, least, most;
+	double rate = (double)throttle->rate, passed = now - throttle->filled, least;
 
+	throttle->filled = now;
 	if (throttle->rate == 0) {
-		throttle->tokens = 0;
-		throttle->filled = now;
+		throttle->tokens = throttle->peak = 0;
 		return length;
 	}
-	most = rate * THROTTLE_KEPT > 1 ? rate * THROTTLE_KEPT : 1;
-	throttle->tokens += (now - throttle->filled) * rate;
-	throttle->filled = now;
-	if (throttle->tokens > most)
-		throttle->tokens = most;
-	least = rate * THROTTLE_TICK > 1 ? rate * THROTTLE_TICK : 1;
-	if (least > (double)length)
-		least = (double)length;
-	if (throttle->tokens < least) {
-		*wait = fmin(fmax((least - throttle->tokens) / rate, THROTTLE_WAIT), THROTTLE_LOOK);
+	bucket_fill(&throttle->tokens, rate, passed, THROTTLE_KEPT);
+	bucket_fill(&throttle->peak, rate * THROTTLE_PEAK, passed, THROTTLE_BURST);
+	least = fmin(fmax(rate * THROTTLE_TICK, 1), (double)length);
+	if (throttle->tokens < least || throttle->peak < least) {
+		*wait = fmax((least - throttle->tokens) / rate,
+		    (least - throttle->peak) / (rate * THROTTLE_PEAK));
+		*wait = fmin(fmax(*wait, THROTTLE_WAIT), THROTTLE_LOOK);
 		return 0;
 	}
-	return throttle->tokens < (double)length ? (uint64_t)throttle->tokens : length;
+	return (uint64_t)fmin(fmin(throttle->tokens, throttle->peak), (double)length);
 }
 
 void
 throttle_spend(struct throttle *throttle, uint64_t length)
 {
-	if (throttle->rate > 0)
-		throttle->tokens -= (double)length;
+	if (throttle->rate == 0)
+		return;
+	throttle->tokens -= (double)length;
+	throttle->peak -= (double)length;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * throttle: a token bucket.  What was not used is kept for at most a tenth of a
- * second, so that a stall is not followed by a flood.  The rate may stand in a
- * file, which is looked at once a second.  One thread at a time.
+ * throttle: two token buckets.  What could not leave in time is made up for, so that the
+ * rate holds on a busy machine too, but at most a second of it, and no faster than half
+ * as fast again: a stall is not followed by a flood.  The rate may stand in a file, which
+ * is looked at once a second.  One thread at a time.
  */
 #ifndef THROTTLE_H
 #define THROTTLE_H
@@ -15,7 +16,8 @@
 
 struct throttle {
 	uint64_t rate;			/* bytes a second; 0 is no limit */
-	double tokens;			/* bytes that may leave now */
+	double tokens;			/* bytes that may leave, by the rate */
+	double peak;			/* and by the fastest pace */
 	double filled;			/* when tokens were counted */
 
 	const char *path;		/* of the rate's file, or NULL; the caller's */

@@ -302,27 +302,23 @@ bytes behind the last record" ]
 
 # --- rate and buffer -------------------------------------------------------------------
 
+# How exactly is a matter of t/unit/test-throttle.c and t/long/blkmeter.bats: a machine that
+# is busy with something else may be late.
 @test "-L holds its rate" {
-	local rate
-
 	timeout 2 blkmeter --json -i 0.5 -L 20M </dev/zero 2>json | cat >/dev/null || true
 
-	rate=$(jq -s '.[2].wire_bytes / .[2].elapsed | floor' json)
-	[ "$rate" -gt $((20971520 * 9 / 10)) ]
-	[ "$rate" -lt $((20971520 * 11 / 10)) ]
+	jq -se '.[-1].wire_bytes / .[-1].elapsed / 20971520 | ., (. > 0.5 and . < 1.01)' json
 }
 
 @test "-L holds its rate for a stream and through a ring" {
-	local rate way
+	local way
 
 	make_noise image 4M
 	blkread image >stream
 	for way in '' '-B 1M'; do
 		# shellcheck disable=SC2086
 		blkmeter --json $way -L 4M <stream 2>json >out
-		rate=$(jq -s '.[-1].wire_bytes / .[-1].elapsed | floor' json)
-		[ "$rate" -gt $((4194304 * 85 / 100)) ]
-		[ "$rate" -lt $((4194304 * 105 / 100)) ]
+		jq -se '.[-1].wire_bytes / .[-1].elapsed / 4194304 | ., (. > 0.5 and . < 1.01)' json
 	done
 }
 
@@ -347,18 +343,22 @@ bytes behind the last record" ]
 	[ "$stderr" = "blkmeter: -L fast: not a rate (20M, 500K: bytes a second)" ]
 }
 
-@test "-B takes in ahead of a reader that is slow, and no more than it says" {
-	local ahead
+# ahead PID: how much the cat that this shell runs has read.
+ahead() {
+	awk '/^rchar/ { print $2 }' "/proc/$(pgrep -P "$1" cat)/io"
+}
 
-	make_noise noise 4M
+@test "-B takes in ahead of a reader that is slow, and no more than it says" {
+	make_noise noise 9M
 	mkfifo out
 	background bash -c 'exec sleep 60 <out'
-	background bash -c 'cat noise 2>/dev/null | blkmeter -B 2M >out'
+	background bash -c 'cat noise | blkmeter -B 2M >out'
 
-	sleep 1
-	# What is left of it are the pipes, of 1M at most each, and the ring.
-	ahead=$(awk '/^rchar/ { print $2 }' "/proc/$(pgrep -P "$pid" cat)/io")
-	[ "$ahead" -ge $((3 << 20)) ]
+	wait_for 10 eval '[ "$(ahead "$pid")" -ge $((3 << 20)) ]'
+	sleep 0.5
+
+	# The ring, a pipe of at most 1M on each side, and what cat and blkmeter hold.
+	[ "$(ahead "$pid")" -le $((5 << 20)) ]
 }
 
 # --- what it shows ----------------------------------------------------------------------
@@ -456,8 +456,8 @@ bytes behind the last record" ]
 	[ "$(cat status)" = 0 ]
 	cmp noise out
 	mkfifo line
-	background bash -c 'exec sleep 60 <line'
-	run -0 timeout 20 bash -c 'blkmeter --json -i 0.1 -L 4M <noise >out 2>line'
+	run -0 timeout 20 bash -c 'exec 9<>line; timeout 1 cat /dev/zero >&9
+		blkmeter --json -i 0.1 -L 4M <noise >out 2>&9'
 	cmp noise out
 }
 

@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "meter.h"
+#include "mutate.h"
 #include "streams.h"
 
 static struct meter meter;
@@ -163,6 +164,17 @@ every_flipped_bit_of_the_headers_is_a_fault(void)
 }
 
 static void
+a_flipped_bit_of_the_header_s_extension_is_a_fault(void)
+{
+	const struct streams_made *made = made_of("extended");
+
+	made->bytes[130] ^= 4;
+	meter_all(made->bytes, made->length, 1 << 20);
+
+	CHECK(meter.fault.set && strstr(meter.fault.text, "extension") != NULL);
+}
+
+static void
 a_fault_names_both_places(void)
 {
 	const struct streams_made *made = made_of("example");
@@ -204,14 +216,14 @@ the_text_of_an_abort_is_escaped(void)
 	header_init(&header, STREAM_IMAGE, 4096);
 	header_encode(&header);
 	stream_begin(&writer, ends[1], &header);
-	stream_put_abort(&writer, "\033[2Jdisk\n on fire");
+	stream_put_abort(&writer, "\033[2J\2332Jdisk\n on fire");
 	n = read(ends[0], bytes, sizeof(bytes));
 
 	meter_all(bytes, (size_t)n, 1 << 20);
 
 	CHECK(meter.fault.set);
 	CHECK_NUMBER(meter.fault_kind, METER_ABORTED);
-	CHECK(strstr(meter.fault.text, ": the sending side gave up: ?[2Jdisk? on fire") != NULL);
+	CHECK(strstr(meter.fault.text, ": the sending side gave up: ?[2J?2Jdisk? on fire") != NULL);
 	close(ends[0]);
 	close(ends[1]);
 }
@@ -282,6 +294,64 @@ other_bytes_are_plain(void)
 	CHECK_NUMBER(meter.kind, 0);
 }
 
+/* True if the project's reader takes these bytes for a good stream, to its last byte. */
+static bool
+reader_accepts(const unsigned char *bytes, size_t length)
+{
+	static unsigned char payload[STREAM_PAYLOAD_MAX];
+	static struct stream_reader reader;
+	static struct input input;
+	struct end_summary end;
+	struct error error = { 0 };
+	struct record record;
+	int fd = check_file(bytes, length);
+	bool good;
+
+	input_open(&input, fd, -1, "stream");
+	good = stream_open(&reader, &input, &error);
+	do
+		good = good && stream_next(&reader, &record, payload, &error);
+	while (good && record.type != RECORD_END && record.type != RECORD_ABORT);
+	good = good && record.type == RECORD_END &&
+	    stream_finish(&reader, &record, payload, &end, &error);
+	close(fd);
+	return good;
+}
+
+/*
+ * Whatever comes: what the reader accepts has no fault here, the pieces do not matter, and
+ * no position is beyond the device.
+ */
+static void
+mutated_streams_are_followed_alike(unsigned count)
+{
+	static unsigned char bytes[65536];
+	struct mutation m = { .random = 7 };
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct streams_plan *plan =
+		    &streams_plans[i % (sizeof(streams_plans) / sizeof(streams_plans[0]))];
+		const struct streams_made *made = made_of(plan->name);
+		uint64_t position;
+		char text[sizeof(meter.fault.text)];
+
+		memcpy(bytes, made->bytes, made->length);
+		m = (struct mutation){ .random = m.random, .p = bytes, .length = made->length,
+			.capacity = sizeof(bytes) };
+		mutate(&m);
+		meter_all(bytes, m.length, 1 << 20);
+		strcpy(text, meter.fault.text);
+		position = meter.position;
+		if (meter.size != METER_UNKNOWN)
+			CHECK(position <= meter.size);
+		meter_all(bytes, m.length, 1 + i % 97);
+		CHECK_TEXT(meter.fault.text, text);
+		CHECK_NUMBER(meter.position, position);
+		if (meter.fault.set && reader_accepts(bytes, m.length))
+			CHECK_TEXT(meter.fault.text, "");
+	}
+}
+
 int
 main(void)
 {
@@ -290,11 +360,13 @@ main(void)
 	the_position_moves_within_a_record();
 	a_cut_is_seen_at_every_byte();
 	every_flipped_bit_of_the_headers_is_a_fault();
+	a_flipped_bit_of_the_header_s_extension_is_a_fault();
 	a_fault_names_both_places();
 	bytes_behind_the_end_are_a_fault();
 	the_text_of_an_abort_is_escaped();
 	what_is_not_understood_is_plain_and_no_fault();
 	what_is_understood_and_wrong_is_a_fault();
 	other_bytes_are_plain();
+	mutated_streams_are_followed_alike(1500);
 	return check_done();
 }

@@ -32,6 +32,8 @@ filler(void *argument)
 		unsigned char *space;
 		size_t n = ring_space(flow->ring, &space), most = (size_t)rand_r(&flow->seed) % 5000 + 1;
 
+		if (!CHECK(n > 0))
+			break;
 		n = n < most ? n : most;
 		n = n < TOTAL - position ? n : TOTAL - position;
 		for (size_t i = 0; i < n; i++)
