@@ -1,0 +1,211 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# blkdiff with real LVM and device mapper, in a guest (guest, guest-lvm, cases-*.bash).  It is
+# booted once for all cases, killed at their end, and booted again; each test looks for what
+# the guest said of the case of its name.
+
+load ../helpers
+
+needs=(qemu-system-x86_64 busybox cpio modprobe lvm dmsetup thin_delta era_invalidate mke2fs
+	ssh sshd cc)
+
+setup_file() {
+	cd "$BATS_FILE_TMPDIR" || return
+	command -v "${needs[@]}" | wc -l | grep -qx "${#needs[@]}" || return 0
+	mkdir share
+	make_image before.img 32M 1
+	make_image after.img 32M 2
+	truncate -s 512M first.img
+	truncate -s 64M second.img
+	cc -O2 -D_GNU_SOURCE -o share/scribble "$root/t/lab/scribble.c"
+	boot snapshot_cases refused_cases list_cases printed_cases until_killed >first.log &
+	kill_guest
+	boot after_kill_cases >second.log || true
+	cat first.log second.log | tr -d '\r' >log
+}
+
+boot() {
+	"$root/t/lab/guest" -s share -d first.img -d second.img -d before.img -d after.img \
+		"$root/t/lab/guest-lvm" "$@" 2>&1 3>&-
+}
+
+# When it asks for it, unless it ends by itself.
+kill_guest() {
+	until grep -q '^kill me now' first.log; do
+		sleep 0.2
+		[ -n "$(jobs -r)" ] || break
+	done
+	kill -KILL "$(cat share/qemu)" || true
+	wait
+}
+
+setup() {
+	require "${needs[@]}"
+	cd "$BATS_FILE_TMPDIR" || return
+}
+
+teardown() {
+	:
+}
+
+# said_ok: so ended the case that is called as this test.
+said_ok() {
+	awk -v name="$BATS_TEST_DESCRIPTION" '
+		{
+			line = $0
+			if (sub(/^(not )?ok [0-9]+ /, "", line)) {
+				mine = line == name
+				if (mine && /^ok/)
+					good = 1
+			}
+		}
+		mine
+		END { exit !good }' log || {
+		grep -qF " $BATS_TEST_DESCRIPTION" log || tail -n 30 log
+		return 1
+	}
+}
+
+@test "chunks of 4 KiB" {
+	said_ok
+}
+
+@test "chunks of 16 KiB" {
+	said_ok
+}
+
+@test "chunks of 64 KiB" {
+	said_ok
+}
+
+@test "chunks of 512 KiB" {
+	said_ok
+}
+
+@test "several metadata areas" {
+	said_ok
+}
+
+@test "an area of metadata that is exactly full" {
+	said_ok
+}
+
+@test "a last chunk that is cut by the origin's end" {
+	said_ok
+}
+
+@test "a snapshot without LVM, of an origin of odd size" {
+	said_ok
+}
+
+@test "two snapshots of one origin, taken at different times" {
+	said_ok
+}
+
+@test "a snapshot that was written to: whole chunks, and a warning" {
+	said_ok
+}
+
+@test "a read-only snapshot: pages, which only the right base takes" {
+	said_ok
+}
+
+@test "old bytes written back after the copy of the snapshot" {
+	said_ok
+}
+
+@test "--bulk-from-origin: old bytes written back after a copy of the origin" {
+	said_ok
+}
+
+@test "a store that is exactly full" {
+	said_ok
+}
+
+@test "snapshots that were deactivated and activated" {
+	said_ok
+}
+
+@test "a write that was in the page cache a moment ago" {
+	said_ok
+}
+
+@test "nothing written: the delta is empty" {
+	said_ok
+}
+
+@test "three passes while the origin is written to" {
+	said_ok
+}
+
+@test "a snapshot that overflows while it is read: ABORT" {
+	said_ok
+}
+
+@test "a filesystem in use while the snapshot is taken" {
+	said_ok
+}
+
+@test "1,000 changed chunks of a tebibyte" {
+	said_ok
+}
+
+@test "refused: a snapshot that overflowed" {
+	said_ok
+}
+
+@test "refused: a snapshot that is being merged" {
+	said_ok
+}
+
+@test "refused: a transient snapshot" {
+	said_ok
+}
+
+@test "refused: a thin volume" {
+	said_ok
+}
+
+@test "refused: the origin, a plain volume, a disk, a file" {
+	said_ok
+}
+
+@test "a thin pool: thin_delta --verbose" {
+	said_ok
+}
+
+@test "dm-era: --era-block for the volume below it" {
+	said_ok
+}
+
+@test "README: a volume that is in use, by its snapshot" {
+	said_ok
+}
+
+@test "blkdiff.1: pass after pass" {
+	said_ok
+}
+
+@test "blkdiff.1: thin_delta" {
+	said_ok
+}
+
+@test "blkdiff.1: era_invalidate" {
+	said_ok
+}
+
+@test "across a reboot" {
+	said_ok
+}
+
+@test "after the guest was killed while it wrote" {
+	said_ok
+}
+
+@test "every case of the guest is one of these tests" {
+	sed -nE 's/^(not )?ok [0-9]+ //p' log | sort >cases
+	sed -n 's/^@test "\(.*\)" {$/\1/p' "$BATS_TEST_FILENAME" | grep -v '^every case' | sort >tests
+
+	diff cases tests
+}
