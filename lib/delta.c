@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,8 +34,6 @@ struct chunk {
 struct delta_state {
 	struct delta *delta;
 	struct error *error;
-	pthread_mutex_t taking;		/* over the next five */
-	bool ended;
 	size_t index;			/* of the range that chunks are cut from */
 	uint64_t at;			/* where in it */
 	uint64_t solid_end;		/* no hole that need not be read begins before */
@@ -101,18 +98,14 @@ take_chunk(void *context, void *job)
 	struct delta_state *state = context;
 	const struct extents *ranges = state->delta->ranges;
 	const struct extent *range;
-	bool taken;
 
-	pthread_mutex_lock(&state->taking);
-	taken = !state->ended && state->index < ranges->count;
-	if (taken) {
-		range = &ranges->list[state->index];
-		chunk_cut(state, job, range);
-		if (state->at == range->offset + range->length)
-			state->index++;
-	}
-	pthread_mutex_unlock(&state->taking);
-	return taken;
+	if (state->index == ranges->count)
+		return false;
+	range = &ranges->list[state->index];
+	chunk_cut(state, job, range);
+	if (state->at == range->offset + range->length)
+		state->index++;
+	return true;
 }
 
 static bool
@@ -343,28 +336,16 @@ chunks_create(unsigned count)
 bool
 delta_run(struct delta *delta, struct error *error)
 {
-	struct delta_state *state = calloc(1, sizeof(*state));
+	struct delta_state state = { .delta = delta, .error = error };
 	struct chunk **chunks = chunks_create(delta->jobs);
 	bool done;
 
-	if (state == NULL || chunks == NULL) {
-		chunks_destroy(chunks, delta->jobs);
-		free(state);
+	if (chunks == NULL)
 		return error_errno(error, "memory");
-	}
-	*state = (struct delta_state){
-		.delta = delta, .error = error, .taking = PTHREAD_MUTEX_INITIALIZER
-	};
-	done = pool_run(&delta_ops, state, (void **)chunks, delta->jobs);
-	if (!done && !state->stopped)
+	done = pool_run_prompt(&delta_ops, &state, (void **)chunks, delta->jobs);
+	if (!done && !state.stopped)
 		error_errno(error, "threads");
-	done = done && give_zeros(state);
-	/* A thread that is about to take a chunk finds that there is none: it keeps state. */
-	pthread_mutex_lock(&state->taking);
-	state->ended = true;
-	pthread_mutex_unlock(&state->taking);
+	done = done && give_zeros(&state);
 	chunks_destroy(chunks, delta->jobs);
-	if (done)
-		free(state);
 	return done;
 }
