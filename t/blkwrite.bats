@@ -502,22 +502,24 @@ unchanged() {
 	require_root "bind mounts"
 	make_image image 2M
 	blkread image >stream
+	name=blk-none-$$
+	at_end rm -f "/dev/$name" "/dev/shm/$name"
 	ln -s /dev devices
 	mkdir inner bound
 	mount --bind /dev bound
 	at_end umount "$dir/bound"
 	up=$(pwd | sed 's,/[^/]*,../,g')
 
-	for path in /dev/blk-none devices/blk-none inner/../devices/blk-none "${up}dev/blk-none" \
-		/dev/../dev/blk-none /dev/shm/blk-none bound/blk-none; do
+	for path in /dev/$name devices/$name inner/../devices/$name "${up}dev/$name" \
+		/dev/../dev/$name /dev/shm/$name bound/$name; do
 		refused "$path: no such device, and no file is created under /dev" \
 			blkwrite --create "$path" <stream
 		[ ! -e "$path" ]
 	done
 	cd /dev
-	refused "blk-none: no such device, and no file is created under /dev" \
-		blkwrite --create blk-none <"$dir/stream"
-	[ ! -e /dev/blk-none ]
+	refused "$name: no such device, and no file is created under /dev" \
+		blkwrite --create "$name" <"$dir/stream"
+	[ ! -e /dev/$name ]
 }
 
 @test "a symbolic link that leads nowhere is not followed, to /dev least of all" {

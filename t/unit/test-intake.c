@@ -48,6 +48,7 @@ make(const char *name)
 {
 	static struct streams_made made;
 
+	free(made.bytes);
 	streams_make(&made, streams_find(name));
 	return &made;
 }
