@@ -655,9 +655,9 @@ for byte in open("image", "rb").read():
 
 	run -0 --separate-stderr timeout 20 bash -c \
 		'blkread - <pipe | head -c 128 >header; echo "${PIPESTATUS[0]}"'
-
-	[ "$output" = 141 ]
-	[ "$stderr" = "" ]
+	[ "$output$stderr" = 141 ]
+	run -0 --separate-stderr timeout 20 bash -c 'blkread -r - <pipe | true; echo "${PIPESTATUS[0]}"'
+	[ "$output$stderr" = 141 ]
 }
 
 # --- the other end ----------------------------------------------------------------

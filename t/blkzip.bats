@@ -355,6 +355,9 @@ assert used < int(sys.argv[1]) << 10, used' "$limit"
 	    passed = run(bad, "--adapt")
 	    assert passed.returncode in (0, 2), (bit, passed)
 	    assert run(passed.stdout, "-t").returncode == 2, bit
+	large = open("plain", "rb").read()[:300000]
+	passed = run(large, "--adapt")
+	assert b"stream byte 300000, " in passed.stderr and passed.stdout == large, passed.stderr
 	EOP
 }
 
