@@ -4,23 +4,31 @@
 # Two hosts with a cable between them, whose cable can be pulled: `load network` after
 # helpers.  "old" is 10.77.0.1 and "new" 10.77.0.2; an sshd runs on new.
 
-# start_network: network namespaces that last as long as their processes.
+# start_network: the two of them, and the sshd.
 start_network() {
+	require nft ss ssh sshd
+	start_cable
+	start_far_sshd
+}
+
+# start_cable: network namespaces that last as long as their processes, and those no longer
+# than who started them.
+start_cable() {
 	local host
 
 	require_root "namespaces"
-	require unshare nsenter ip nft ss ssh sshd
+	require unshare nsenter setpriv ip
 	for host in old new; do
-		background unshare --net sh -c "ip link set lo up && touch '$dir/$host.up' && exec sleep 3600"
+		background setpriv --pdeathsig KILL unshare --net \
+			sh -c "ip link set lo up && touch '$dir/$host.up' && exec sleep infinity"
 		echo "$pid" >"$dir/$host.pid"
 		wait_for 10 test -e "$dir/$host.up"
 	done
-	ip link add cable netns "$(cat old.pid)" type veth peer name cable netns "$(cat new.pid)"
+	ip link add cable netns "$(cat "$dir/old.pid")" type veth peer name cable netns "$(cat "$dir/new.pid")"
 	at "old" ip addr add 10.77.0.1/24 dev cable
 	at "new" ip addr add 10.77.0.2/24 dev cable
 	at "old" ip link set cable up
 	at "new" ip link set cable up
-	start_far_sshd
 }
 
 # at HOST COMMAND [ARGUMENT ...]
