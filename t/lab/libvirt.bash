@@ -1,0 +1,313 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Two hosts, "old" and "new", each with a libvirtd and an sshd of its own, and a cable between
+# them: `load ../helpers`, `load network`, `load libvirt`.
+#
+# A file starts them once (setup_file: start_hosts; teardown_file: stop_hosts) and each of its
+# tests finds them empty (setup: test_begin, wipe_hosts).  They share this machine's programs;
+# each has its own processes, network, name, /etc, /var, /srv, /dev, /run and /tmp, and the
+# programs under test in its PATH.  Their files lie in $lab/old and $lab/new, disks in images/,
+# which is /var/lib/libvirt/images there.  Virtual machines are emulated, and /dev/kvm hidden.
+
+lab_needs=(unshare nsenter setpriv ip ssh sshd ssh-keygen libvirtd virsh qemu-img
+	qemu-system-x86_64 gcc ld python3)
+
+# start_hosts: for all tests of a file.
+start_hosts() {
+	local host
+
+	[ "$(id -u)" = 0 ] && command -v "${lab_needs[@]}" >/dev/null || return 0
+	test_begin
+	export lab=$dir
+	for host in old new; do
+		mkdir -p "$lab/$host/ssh" "$lab/$host/shims" "$lab/$host/images"
+	done
+	make_boot_sector "$lab/bootvm"
+	start_cable
+	make_keys
+	for host in old new; do
+		build_host "$host"
+	done
+	for host in old new; do
+		start_host "$host"
+	done
+}
+
+stop_hosts() {
+	dir=${lab:-} test_end
+}
+
+# require_hosts: in setup, so that what is missing is said.
+require_hosts() {
+	require_root "hosts"
+	require "${lab_needs[@]}"
+}
+
+# One key for the user of both, and a key for each host, which the other knows.
+make_keys() {
+	local host
+
+	ssh-keygen -q -t ed25519 -N '' -f "$lab/user"
+	for host in old new; do
+		chmod 700 "$lab/$host/ssh"
+		cp "$lab/user" "$lab/user.pub" "$lab/$host/ssh"
+		ssh-keygen -q -t ed25519 -N '' -C '' -f "$lab/$host/ssh/host"
+		printf '%s %s\n' "$host" "$(cat "$lab/$host/ssh/host.pub")" >>"$lab/known"
+	done
+	for host in old new; do
+		port=22
+		(
+			dir=$lab/$host
+			PATH=$(host_path "$host")
+			write_sshd_config | sed '/^ListenAddress/d' >"$dir/ssh/sshd_config"
+			write_ssh_config | sed '
+				s/^Host .*/Host old new/
+				/^HostName /d
+				s,^IdentityFile .*,IdentityFile ~/.ssh/id_ed25519,
+				s,^UserKnownHostsFile .*,UserKnownHostsFile ~/.ssh/known_hosts,' >"$dir/ssh/config"
+		)
+		cp "$lab/known" "$lab/$host/ssh/known"
+	done
+}
+
+host_path() {
+	echo "$lab/$1/shims:$root/scripts:$PATH"
+}
+
+# build_host HOST: its network and its disks, and it boots.
+build_host() {
+	at "$1" ip link add br0 type bridge
+	at "$1" ip link set br0 up
+	touch "$lab/$1/power"
+	PROJECT=$root PATH=$(host_path "$1") background setpriv --pdeathsig KILL \
+		nsenter --net="/proc/$(cat "$lab/$1.pid")/ns/net" \
+		"$root/t/private" "$root/t/lab/libvirt-host" machine "$lab/$1" "$1"
+}
+
+# start_host HOST: it has booted, and its libvirtd answers.
+start_host() {
+	touch "$lab/$1/power"
+	wait_for 60 on "$1" 'virsh list' || {
+		cat "$lab/$1/"*.log
+		return 1
+	}
+}
+
+# lose_power HOST: every process of it is killed; start_host boots it again.
+lose_power() {
+	local init
+
+	init=$(cat "$lab/$1/init")
+	rm "$lab/$1/power"
+	kill -KILL "$init"
+	wait_for 10 gone "$init"
+}
+
+# on HOST COMMAND: what a shell of root does with it there, at home.
+on() {
+	PATH=$(host_path "$1") nsenter --target "$(cat "$lab/$1/init")" \
+		--mount --root --net --pid --uts --ipc \
+		env HOME=/var/home bash -o pipefail -c "cd; $2"
+}
+
+# wipe_hosts: no domain, no disk, no shim and no state is left on either.
+wipe_hosts() {
+	local host
+
+	for host in old new; do
+		rm -rf "$lab/$host/shims" "$lab/$host/images"/*
+		mkdir "$lab/$host/shims"
+		on "$host" "$(declare -f wipe_host); wipe_host"
+	done
+}
+
+wipe_host() {
+	local uuid
+
+	pkill -KILL -x 'blk.*|ssh|nc' || true
+	for uuid in $(virsh list --all --uuid); do
+		virsh destroy "$uuid"
+		virsh undefine --nvram --managed-save --checkpoints-metadata --snapshots-metadata "$uuid"
+	done >/dev/null 2>&1
+	rm -rf /var/lib/blkmigrate /dev/lab
+}
+
+# shim HOST TOOL CODE: a program takes the place of the tool, bash code that goes on to the
+# real one unless it exits.
+shim() {
+	local tool
+
+	tool=$(command -v "$2")
+	# shellcheck disable=SC2016
+	printf '#!/bin/bash\ntool=%q\n%s\nexec "$tool" "$@"\n' "$tool" "$3" >"$lab/$1/shims/$2"
+	chmod +x "$lab/$1/shims/$2"
+}
+
+# --- virtual machines ---------------------------------------------------------------
+
+# The machine of bootvm.S counts in its disk; these are bytes there.
+make_boot_sector() {
+	gcc -m32 -c -o "$1.o" "$root/t/lab/bootvm.S"
+	ld -m elf_i386 -Ttext 0x7c00 --oformat binary -o "$1" "$1.o"
+}
+
+# make_disk FILE [SIZE [SEED]]: a disk that the machine boots from; behind what it writes, and
+# between, there is what disks have.
+make_disk() {
+	make_image "$1" "${2:-16M}" "${3:-1}"
+	dd if="$lab/bootvm" of="$1" conv=notrunc status=none
+	dd if=/dev/zero of="$1" bs=512 seek=64 count=1 conv=notrunc status=none
+}
+
+# make_vm HOST NAME [KIND [SIZE]]: define a machine that is off.  Its disk, $disk on that host
+# and of $size bytes, is a raw file, a qcow2 file, or a block device.
+make_vm() {
+	local host=$1 name=$2 kind=${3:-raw} images=$lab/$1/images
+
+	case $kind in
+	raw)
+		disk=/var/lib/libvirt/images/$name.img
+		make_disk "$images/$name.img" "${4:-16M}"
+		;;
+	qcow2)
+		disk=/var/lib/libvirt/images/$name.qcow2
+		make_disk "$images/raw" "${4:-16M}"
+		qemu-img convert -f raw -O qcow2 "$images/raw" "$images/$name.qcow2"
+		rm "$images/raw"
+		;;
+	block)
+		disk=/dev/lab/$name
+		make_disk "$lab/$host/$name.device" "${4:-16M}"
+		attach "$lab/$host/$name.device"
+		on "$host" "mkdir -p /dev/lab && ln -s $device $(printf %q "$disk")"
+		;;
+	esac
+	size=$(bytes "${4:-16M}")
+	define "$host" "$name" "$kind:$disk"
+}
+
+# define HOST NAME KIND:DISK ...: a domain with these disks, vda, vdb and so on; $xml, in the
+# test's folder, is what it was defined by.
+define() {
+	xml=$dir/$2.xml
+	domain_xml "${@:2}" >"$xml"
+	on "$1" 'cat >/tmp/define.xml && virsh -q define /tmp/define.xml' <"$xml"
+}
+
+domain_xml() {
+	python3 - "$@" <<'EOP'
+import sys, uuid
+from xml.sax.saxutils import escape, quoteattr
+
+name, disks = sys.argv[1], [disk.split(":", 1) for disk in sys.argv[2:]]
+
+def disk_xml(number, kind, path):
+    block = kind == "block"
+    return f"""
+    <disk type='{"block" if block else "file"}' device='disk'>
+      <driver name='qemu' type='{"qcow2" if kind == "qcow2" else "raw"}' cache='none'/>
+      <source {"dev" if block else "file"}={quoteattr(path)}/>
+      <target dev='vd{"abcdefgh"[number]}' bus='virtio'/>
+      <boot order='{number + 1}'/>
+    </disk>"""
+
+identity = uuid.uuid5(uuid.NAMESPACE_OID, name)
+print(f"""<domain type='qemu'>
+  <name>{escape(name)}</name>
+  <uuid>{identity}</uuid>
+  <memory unit='MiB'>32</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <features><acpi/></features>
+  <on_poweroff>destroy</on_poweroff>
+  <on_reboot>restart</on_reboot>
+  <on_crash>destroy</on_crash>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>{
+    "".join(disk_xml(i, *disk) for i, disk in enumerate(disks))}
+    <interface type='bridge'>
+      <mac address='52:54:00:{identity.hex[0:2]}:{identity.hex[2:4]}:{identity.hex[4:6]}'/>
+      <source bridge='br0'/>
+      <model type='virtio'/>
+      <rom enabled='no'/>
+    </interface>
+    <serial type='file'><source path='/var/log/libvirt/{identity}.serial'/></serial>
+    <memballoon model='none'/>
+  </devices>
+</domain>""")
+EOP
+}
+
+# state HOST NAME: running, shut off, or nothing where there is no such domain.
+state() {
+	on "$1" "virsh domstate -- $(printf %q "$2") 2>/dev/null" | head -n 1
+}
+
+is_state() {
+	[ "$(state "$1" "$2")" = "$3" ]
+}
+
+# count HOST DISK: the last count on a disk, in $count; false, with a message, where a sector
+# is torn, or a slot is older than the count says.
+count() {
+	count=$(on "$1" "$(declare -f disk_head); disk_head $(printf %q "$2")" | last_count)
+}
+
+# The first 5 MiB of a disk, whatever its format, also while it is in use.
+disk_head() {
+	local format=raw
+
+	case $1 in
+	*.qcow2) format=qcow2 ;;
+	esac
+	rm -f /tmp/head
+	qemu-img dd -U -f "$format" -O raw bs=1M count=5 "if=$1" of=/tmp/head
+	cat /tmp/head
+}
+
+last_count() {
+	python3 -c '
+import struct, sys
+disk = sys.stdin.buffer.read()
+
+def read(sector):
+    numbers = struct.unpack("<128I", disk[sector * 512:sector * 512 + 512])
+    if len(set(numbers)) != 1:
+        sys.exit(f"sector {sector} is torn: {sorted(set(numbers))[:4]}")
+    return numbers[0]
+
+count = read(64)
+for number in range(max(1, count - 1023), count + 1):
+    slot = read(128 + number % 1024 * 8)
+    if slot < number or (slot - number) % 1024:
+        sys.exit(f"count {count}, but the slot of {number} says {slot}")
+print(count)'
+}
+
+# counts_to HOST DISK NUMBER: it has reached that.
+counts_to() {
+	local count
+
+	count "$1" "$2" && [ "$count" -ge "$3" ]
+}
+
+# is_counting HOST NAME NUMBER: it has counted on by that many since it was started.
+is_counting() {
+	[ "$(writes "$1" "$2")" -ge $((2 * $3)) ]
+}
+
+writes() {
+	on "$1" "virsh domblkstat -- $(printf %q "$2") vda" | awk '$2 == "wr_req" { print $3 }'
+}
+
+# make_deaf HOST DISK: the machine of that raw disk ignores the power button.
+make_deaf() {
+	on "$1" "printf '\\1' | dd of=$(printf %q "$2") bs=1 seek=445 conv=notrunc status=none"
+}
+
+# shut_down HOST NAME: as its administrator would.
+shut_down() {
+	on "$1" "virsh -q shutdown -- $(printf %q "$2")"
+	wait_for 20 is_state "$1" "$2" 'shut off'
+}
