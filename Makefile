@@ -21,6 +21,8 @@
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 
+# What is not a program of its own is in a folder beside it: NAME.d/, installed as share/NAME.
+SCRIPTS = blkmigrate
 FILTERS = blkread blkzip blkmeter blkwrite blkdiff blksum
 VERSION = 0.1
 OUT ?= build
@@ -136,7 +138,7 @@ coverage:
 		awk -F "'" '/^File/ { file = $$2 } /^Lines/ && file { print file ": " $$0; file = "" }'
 
 SHELL_SCRIPTS = $(shell git ls-files scripts t .ci | xargs grep -lE '^\#!/bin/(ba)?sh$$')
-MANUALS = $(wildcard filters/*.1 lib/*.5)
+MANUALS = $(wildcard filters/*.1 lib/*.5 scripts/*.1)
 
 lint:
 	shellcheck -x $(SHELL_SCRIPTS)
@@ -172,14 +174,22 @@ static:
 INSTALL ?= install
 
 install: all
-	$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5
+	$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
+		$(SCRIPTS:%=$(DESTDIR)$(PREFIX)/share/%)
 	$(INSTALL) -m 755 $(FILTERS:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
 	$(INSTALL) -m 644 $(FILTERS:%=filters/%.1) $(DESTDIR)$(MANDIR)/man1
 	$(INSTALL) -m 644 lib/blkstream.5 $(DESTDIR)$(MANDIR)/man5
+	$(INSTALL) -m 755 $(SCRIPTS:%=scripts/%) $(DESTDIR)$(PREFIX)/bin
+	$(INSTALL) -m 644 $(SCRIPTS:%=scripts/%.1) $(DESTDIR)$(MANDIR)/man1
+	for script in $(SCRIPTS); do \
+		$(INSTALL) -m 644 scripts/$$script.d/* $(DESTDIR)$(PREFIX)/share/$$script || exit; \
+	done
 
 uninstall:
-	rm -f $(FILTERS:%=$(DESTDIR)$(PREFIX)/bin/%) \
-		$(FILTERS:%=$(DESTDIR)$(MANDIR)/man1/%.1) $(DESTDIR)$(MANDIR)/man5/blkstream.5
+	rm -f $(FILTERS:%=$(DESTDIR)$(PREFIX)/bin/%) $(SCRIPTS:%=$(DESTDIR)$(PREFIX)/bin/%) \
+		$(FILTERS:%=$(DESTDIR)$(MANDIR)/man1/%.1) $(SCRIPTS:%=$(DESTDIR)$(MANDIR)/man1/%.1) \
+		$(DESTDIR)$(MANDIR)/man5/blkstream.5
+	rm -rf $(SCRIPTS:%=$(DESTDIR)$(PREFIX)/share/%)
 
 dist:
 	@mkdir -p $(OUT)

@@ -1,0 +1,213 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Bytes from disk to disk: all of it, or what has changed, by the pipes that people type.
+
+# receiver DISK: the pipe's end.
+receiver() {
+	local zeroed=()
+
+	# A file that was made a moment ago is a hole.
+	[ -z "${made[$1]:-}" ] || [ "${target_kind[$1]}" != file ] || zeroed=(--zeroed)
+	ssh_text new "$(quote flock -s "${lock[new]}.work" blkwrite --verify -v "${zeroed[@]}" "${sink[$1]:-${target[$1]}}")"
+}
+
+# What stands before the network, on the old host.
+packed() {
+	printf '%s | blkzip --adapt\n' "$1"
+}
+
+meter() {
+	local words=(blkmeter -N "$1")
+
+	if $json; then
+		words+=(--json)
+	elif [ ! -t 2 ]; then
+		words+=(-q)
+	fi
+	[ -z "$rate" ] || words+=(-L "$rate")
+	quote "${words[@]}"
+}
+
+# bulk DISK VIEW: all of it.
+bulk() {
+	run_pipe "$(ssh_text old "$(packed "$(quote blkread "$2")")") | $(meter "$1") | $(receiver "$1")"
+}
+
+# by_map DISK VIEW: what the target does not have; both sides are read.
+by_map() {
+	local map
+
+	map=$(ssh_text new "$(quote blksum --map -l "${size[$1]}" "${sink[$1]:-${target[$1]}}")")
+	run_pipe "$map | $(ssh_text old "$(packed "$(quote blkdiff --map - "$2")")") | $(meter "$1") | $(receiver "$1")"
+}
+
+# by_snapshot DISK OLDER [VIEW]: what the older snapshot's store lists.
+by_snapshot() {
+	run_pipe "$(ssh_text old "$(packed "$(quote blkdiff --snapshot "$2" ${3:+"$3"})")") | $(meter "$1") | $(receiver "$1")"
+}
+
+# by_what_is_known DISK VIEW BASE: by snapshot where there is one, and by map where there is
+# none, or where it is of no use.
+by_what_is_known() {
+	local disk=$1 from=$2 base=$3
+
+	if [ -n "$base" ] && [ "${kind[$disk]}" = lvm ]; then
+		by_snapshot "$disk" "$(path_of_snapshot "$disk" "$base")" "$from" && return
+		warn "$disk: the snapshot $base does not serve; all of both disks is read now"
+	fi
+	by_map "$disk" "$from"
+}
+
+path_of_snapshot() {
+	printf '/dev/%s/%s\n' "${volume[$1]%/*}" "$2"
+}
+
+# copy_disk DISK: a pass: the target gets what the source holds now.
+copy_disk() {
+	local disk=$1 base='' from=${view[$1]:-${source[$1]}}
+
+	if $snapshots_wanted && [ -n "${volume[$disk]:-}" ]; then
+		base=$(copied_snapshot "$disk") || die "$(name_of old) cannot be asked for its snapshots"
+		drop_snapshots "$disk" "$base"
+		take_snapshot "$disk"
+		from=$(path_of_snapshot "$disk" "$snapshot")
+	fi
+	if [ -n "${made[$disk]:-}" ]; then
+		bulk "$disk" "$from"
+	else
+		by_what_is_known "$disk" "$from" "$base"
+	fi || die "$disk: the copy did not come to its end; the same command goes on from here"
+	unset "made[$disk]"
+	if [ "$from" = "${view[$disk]:-${source[$disk]}}" ]; then
+		return
+	fi
+	act old lvchange -q -q --addtag blkmigrate.copied "${volume[$disk]%/*}/$snapshot" >/dev/null ||
+		die "$(name_of old): the snapshot $snapshot cannot be marked"
+	drop_snapshots "$disk" "$snapshot"
+}
+
+# compare DISK VIEW: one digest of both sides, each read once.
+compare() {
+	local disk=$1 from=$2 ours theirs
+
+	show old "$(quote blksum "$from")"
+	show new "$(quote blksum -l "${size[$disk]}" "${sink[$disk]:-${target[$disk]}}")"
+	$dry_run && return
+	on new blksum -l "${size[$disk]}" "${sink[$disk]:-${target[$disk]}}" >"$private/theirs" &
+	ours=$(on old blksum "$from") || die "$(name_of old): $from cannot be read"
+	wait $! || die "$(name_of new): ${target[$disk]} cannot be read"
+	theirs=$(<"$private/theirs")
+	[ "$(digest "$ours")" = "$(digest "$theirs")" ] || return 1
+	say "$disk: both sides are $(digest "$ours")"
+}
+
+# A name that has to be escaped puts a backslash before the line.
+digest() {
+	local line=${1#\\}
+
+	printf '%s\n' "${line%% *}"
+}
+
+# --- blkmigrate copy --------------------------------------------------------------
+
+copy_main() {
+	disks=(disk)
+	source[disk]=$1
+	[[ $2 == ?*:?* ]] || usage
+	address[new]=${2%%:*}
+	target[disk]=${2#*:}
+	absolute_or_dotted
+	connect
+	[[ ${target[disk]} == */* || -z $group_option ]] || target[disk]=/dev/$group_option/${target[disk]}
+	absolute_or_dotted
+	inspect_source disk
+	id=$(printf '%s\n' "${address[old]}" "${source[disk]}" "${address[new]}" "${target[disk]}" | sha256sum)
+	id=${id:0:12}
+	target_volume[disk]=$(volume_of_path new "${target[disk]}") || die "$(name_of new) cannot be asked about ${target[disk]}"
+	session_open "$id"
+	journal_read
+	if $finish_wanted; then
+		finish_copy
+		return
+	fi
+	prepare_copy
+	journal begin copy
+	copy_disk disk
+	if $verify_full; then
+		verify_copy
+	fi
+	journal 'done' copy
+	say_copied
+}
+
+# Words that begin with a dash are no options to anybody.
+absolute_or_dotted() {
+	[[ ${source[disk]}${target[disk]} != *$'\n'* ]] || die "names with a line feed are not taken"
+	[[ ${source[disk]} != -* ]] || source[disk]=./${source[disk]}
+	[[ ${target[disk]} != -* ]] || target[disk]=./${target[disk]}
+}
+
+# With --create the target is made; one that is there already is taken if it is ours or if
+# that was said.
+prepare_copy() {
+	local answer whole
+
+	answer=$(look_at_target disk)
+	case $answer in
+	absent | ours*)
+		[ "$answer" != absent ] || $create || die "$(name_of new): ${target[disk]} is not there; --create makes it"
+		if [ -n "${target_volume[disk]}" ]; then
+			target_kind[disk]="lvm"
+		elif [[ ${target[disk]} == /dev/* ]]; then
+			die "$(name_of new): ${target[disk]} would lie under /dev, and no volume group has that name"
+		else
+			target_kind[disk]="file"
+		fi
+		make_target disk
+		return
+		;;
+	"other device "* | "other volume "*) target_kind[disk]=block ;;
+	"other file "*) target_kind[disk]="file" ;;
+	*) die "$(name_of new): ${target[disk]} is neither a device nor a file" ;;
+	esac
+	$overwrite || die "$(name_of new): ${target[disk]} is there already, and blkmigrate did not make it; --overwrite takes it all the same"
+	whole=${answer##* }
+	[ "${target_kind[disk]}" = file ] || [ "$whole" -ge "${size[disk]}" ] ||
+		die "$(name_of new): ${target[disk]} has $whole bytes, ${size[disk]} are needed"
+	# Of a file that is shorter there is no map of the whole.
+	if [ "${target_kind[disk]}" = file ] && [ "$whole" -lt "${size[disk]}" ]; then
+		act new truncate -s "${size[disk]}" -- "${target[disk]}" || die "$(name_of new): ${target[disk]} cannot grow"
+	fi
+}
+
+# What is compared has to stand still: the snapshot, where there is one.
+verify_copy() {
+	local from=${source[disk]} name
+
+	if $snapshots_wanted && [ -n "${volume[disk]:-}" ]; then
+		name=$(copied_snapshot disk)
+		from=$(path_of_snapshot disk "${name:-SNAPSHOT}")
+	fi
+	compare disk "$from" && return
+	warn "the digests differ; what differs is sent again"
+	by_map disk "$from" || die "the copy did not come to its end; the same command goes on from here"
+	compare disk "$from" ||
+		die "${target[disk]} still differs from $from: one of both disks, or of both machines, does not keep what it is given"
+}
+
+say_copied() {
+	$dry_run && return
+	say "copied: ${source[disk]} to $(name_of new):${target[disk]}, ${size[disk]} bytes"
+	if [ "${target_kind[disk]}" != block ]; then
+		say "the same command sends what has changed since; with --finish it takes its marks away"
+	fi
+}
+
+# The last of all: snapshots and marks go.
+finish_copy() {
+	drop_snapshots disk
+	unmark_target disk
+	journal 'done' finish
+	say "finished: ${target[disk]} on $(name_of new) is yours, the snapshots on $(name_of old) are gone"
+}

@@ -1,0 +1,253 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The moment of which there must be one: the virtual machine runs on the old host until its
+# shutdown, on the new one from the commit on, and never on both.
+#
+# The commit is a file, to/ID/commit on the new host, written and flushed while the virtual
+# machine is there, paused.  Before it nothing runs on the new host, and everything can be
+# taken back; after it the old one is never started.  While the new host cannot be asked
+# whether it is there, nothing is started anywhere.
+
+cutting=false
+down_since=''
+
+# committed: 0 yes, 1 no, 2 it cannot be known.  A machine that runs there counts: somebody
+# has resumed it.
+committed() {
+	local answer state
+
+	[ -z "${finished[committed]:-}" ] || return 0
+	answer=$(on new bash -c '[ -e "$1/commit" ] && echo yes || echo no' committed "$(state_of new)") || return 2
+	[ "$answer" = no ] || return 0
+	state=$(domain_state new) || return 2
+	[ "$state" = running ] && domain_is_ours && return 0
+	return 1
+}
+
+# domain_is_ours: the domain on the new host has the disks that were made for it.
+domain_is_ours() {
+	local expected
+
+	[ -n "${begun[defined]:-}" ] || return 1
+	vm_on new dumpxml --inactive "$uuid" >"$private/there.xml" || return
+	on old cat "$(state_of old)/target.xml" >"$private/target.xml" || return
+	expected=$(disk_paths "$private/target.xml")
+	[ -n "$expected" ] && [ "$(disk_paths "$private/there.xml")" = "$expected" ]
+}
+
+# cutover: from a machine that runs on the old host to one that runs on the new one.
+cutover() {
+	cutting=true
+	down_since=${down_since:-$SECONDS}
+	step quiet autostart_off
+	step down shut_down
+	step fenced fence
+	source_is_fenced || die "$vm on $(name_of old) is not fenced and off any more; somebody has changed it"
+	step delta last_delta
+	step defined define_target
+	source_is_fenced || die "$vm on $(name_of old) is not fenced and off any more; somebody has changed it"
+	step started start_paused
+	commit
+	cutting=false
+	resume
+}
+
+autostart_off() {
+	[ "$autostart" = yes ] || return 0
+	vm_act old autostart --disable "$uuid" >/dev/null || die "autostart of $vm cannot be switched off"
+}
+
+# shut_down: as its own power button would; a guest that does not look is asked again.
+shut_down() {
+	local state waited=0
+
+	state=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
+	down_since=$SECONDS
+	while [ "$state" != 'shut off' ]; do
+		[ "$state" = running ] || die "$vm is $state on $(name_of old)"
+		if [ $((waited % 40)) = 0 ]; then
+			vm_act old set-lifecycle-action "$uuid" poweroff destroy --live >/dev/null 2>&1 || true
+			vm_act old shutdown "$uuid" --mode agent,acpi >/dev/null 2>&1 ||
+				vm_act old shutdown "$uuid" >/dev/null || true
+		fi
+		if [ "$waited" -ge $((shutdown_timeout * 4)) ]; then
+			$destroy || die "$vm does not shut down in $shutdown_timeout seconds; --shutdown-timeout waits longer, --destroy takes its power"
+			warn "$vm does not shut down in $shutdown_timeout seconds: its power is taken"
+			vm_act old destroy "$uuid" >/dev/null || true
+		fi
+		sleep 0.25
+		waited=$((waited + 1))
+		state=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
+	done
+}
+
+# fence: what is defined on the old host from now on cannot start.
+fence() {
+	vm_act old define "$(state_of old)/fenced.xml" >/dev/null || die "$vm cannot be fenced on $(name_of old)"
+	source_is_fenced || die "$vm is not off and fenced on $(name_of old): was it started meanwhile?"
+}
+
+source_is_fenced() {
+	local state disk expected=''
+
+	state=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
+	[ "$state" = 'shut off' ] || return 1
+	vm_on old dumpxml --inactive "$uuid" >"$private/now.xml" || return
+	for disk in "${disks[@]}"; do
+		expected+="$disk $(fence_of "$disk")"$'\n'
+	done
+	[ "$(disk_paths "$private/now.xml")"$'\n' = "$expected" ]
+}
+
+# last_delta: nothing writes any more.
+last_delta() {
+	local disk
+
+	for disk in "${disks[@]}"; do
+		view_open "$disk"
+		sink_open "$disk"
+		final_pass "$disk"
+		sink_close "$disk"
+		view_close "$disk"
+	done
+}
+
+# final_pass DISK: what the target lacks of the disk as it is now.
+final_pass() {
+	local disk=$1 base='' from=${view[$1]:-${source[$1]}}
+
+	if [ -n "${volume[$disk]:-}" ]; then
+		base=$(copied_snapshot "$disk") || die "$(name_of old) cannot be asked for its snapshots"
+	fi
+	if ! send_last "$disk" "$from" "$base"; then
+		warn "$disk: that did not come to its end; all of both disks is read, and what differs sent again"
+		by_map "$disk" "$from" || die "$disk: the last changes could not be sent"
+	fi
+	if $verify_full; then
+		compare "$disk" "$from" || die "$disk: the digests of both sides differ"
+	fi
+}
+
+send_last() {
+	if [ -n "${made[$1]:-}" ]; then
+		bulk "$1" "$2" && unset "made[$1]"
+	elif [ -n "$3" ] && [ "${kind[$1]}" = lvm ]; then
+		by_snapshot "$1" "$(path_of_snapshot "$1" "$3")"
+	else
+		by_map "$1" "$2"
+	fi
+}
+
+define_target() {
+	local state
+
+	state=$(domain_state new) || die "libvirt on $(name_of new) does not answer"
+	vm_act new define "$(state_of new)/domain.xml" >/dev/null || die "$vm cannot be defined on $(name_of new)"
+	domain_is_ours || die "$vm on $(name_of new) does not have the disks that it should"
+}
+
+# start_paused: the first that opens the target's disks.
+start_paused() {
+	local state
+
+	state=$(domain_state new) || die "libvirt on $(name_of new) does not answer"
+	case $state in
+	paused) ;;
+	'shut off')
+		vm_act new start "$uuid" --paused >/dev/null || die "$vm cannot be started on $(name_of new)"
+		;;
+	*) die "$vm is $state on $(name_of new)" ;;
+	esac
+	state=$(domain_state new) && [ "$state" = paused ] || die "$vm is ${state:-unknown} on $(name_of new), and not paused"
+}
+
+# commit: an answer that is lost may have been a yes.
+commit() {
+	[ -z "${finished[committed]:-}" ] || return 0
+	journal begin committed
+	echo "$vm runs here since $(date -u +%FT%TZ)" | put new "$(state_of new)/commit"
+}
+
+# resume: what was committed runs.
+resume() {
+	local state='' try
+
+	[ -z "${finished[resumed]:-}" ] || return 0
+	for try in 1 2 3 4 5; do
+		state=$(domain_state new) || state=unknown
+		case $state in
+		running) break ;;
+		paused) vm_act new resume "$uuid" >/dev/null || true ;;
+		'shut off') vm_act new start "$uuid" >/dev/null || true ;;
+		none) die "$vm was committed to $(name_of new) and is not defined there any more; its XML is in $(state_of new)/domain.xml" ;;
+		esac
+		[ "$try" = 1 ] || sleep 1
+	done
+	[ "$state" = running ] ||
+		die "$vm belongs to $(name_of new), and is $state there; it is not started here any more. When it can be reached, the same command goes on"
+	journal 'done' committed
+	[ -z "$down_since" ] || say "$vm runs on $(name_of new); it was down for about $((SECONDS - down_since)) seconds"
+	journal 'done' resumed
+}
+
+# roll_back: the machine runs where it ran before, unless it has been committed.
+roll_back() {
+	local state status=0
+
+	session_renew
+	committed || status=$?
+	case $status in
+	0) die "$vm was committed to $(name_of new); it is not rolled back any more" ;;
+	2) die "$(name_of new) cannot be asked whether $vm was committed to it; nothing is started anywhere. Ask again when it answers: blkmigrate status" ;;
+	esac
+	journal begin rollback
+	remove_domain
+	lift_fence
+	state=$(domain_state old) || die "libvirt on $(name_of old) does not answer; $vm is not started"
+	if [ "$was_running" = running ] && [ "$state" != running ]; then
+		vm_act old start "$uuid" >/dev/null || die "$vm cannot be started on $(name_of old)"
+	fi
+	if [ "$autostart" = yes ]; then
+		vm_act old autostart "$uuid" >/dev/null || die "autostart of $vm cannot be switched on again"
+	fi
+	for state in quiet down fenced delta defined started committed; do
+		[ -z "${begun[$state]:-}" ] || journal undo "$state"
+	done
+	journal undo rollback
+	say "$vm is on $(name_of old) as it was; nothing runs on $(name_of new)"
+}
+
+# remove_domain: gone from the new host, and read back as gone.
+remove_domain() {
+	local state status=0
+
+	state=$(domain_state new) || die "libvirt on $(name_of new) does not answer; nothing is started anywhere"
+	if [ "$state" = none ]; then
+		return
+	fi
+	if [ -z "${begun[defined]:-}" ]; then
+		return
+	fi
+	domain_is_ours || die "the virtual machine $vm on $(name_of new) is not the one that was made for this migration; nothing is started anywhere"
+	[ "$state" = 'shut off' ] || vm_act new destroy "$uuid" >/dev/null || true
+	vm_act new undefine "$uuid" >/dev/null || true
+	state=$(domain_state new) && [ "$state" = none ] ||
+		die "$vm is still ${state:-unknown} on $(name_of new); nothing is started anywhere"
+	committed || status=$?
+	[ "$status" = 1 ] || die "$vm was committed to $(name_of new) meanwhile; nothing is started here"
+}
+
+lift_fence() {
+	[ -n "${begun[fenced]:-}" ] || return 0
+	vm_act old define "$(state_of old)/source.xml" >/dev/null || die "the fence of $vm cannot be lifted on $(name_of old)"
+}
+
+# after_failure: by the trap, when this program ends between shutdown and commit.
+after_failure() {
+	$cutting || return 0
+	cutting=false
+	trap '' INT TERM HUP
+	warn "the cutover of $vm has failed; it is taken back"
+	(roll_back) || warn "it could not be taken back; blkmigrate status $(quote "$vm") tells more, blkmigrate rollback $(quote "$vm") tries again"
+}

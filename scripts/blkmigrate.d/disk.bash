@@ -1,0 +1,183 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# What a disk is, where it goes, and the making of the place.
+#
+# Of DISK (vda, or "disk" where there is only one): source[DISK] and target[DISK] are paths;
+# kind[DISK] and target_kind[DISK] are lvm, thin, block, file or qcow2; volume[DISK] and
+# target_volume[DISK] are VG/LV where it is one; size[DISK] is what a guest sees, in bytes.
+# made[DISK] is set where this very run has made the target, in which there is nothing yet.
+
+declare -A source=() kind=() volume=() size=() target=() target_kind=() target_volume=() made=()
+
+# inspect_source DISK: fill kind, volume and size.
+inspect_source() {
+	local disk=$1 answer
+
+	answer=$(on old bash -c '
+		path=$1
+		if [ -b "$path" ]; then
+			if volume=$(lvs --noheadings --separator " " -o segtype,vg_name,lv_name "$path" 2>/dev/null); then
+				read -r type group name _ <<<"$volume"
+				[ "$type" = thin ] || type=lvm
+				echo "$type $(blockdev --getsize64 "$path") $group/$name"
+			else
+				echo "block $(blockdev --getsize64 "$path")"
+			fi
+		elif [ -f "$path" ]; then
+			echo "file $(stat -L -c %s "$path")"
+		elif [ -e "$path" ]; then
+			echo "neither a device nor a file"
+		else
+			echo "not there"
+		fi' inspect "${source[$disk]}") || die "$(name_of old) cannot be asked about ${source[$disk]}"
+	case $answer in
+	lvm\ * | thin\ * | block\ * | file\ *)
+		read -r "kind[$disk]" "size[$disk]" "volume[$disk]" <<<"$answer"
+		;;
+	*) die "$(name_of old): ${source[$disk]}: $answer" ;;
+	esac
+	[ "${size[$disk]}" -gt 0 ] || die "$(name_of old): ${source[$disk]}: has no size"
+}
+
+# volume_of_path HOST PATH: VG/LV, where the path is that of a volume, or would be.
+volume_of_path() {
+	on "$1" bash -c '
+		path=$1
+		if volume=$(lvs --noheadings --separator / -o vg_name,lv_name "$path" 2>/dev/null); then
+			echo $volume
+		elif [ ! -e "$path" ] && [[ $path =~ ^/dev/([A-Za-z0-9_+.][A-Za-z0-9_+.-]*)/([A-Za-z0-9_+.][A-Za-z0-9_+.-]*)$ ]] &&
+			vgs "${BASH_REMATCH[1]}" >/dev/null 2>&1; then
+			echo "${BASH_REMATCH[1]}/${BASH_REMATCH[2]}"
+		fi' volume "$2"
+}
+
+# What is at the target: "absent", or whose it is ("ours", "other"), what, and how large.
+# A volume is ours by its tag; a file by a second name that has the migration's id in it.
+look='
+path=$1 volume=$2 mark=$3 tag=$4
+if [ -n "$volume" ]; then
+	if ! list=$(lvs --noheadings --nosuffix --units b --separator "|" -o lv_size,lv_tags "$volume" 2>/dev/null); then
+		[ ! -e "$path" ] && [ ! -L "$path" ] && echo absent || echo "other thing 0"
+		exit
+	fi
+	IFS="|" read -r size tags <<<"${list//[[:blank:]]/}"
+	case ,$tags, in
+	*,"$tag",*) echo "ours volume $size" ;;
+	*) echo "other volume $size" ;;
+	esac
+elif [ -b "$path" ]; then
+	echo "other device $(blockdev --getsize64 "$path")"
+elif [ -f "$path" ]; then
+	if [ "$path" -ef "$mark" ]; then echo "ours file $(stat -L -c %s "$path")"
+	else echo "other file $(stat -L -c %s "$path")"; fi
+elif [ -e "$path" ] || [ -L "$path" ]; then
+	echo "other thing 0"
+else
+	echo absent
+fi'
+
+look_at_target() {
+	on new bash -c "$look" look "${target[$1]}" "${target_volume[$1]:-}" "$(mark_of "$1")" "blkmigrate:$id" ||
+		die "$(name_of new) cannot be asked about ${target[$1]}"
+}
+
+mark_of() {
+	local path=${target[$1]}
+
+	printf '%s/.%s.blkmigrate-%s\n' "$(dirname -- "$path")" "$(basename -- "$path")" "$id"
+}
+
+# make_target DISK: what is ours stays, what is not there is made, all else is left alone.
+make_target() {
+	local disk=$1 answer
+
+	answer=$(look_at_target "$disk")
+	case $answer in
+	ours*) ;;
+	absent)
+		case ${target_kind[$disk]} in
+		lvm) make_volume "$disk" ;;
+		file | qcow2) make_file "$disk" ;;
+		*) die "$(name_of new): ${target[$disk]} is not there" ;;
+		esac
+		made[$disk]=yes
+		;;
+	*)
+		die "$(name_of new): ${target[$disk]} is there already, and this migration did not make it; remove it, or name another target"
+		;;
+	esac
+	[ "${target_kind[$disk]}" != lvm ] || clear_tail "$disk"
+}
+
+# A volume of whole extents.
+make_volume() {
+	local group=${target_volume[$1]%/*} name=${target_volume[$1]#*/}
+
+	act new lvcreate -q -q -y -L "$(((size[$1] + 511) / 512 * 512))b" -n "$name" \
+		--addtag "blkmigrate:$id" "$group" >/dev/null ||
+		die "$(name_of new): the volume ${target_volume[$1]} of ${size[$1]} bytes cannot be made"
+}
+
+# What LVM's rounding adds holds another volume's old data.
+clear_tail() {
+	local disk=$1 whole
+
+	if $dry_run; then
+		show new "dd if=/dev/zero of=$(quote "${target[$disk]}") oflag=seek_bytes seek=${size[$disk]} bs=512 # to the end, conv=notrunc"
+		return
+	fi
+	whole=$(on new blockdev --getsize64 "${target[$disk]}") || die "$(name_of new): ${target[$disk]}: its size cannot be read"
+	[ "$whole" -ge "${size[$disk]}" ] ||
+		die "$(name_of new): ${target[$disk]} has $whole bytes, ${size[$disk]} are needed"
+	[ "$whole" -gt "${size[$disk]}" ] || return 0
+	act new dd if=/dev/zero "of=${target[$disk]}" bs=1M iflag=count_bytes oflag=seek_bytes \
+		"seek=${size[$disk]}" "count=$((whole - size[disk]))" conv=notrunc,fsync status=none ||
+		die "$(name_of new): ${target[$disk]}: its end cannot be zeroed"
+}
+
+# make_file DISK: it gets its final name when it has its size, and by a link, which does not
+# replace what got there meanwhile.
+make_file() {
+	local path=${target[$1]} mark words
+
+	mark=$(mark_of "$1")
+	mapfile -t words < <(file_maker "$1" "$mark")
+	perform new "$(quote "${words[@]}") && $(quote ln -T -- "$mark" "$path")" '
+set -e
+umask 077
+path=$1 mark=$2
+shift 2
+rm -f -- "$mark"
+"$@"
+sync -- "$mark"
+ln -T -- "$mark" "$path"
+sync -- "$(dirname -- "$path")"' "$path" "$mark" "${words[@]}" ||
+		die "$(name_of new): $path cannot be made"
+}
+
+# file_maker DISK FILE: the command that makes it, a line for each word.
+file_maker() {
+	case ${target_kind[$1]},$preallocate in
+	qcow2,) printf '%s\n' qemu-img create -q -f qcow2 "$2" "${size[$1]}" ;;
+	qcow2,*) printf '%s\n' qemu-img create -q -f qcow2 -o preallocation=falloc "$2" "${size[$1]}" ;;
+	*,) printf '%s\n' truncate -s "${size[$1]}" -- "$2" ;;
+	*) printf '%s\n' fallocate -l "${size[$1]}" -- "$2" ;;
+	esac
+}
+
+# unmark_target DISK: it is nobody's to overwrite from now on.
+unmark_target() {
+	case $(look_at_target "$1") in
+	"ours volume "*) act new lvchange -q -q --deltag "blkmigrate:$id" "${target_volume[$1]}" >/dev/null ;;
+	"ours file "*) act new rm -f -- "$(mark_of "$1")" ;;
+	esac
+}
+
+# remove_target DISK: if it is ours.
+remove_target() {
+	case $(look_at_target "$1") in
+	"ours volume "*) act new lvremove -q -q -y "${target_volume[$1]}" >/dev/null ;;
+	"ours file "*) act new rm -f -- "${target[$1]}" "$(mark_of "$1")" ;;
+	esac
+}

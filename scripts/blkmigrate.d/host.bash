@@ -1,0 +1,300 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The two hosts, "old" and "new": how commands get there, and what keeps a second run of
+# this program, or what is left of a first one, from being at work at the same time.
+#
+# address[HOST] is what ssh is told, or empty for this machine.  All that a command is made
+# of crosses ssh through quote, and nothing else does.
+
+declare -A address=([old]='' [new]='') folder=() lock=()
+ssh_options=()
+private='' token=''
+
+# quote WORD ...: the words as any POSIX shell reads them back.
+quote() {
+	local word words=() close="'\\''"
+
+	for word; do
+		if [[ $word =~ ^[A-Za-z0-9_@%+:,./-][A-Za-z0-9_@%+:,./=-]*$ ]]; then
+			words+=("$word")
+		else
+			words+=("'${word//\'/"$close"}'")
+		fi
+	done
+	printf '%s\n' "${words[*]}"
+}
+
+# --- ssh --------------------------------------------------------------------------
+
+# The sockets of ssh lie where nobody else can reach them.
+make_private() {
+	private=$(mktemp -d "${TMPDIR:-/tmp}/blkmigrate.XXXXXX") || die "cannot make a private folder"
+}
+
+# A host whose key is not known is never trusted, whatever the options say: the first
+# mention counts.
+stream_ssh() {
+	printf '%s\n' ssh -o StrictHostKeyChecking=yes "${ssh_options[@]}" -o BatchMode=yes \
+		-o ConnectTimeout=10 -o ServerAliveInterval=5 -o ServerAliveCountMax=3
+}
+
+# feed HOST COMMAND [ARGUMENT ...]: run it there, with our standard input.
+feed() {
+	local host=$1 ssh
+
+	shift
+	if [ -z "${address[$host]}" ]; then
+		"$@"
+		return
+	fi
+	mapfile -t ssh < <(stream_ssh)
+	"${ssh[@]}" -o ControlMaster=auto -o "ControlPath=$private/$host" -o ControlPersist=60 \
+		-- "${address[$host]}" "$(quote env LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 "$@")"
+}
+
+# on HOST COMMAND [ARGUMENT ...]: run it there, without input.  255 means that the host
+# could not be asked.
+on() {
+	feed "$@" </dev/null
+}
+
+# ssh_text HOST TEXT: a pipe's part TEXT as it is given here to be run there, by a
+# connection of its own.
+ssh_text() {
+	local ssh
+
+	if [ -z "${address[$1]}" ]; then
+		printf '%s\n' "$2"
+	else
+		mapfile -t ssh < <(stream_ssh)
+		printf '%s\n' "$(quote "${ssh[@]}" -- "${address[$1]}") $(quote "$2")"
+	fi
+}
+
+# name_of HOST: for people.
+name_of() {
+	printf '%s\n' "${address[$1]:-this host}"
+}
+
+# reach HOST: it answers, and its shell gives back what it is given.
+reach() {
+	local host=$1 word=$'\'"$(x)`x`\\ *\t;&|<>~#!%\xc3\xa4' answer
+
+	answer=$(on "$host" printf %s "$word") ||
+		die "$(name_of "$host") does not answer by ssh: mend that first (ssh ${address[$host]} true)"
+	[ "$answer" = "$word" ] ||
+		die "the login shell on $(name_of "$host") does not read words as a POSIX shell does, or prints something: give the user sh or bash"
+}
+
+# --- sessions ---------------------------------------------------------------------
+
+# take makes a token the one that commands must have from then on, so that nothing late of
+# another run, or of a connection that broke, does anything.  Before that commands that still
+# run are given time to end, and then ended.
+take='
+take() {
+	exec 9>>"$lock.work"
+	if ! flock -w 10 9; then
+		end_commands
+		flock -w 10 9 || { echo "stuck: a command of an earlier run does not end (fuser $lock.work)"; exit 1; }
+	fi
+	if [ -n "$former" ] && [ "$(cat "$lock.token")" != "$former" ]; then
+		echo "another run of blkmigrate has taken over"
+		exit 75
+	fi
+	printf "%s\n" "$token" >"$lock.token"
+	flock -u 9
+	exec 9>&-
+}
+end_commands() {
+	local process file
+
+	for process in /proc/[0-9]*; do
+		[ "${process#/proc/}" != $$ ] || continue
+		for file in "$process"/fd/*; do
+			if [ "$file" -ef "$lock.work" ]; then
+				kill -KILL "${process#/proc/}" || true
+				break
+			fi
+		done 2>/dev/null
+	done
+}'
+
+# What holds a migration on a host, for as long as lines come.
+hold='
+set -eu
+lock=$1 token=$2 who=$3 former=""
+mkdir -p -m 700 "$(dirname "$lock")"
+exec 8>>"$lock.lock"
+if ! flock -w 25 8; then
+	echo "busy: $(cat "$lock.who")"
+	exit 1
+fi
+printf "%s\n" "$who" >"$lock.who"
+take
+echo held
+while read -r -t 20 line; do
+	:
+done'
+
+# What runs a command under it.
+guard='
+exec 9<"$1.work" || exit 75
+flock -s 9
+if [ "$(cat "$1.token")" != "$2" ]; then
+	echo "blkmigrate: another run of blkmigrate has taken over; this one ends" >&2
+	exit 75
+fi
+shift 2
+exec "$@"'
+
+# state_folder HOST: where what is known of migrations lies; from/ID on the host that a disk
+# leaves, to/ID on the one where it arrives.
+state_folder() {
+	if [ -n "$state_option" ]; then
+		printf '%s\n' "$state_option"
+		return
+	fi
+	on "$1" sh -c 'if [ "$(id -u)" = 0 ]; then
+			echo /var/lib/blkmigrate
+		else
+			echo "${XDG_STATE_HOME:-$HOME/.local/state}/blkmigrate"
+		fi'
+}
+
+# session_open KEY: this run alone works on KEY, on both hosts, from here on.
+session_open() {
+	local host
+
+	token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+	for host in old new; do
+		lock[$host]=${folder[$host]}/lock/$host-$1
+		$dry_run || session_hold "$host"
+	done
+}
+
+# session_renew: nothing that was begun and has not been answered happens any more, on
+# either host.
+session_renew() {
+	local host former=$token
+
+	$dry_run && return
+	token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+	for host in old new; do
+		on "$host" bash -c "$take"'
+			lock=$1 former=$2 token=$3
+			take' renew "${lock[$host]}" "$former" "$token" ||
+			die "$(name_of "$host") cannot be told to forget what was begun; nothing is started anywhere"
+	done
+}
+
+session_hold() {
+	local host=$1 said=$private/$1.said
+
+	: >"$said"
+	beats | feed_alone "$host" bash -c "$take$hold" hold "${lock[$host]}" "$token" \
+		"$(id -un)@$(uname -n), process $$, since $(date '+%F %T')" >"$said" 2>&1 &
+	holders+=($!)
+	until grep -q . "$said"; do
+		kill -0 $! 2>/dev/null || break
+		sleep 0.05
+	done
+	case $(cat "$said") in
+	held) ;;
+	busy:*) die "another blkmigrate is at work on this, on $(name_of "$host"): $(sed 's/^busy: //' "$said")" ;;
+	*) die "cannot lock on $(name_of "$host"): $(cat "$said")" ;;
+	esac
+}
+
+holders=()
+
+# As feed, by a connection of its own.
+feed_alone() {
+	local host=$1
+
+	shift
+	if [ -z "${address[$host]}" ]; then
+		"$@"
+	else
+		bash -c "exec $(ssh_text "$host" "$(quote "$@")")"
+	fi
+}
+
+# For as long as this program lives; a zombie does not.
+beats() {
+	local state
+
+	while read -r _ _ state _ <"/proc/$$/stat" && [ "$state" != Z ]; do
+		echo beat 2>/dev/null || return 0
+		sleep 3
+	done 2>/dev/null
+}
+
+# guarded HOST COMMAND [ARGUMENT ...]: run there what changes something.
+guarded() {
+	local host=$1
+
+	shift
+	on "$host" bash -c "$guard" guard "${lock[$host]}" "$token" "$@"
+}
+
+# act HOST COMMAND [ARGUMENT ...]: the same, shown if that was asked for; a dry run only
+# shows it.
+act() {
+	show "$1" "$(quote "${@:2}")"
+	$dry_run || guarded "$@"
+}
+
+# perform HOST TEXT SCRIPT [ARGUMENT ...]: run a script there, of which the text is what
+# matters and is shown.
+perform() {
+	local host=$1
+
+	show "$host" "$2"
+	$dry_run || guarded "$host" bash -c "$3" blkmigrate "${@:4}"
+}
+
+# show HOST TEXT: what is run there, as a prompt and a command.
+show() {
+	if $dry_run || $verbose; then
+		printf '%s# %s\n' "$1" "$2" >&"$shown"
+	fi
+}
+
+# run_pipe TEXT: a data pipe, given by its very text.  It is in the background for bash, so
+# that a signal ends it at once.
+run_pipe() {
+	local status=0
+
+	show old "$1"
+	$dry_run && return
+	bash -o pipefail -c "exec 9<$(quote "${lock[old]}.work"); flock -s 9; $1" </dev/null &
+	pipe=$!
+	wait "$pipe" || status=$?
+	pipe=''
+	return "$status"
+}
+
+pipe=''
+
+# session_close: end what runs, and let go of the hosts.
+session_close() {
+	local host
+
+	if [ -n "$pipe" ]; then
+		pkill -TERM -P "$pipe" 2>/dev/null || true
+		wait "$pipe" 2>/dev/null || true
+	fi
+	for host in "${holders[@]}"; do
+		pkill -TERM -P "$host" 2>/dev/null || true
+		kill "$host" 2>/dev/null || true
+	done
+	[ -n "$private" ] || return 0
+	for host in old new; do
+		if [ -S "$private/$host" ]; then
+			ssh -o "ControlPath=$private/$host" -O exit -- "${address[$host]}" 2>/dev/null || true
+		fi
+	done
+	rm -rf --one-file-system "$private"
+}

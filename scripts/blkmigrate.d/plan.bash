@@ -1,0 +1,340 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# What is to move, and where each part of it goes.  A migration is kept in from/ID on the old
+# host: the plan, as lines of name=value, the XML, and the journal; nobody else can read it.
+# What the new host has to know of it is in to/ID there.
+
+uri=qemu:///system
+vm='' uuid='' was_running='' autostart=''
+disk_map=() net_map=() media=empty dir_option=''
+# What tells this very file or volume from another one of its name.
+declare -A identity=() format=() planned_kind=()
+
+plan_scalars=(id vm uuid new_address was_running autostart media)
+plan_arrays=(source kind volume size identity target target_kind target_volume)
+
+# vm_on HOST VIRSH-COMMAND ...: ask libvirt.
+vm_on() {
+	on "$1" virsh -q -c "$uri" "${@:2}"
+}
+
+# vm_act HOST VIRSH-COMMAND ...: have libvirt change something.
+vm_act() {
+	act "$1" virsh -q -c "$uri" "${@:2}"
+}
+
+# domain_state HOST: running, paused, shut off and so on, or "none"; false means that it
+# could not be asked, which is never the same as none.
+domain_state() {
+	local list
+
+	list=$(vm_on "$1" list --all --uuid) || return
+	if grep -qxF "$uuid" <<<"$list"; then
+		vm_on "$1" domstate "$uuid"
+	else
+		echo none
+	fi
+}
+
+# find_vm NAME: its uuid.  A number would be an id to libvirt, so the name is compared.
+find_vm() {
+	local list each
+
+	vm=$1
+	list=$(vm_on old list --all --uuid) || die "libvirt on $(name_of old) does not answer"
+	for each in $list; do
+		if [ "$each" = "$1" ] || [ "$(vm_on old domname "$each")" = "$1" ]; then
+			uuid=$each
+			vm=$(vm_on old domname "$uuid")
+			return
+		fi
+	done
+	die "there is no virtual machine called $1 on $(name_of old)"
+}
+
+# make_plan: all that is known, and nothing is touched.
+make_plan() {
+	local info
+
+	[ -n "${address[new]}" ] || die "--to says where $vm shall go"
+	id=$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
+	vm_on old dumpxml --inactive --security-info "$uuid" >"$private/source.xml" ||
+		die "the XML of $vm cannot be read"
+	was_running=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
+	info=$(vm_on old dominfo "$uuid") || die "libvirt on $(name_of old) does not answer"
+	case $info in
+	*$'\n'Autostart:*enable*) autostart=yes ;;
+	*) autostart=no ;;
+	esac
+	find_disks
+	make_target_xml
+	make_fenced_xml
+}
+
+# find_disks: fill what is known of each; what cannot be copied is a problem, all of which
+# are reported together.
+find_disks() {
+	local fields
+
+	disks=()
+	mapfile -t fields < <(xsltproc --nonet "$here/disks.xsl" "$private/source.xml")
+	while [ ${#fields[@]} -ge 8 ]; do
+		if [ "${fields[1]}" = disk ]; then
+			find_disk "${fields[@]:0:8}"
+		elif [ "${fields[1]}" = lun ]; then
+			problem "${fields[0]} is a LUN that is passed through" "detach it: it cannot be copied"
+		fi
+		fields=("${fields[@]:8}")
+	done
+	[ ${#disks[@]} -gt 0 ] || problem "$vm has no disk that could be copied" "define it on the other host by hand"
+}
+
+find_disk() {
+	local disk=$1 type=$3 driver=$4 path=$5 pool=$6 name=$7 word
+
+	for word in $8; do
+		case $word in
+		shareable) problem "$disk is shareable: others may write to it" "detach it, or make it private" ;;
+		transient) problem "$disk is transient" "remove <transient/>" ;;
+		encryption | auth) problem "$disk needs a secret ($word) that is not copied" "migrate it by hand" ;;
+		backing) problem "$disk has a backing chain" "virsh blockpull makes one image of it" ;;
+		slices) problem "$disk is a slice of an image" "migrate it by hand" ;;
+		esac
+	done
+	case $type in
+	file | block) ;;
+	volume)
+		path=$(vm_on old vol-path --pool "$pool" -- "$name") ||
+			{ problem "$disk: volume $name of pool $pool has no path" "start the pool: virsh pool-start $pool" && return; }
+		;;
+	network)
+		problem "$disk is a network disk: both hosts can reach it" "define the virtual machine there; there is nothing to copy"
+		return
+		;;
+	*)
+		problem "$disk is of type $type" "only file, block and volume can be copied"
+		return
+		;;
+	esac
+	[[ $path == /* && $path != *$'\xef\xbf\xbd'* ]] || { problem "$disk has no usable path" "look at virsh dumpxml" && return; }
+	disks+=("$disk")
+	source[$disk]=$path
+	inspect_vm_disk "$disk" "${driver:-raw}"
+}
+
+# inspect_vm_disk DISK FORMAT: a qcow2 file is as large as what the guest sees of it.
+inspect_vm_disk() {
+	local disk=$1 answer
+
+	if ! answer=$( (inspect_source "$disk" && echo "${kind[$disk]} ${size[$disk]} ${volume[$disk]}") 2>&1); then
+		kind[$disk]="file" size[$disk]=1 volume[$disk]=''
+		problem "$disk: ${answer#blkmigrate: }" "start $vm once, or mend its XML"
+		choose_target "$disk"
+		return
+	fi
+	read -r "kind[$disk]" "size[$disk]" "volume[$disk]" <<<"$answer"
+	case $2,${kind[$disk]} in
+	raw,*) ;;
+	qcow2,file)
+		kind[$disk]=qcow2
+		inspect_qcow2 "$disk"
+		;;
+	*) problem "$disk is of format $2 on a ${kind[$disk]}" "only raw disks, and files in raw or qcow2, can be copied" ;;
+	esac
+	identity[$disk]=$(identify "$disk")
+	choose_target "$disk"
+}
+
+inspect_qcow2() {
+	local disk=$1 bytes
+
+	on old qemu-img info -U --output=json -f qcow2 -- "${source[$disk]}" >"$private/info" ||
+		{ problem "$disk: qemu-img cannot read ${source[$disk]}" "look at it with qemu-img check" && return; }
+	# The size of the image, not of the files below it, which newer versions list as well.
+	bytes=$(sed -n 's/^    "virtual-size": \([0-9]*\),*$/\1/p' "$private/info")
+	size[$disk]=${bytes:-0}
+	[ "${size[$disk]}" -gt 0 ] || problem "$disk: qemu-img does not say how large ${source[$disk]} is" "look at qemu-img info"
+	if grep -q '^    "backing-filename":' "$private/info"; then
+		problem "$disk has a backing chain" "virsh blockpull makes one image of it"
+	fi
+	if grep -q '^    "snapshots": \[' "$private/info"; then
+		problem "$disk has internal snapshots, which would be lost" "remove them: qemu-img snapshot -d"
+	fi
+}
+
+# identify DISK: the inode of a file, the UUID of a volume; nothing of another device.
+identify() {
+	if [ -n "${volume[$1]:-}" ]; then
+		on old lvs --noheadings -o lv_uuid "${volume[$1]}" | tr -d ' '
+	elif [ "${kind[$1]}" != block ]; then
+		on old stat -L -c %i -- "${source[$1]}"
+	fi
+}
+
+# choose_target DISK: as --map-disk, --vg or --dir says; else what it is now.
+choose_target() {
+	local disk=$1 path=${source[$1]} name mapped='' entry
+
+	name=$(basename -- "$path")
+	for entry in "${disk_map[@]}"; do
+		[ "${entry%%=*}" != "$disk" ] || mapped=${entry#*=}
+	done
+	target_kind[$disk]="file" target_volume[$disk]=''
+	[ "${kind[$disk]}" != qcow2 ] || target_kind[$disk]=qcow2
+	if [ -n "$mapped" ]; then
+		target[$disk]=$mapped
+	elif [ -n "$group_option" ]; then
+		name=${name%.qcow2} name=${name%.img} name=${name%.raw}
+		name=${name//[^A-Za-z0-9_+.-]/_}
+		target[$disk]=/dev/$group_option/${name/#-/_}
+	elif [ -n "$dir_option" ]; then
+		[ "${kind[$disk]}" = file ] || [ "${kind[$disk]}" = qcow2 ] || name+=.img
+		target[$disk]=$dir_option/$name
+	elif [ -n "${volume[$disk]}" ]; then
+		target[$disk]=/dev/${volume[$disk]}
+	else
+		target[$disk]=$path
+	fi
+	case ${target[$disk]} in
+	/dev/*) target_kind[$disk]=lvm ;;
+	*.qcow2) target_kind[$disk]=qcow2 ;;
+	*.img | *.raw) target_kind[$disk]="file" ;;
+	/*) ;;
+	*) problem "$disk would go to ${target[$disk]}" "name a path from / on" ;;
+	esac
+	if [ "${target_kind[$disk]}" = lvm ]; then
+		target_volume[$disk]=$(volume_of_path new "${target[$disk]}") ||
+			die "$(name_of new) cannot be asked about ${target[$disk]}"
+		[ -n "${target_volume[$disk]}" ] ||
+			problem "$disk would go to ${target[$disk]}, and no volume group there has that name" \
+				"--vg, --dir or --map-disk $disk=PATH name another place"
+	fi
+}
+
+# show_plan: for whom it asks.
+show_plan() {
+	local disk bytes total=0
+
+	say "$vm ($uuid), $was_running, from $(name_of old) to $(name_of new):"
+	for disk in "${disks[@]}"; do
+		bytes=${size[$disk]}
+		total=$((total + bytes))
+		say "  $disk: $(numfmt --to=iec-i --suffix=B "$bytes") ${kind[$disk]} ${source[$disk]}"
+		say "    becomes ${target_kind[$disk]} ${target[$disk]}"
+		say "    while it runs: $(way_of "$disk")"
+	done
+	say "  $total bytes in all, holes and zeros included; $(downtime_expected)"
+	show_xml_diff
+}
+
+way_of() {
+	case ${kind[$1]} in
+	lvm) echo "copied from snapshots, of which LVM lists what has changed" ;;
+	thin) echo "copied from snapshots; what has changed is found by a map" ;;
+	qcow2) echo "nothing is read; all of it is copied when it is off" ;;
+	*) echo "copied as it stands; what has changed is found by a map when it is off" ;;
+	esac
+}
+
+downtime_expected() {
+	local disk words=''
+
+	for disk in "${disks[@]}"; do
+		case ${kind[$disk]} in
+		lvm) ;;
+		qcow2) words+=" to copy $disk," ;;
+		*) words+=" to read $disk on both sides," ;;
+		esac
+	done
+	if [ "$was_running" != running ]; then
+		echo "it is off already"
+	elif [ -n "$words" ]; then
+		echo "down for as long as it takes${words%,}"
+	else
+		echo "down for seconds, while the last changes are sent"
+	fi
+}
+
+# --- keeping ----------------------------------------------------------------------
+
+# put HOST FILE: standard input becomes that file, for its owner alone, at once and on the
+# medium.
+put() {
+	$dry_run && { cat >/dev/null; return; }
+	feed "$1" bash -c "$guard" guard "${lock[$1]}" "$token" bash -c 'set -e
+		umask 077
+		mkdir -p "$(dirname "$1")"
+		cat >"$1.part"
+		sync "$1.part"
+		mv -T "$1.part" "$1"
+		sync "$(dirname "$1")"' put "$2" || die "$(name_of "$1"): $2 cannot be written"
+}
+
+state_of() {
+	case $1 in
+	old) printf '%s\n' "${folder[old]}/from/$id" ;;
+	new) printf '%s\n' "${folder[new]}/to/$id" ;;
+	esac
+}
+
+# save_plan: the plan itself last; without it there is no migration.
+save_plan() {
+	local name disk new_address=${address[new]}
+
+	put old "$(state_of old)/source.xml" <"$private/source.xml"
+	put old "$(state_of old)/fenced.xml" <"$private/fenced.xml"
+	put old "$(state_of old)/target.xml" <"$private/target.xml"
+	put new "$(state_of new)/domain.xml" <"$private/target.xml"
+	{
+		for name in "${plan_scalars[@]}"; do
+			printf '%s=%s\n' "$name" "${!name}"
+		done
+		for disk in "${disks[@]}"; do
+			echo "disk=$disk"
+			for name in "${plan_arrays[@]}"; do
+				local -n array=$name
+				printf '%s[%s]=%s\n' "$name" "$disk" "${array[$disk]:-}"
+			done
+		done
+	} | put old "$(state_of old)/plan"
+}
+
+# load_plan: of $id.  It is data: only names that are known are set.
+load_plan() {
+	local line name new_address=''
+
+	on old cat "${folder[old]}/from/$id/plan" >"$private/plan" || return
+	disks=()
+	while IFS= read -r line; do
+		if [[ $line =~ ^disk=([A-Za-z0-9]+)$ ]]; then
+			disks+=("${BASH_REMATCH[1]}")
+		elif [[ $line =~ ^([a-z_]+)\[([A-Za-z0-9]+)\]=(.*)$ ]]; then
+			name=${BASH_REMATCH[1]}
+			[[ " ${plan_arrays[*]} " == *" $name "* ]] || continue
+			printf -v "$name[${BASH_REMATCH[2]}]" %s "${BASH_REMATCH[3]}"
+		elif [[ $line =~ ^([a-z_]+)=(.*)$ ]]; then
+			name=${BASH_REMATCH[1]}
+			[[ " ${plan_scalars[*]} " == *" $name "* ]] || continue
+			printf -v "$name" %s "${BASH_REMATCH[2]}"
+		fi
+	done <"$private/plan"
+	address['new']=$new_address
+}
+
+# find_migration: the one of this virtual machine that is not over, in $id; false where
+# there is none.
+find_migration() {
+	local found
+
+	found=$(on old bash -c '
+		for plan in "$1"/from/*/plan; do
+			[ -e "$plan" ] || continue
+			if grep -qxF -e "uuid=$2" -e "vm=$2" "$plan"; then
+				basename "$(dirname "$plan")"
+			fi
+		done' find "${folder[old]}" "$1") || die "$(name_of old) cannot be asked"
+	[ -n "$found" ] || return 1
+	[[ $found != *$'\n'* ]] || die "there are several migrations of $1 in ${folder[old]}/from on $(name_of old): $(echo $found)"
+	id=$found
+}

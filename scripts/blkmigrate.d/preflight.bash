@@ -1,0 +1,282 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# What would go wrong later is found now, all of it at once, each with what to do.
+
+problems=()
+remarks=()
+
+# problem WHAT REMEDY
+problem() {
+	problems+=("$1"$'\n'"    $2")
+}
+
+remark() {
+	remarks+=("$1")
+}
+
+# preflight: of a plan; nothing is changed.  Dies after it has said everything.
+preflight() {
+	check_tools
+	if [ ${#problems[@]} -eq 0 ]; then
+		check_source
+		check_name
+		check_addresses
+		check_networks
+		check_machine
+		check_devices
+		check_targets
+		check_room
+		check_clock
+	fi
+	report
+}
+
+report() {
+	local each
+
+	for each in "${remarks[@]}"; do
+		say "note: $each"
+	done
+	[ ${#problems[@]} -gt 0 ] || return 0
+	say "$vm cannot move to $(name_of new) like this:"
+	for each in "${problems[@]}"; do
+		say "  - $each"
+	done
+	exit 2
+}
+
+check_tools() {
+	local host tool list
+
+	for tool in xsltproc xmllint; do
+		command -v "$tool" >/dev/null || problem "$tool is missing here" "install xsltproc and libxml2-utils"
+	done
+	for host in old new; do
+		list='virsh blksum flock sync'
+		[ "$host" = old ] && list+=' blkread blkdiff blkzip' || list+=' blkwrite ip'
+		for disk in "${disks[@]}"; do
+			case $host,${kind[$disk]},${target_kind[$disk]} in
+			old,qcow2,* | new,*,qcow2) list+=' qemu-storage-daemon qemu-img' ;;
+			old,lvm,* | old,thin,* | new,*,lvm) list+=' lvcreate' ;;
+			esac
+		done
+		list=$(on "$host" bash -c 'for tool; do command -v "$tool" >/dev/null || echo "$tool"; done' tools $list) ||
+			die "$(name_of "$host") cannot be asked"
+		for tool in $list; do
+			problem "$tool is missing on $(name_of "$host")" "install it there; make static makes blk programs that run anywhere"
+		done
+	done
+}
+
+# What the old host's virtual machine is in the middle of.
+check_source() {
+	local info disk
+
+	case $was_running in
+	running | 'shut off') ;;
+	*) problem "$vm is $was_running" "resume it, or shut it down" ;;
+	esac
+	info=$(vm_on old dominfo "$uuid") || die "libvirt on $(name_of old) does not answer"
+	[[ $info =~ Persistent:\ +yes ]] ||
+		problem "$vm is transient: after its shutdown there is nothing to go back to" "virsh dumpxml it into a file and virsh define that"
+	[[ $info =~ Managed\ save:\ +no ]] ||
+		problem "$vm has a managed save, whose memory belongs to the disks as they are" "start it, or virsh managedsave-remove"
+	[ -z "$(vm_on old snapshot-list --name "$uuid")" ] ||
+		problem "$vm has snapshots, which would be lost" "remove them: virsh snapshot-delete"
+	[ -z "$(vm_on old checkpoint-list --name "$uuid" 2>/dev/null)" ] ||
+		problem "$vm has checkpoints of another backup program" "remove them: virsh checkpoint-delete"
+	[ "$was_running" = running ] || return 0
+	for disk in "${disks[@]}"; do
+		[ -z "$(vm_on old blockjob "$uuid" "$disk" --info --raw 2>/dev/null)" ] ||
+			problem "$disk is in a block job" "wait for it, or virsh blockjob --abort"
+	done
+}
+
+check_name() {
+	local list name
+
+	list=$(vm_on new list --all --uuid) || { problem "libvirt on $(name_of new) does not answer" "start it there" && return; }
+	! grep -qxF "$uuid" <<<"$list" ||
+		problem "$(name_of new) has a virtual machine with the UUID $uuid already" "virsh undefine it there, if it is not needed"
+	list=$(vm_on new list --all --name) || die "libvirt on $(name_of new) does not answer"
+	while IFS= read -r name; do
+		[ "$name" != "$vm" ] ||
+			problem "$(name_of new) has a virtual machine called $vm already, and defining would replace it" "virsh domrename it there, or virsh undefine it"
+	done <<<"$list"
+}
+
+check_addresses() {
+	local each mac mine
+
+	mine=$(xml_values '/domain/devices/interface/mac/@address' "$private/source.xml")
+	[ -n "$mine" ] || return 0
+	for each in $(vm_on new list --all --uuid); do
+		[ "$each" != "$uuid" ] || continue
+		vm_on new dumpxml "$each" >"$private/other.xml" || continue
+		for mac in $(xml_values '/domain/devices/interface/mac/@address' "$private/other.xml"); do
+			! grep -qixF "$mac" <<<"$mine" ||
+				problem "$(vm_on new domname "$each") on $(name_of new) has the MAC address $mac, too" "change one of them"
+		done
+	done
+}
+
+check_networks() {
+	local name
+
+	while IFS= read -r name; do
+		[ -n "$name" ] || continue
+		on new ip link show dev "$name" >/dev/null 2>&1 ||
+			problem "$(name_of new) has no bridge $name" "make it there, or --map-net $name=ANOTHER"
+	done < <(xml_values '/domain/devices/interface/source/@bridge' "$private/target.xml")
+	while IFS= read -r name; do
+		[ -n "$name" ] || continue
+		[[ $(vm_on new net-info "$name" 2>/dev/null) =~ Active:\ +yes ]] ||
+			problem "$(name_of new) has no network $name, or it is not active" "virsh net-start it there, or --map-net $name=ANOTHER"
+	done < <(xml_values '/domain/devices/interface/source/@network' "$private/target.xml")
+}
+
+check_machine() {
+	local arch machine type emulator
+
+	type=$(xml_value /domain/@type "$private/source.xml")
+	arch=$(xml_value /domain/os/type/@arch "$private/source.xml")
+	machine=$(xml_value /domain/os/type/@machine "$private/source.xml")
+	emulator=$(xml_value /domain/devices/emulator "$private/source.xml")
+	[ -z "$emulator" ] || on new test -x "$emulator" ||
+		{ problem "$(name_of new) has no $emulator" "install QEMU for $arch there" && return; }
+	vm_on new domcapabilities --virttype "$type" ${arch:+--arch "$arch"} ${machine:+--machine "$machine"} \
+		${emulator:+--emulatorbin "$emulator"} >"$private/capabilities.xml" 2>"$private/why" ||
+		{ problem "$(name_of new) cannot run $type machines of type $machine: $(head -n 1 "$private/why")" "install a QEMU as new as the old host's" && return; }
+	check_cpu "$type" "$arch" "$machine"
+	check_files
+}
+
+check_cpu() {
+	local mode
+
+	mode=$(xml_value /domain/cpu/@mode "$private/source.xml")
+	case $mode in
+	host-passthrough) remark "the CPU is passed through: the guest will find another one if the hosts differ" ;;
+	custom | '')
+		[ "$(xml_value /domain/cpu/@check "$private/source.xml")" != none ] && [ -n "$mode" ] || return 0
+		feed new virsh -q -c "$uri" hypervisor-cpu-compare --virttype "$1" ${2:+--arch "$2"} \
+			${3:+--machine "$3"} --error /dev/stdin <"$private/source.xml" >/dev/null 2>&1 ||
+			remark "libvirt on $(name_of new) does not say that the CPU model fits; its start will tell"
+		;;
+	esac
+}
+
+# Firmware, kernels and so on, which are not copied.
+check_files() {
+	local name
+
+	while IFS= read -r name; do
+		[ -z "$name" ] || on new test -e "$name" ||
+			problem "$(name_of new) has no $name" "copy it, or install the package that has it"
+	done < <(xml_values '/domain/os/loader | /domain/os/nvram/@template | /domain/os/kernel | /domain/os/initrd | /domain/os/dtb' "$private/source.xml")
+	if [ "$media" = keep ]; then
+		while IFS= read -r name; do
+			[ -z "$name" ] || on new test -e "$name" ||
+				problem "$(name_of new) has no $name, which is in a drive" "copy it, or leave out --keep-media"
+		done < <(xml_values "/domain/devices/disk[@device='cdrom' or @device='floppy']/source/@file" "$private/source.xml")
+	elif [ -n "$(xml_value "/domain/devices/disk[@device='cdrom' or @device='floppy']/source" "$private/source.xml")$(xml_value "/domain/devices/disk[@device='cdrom' or @device='floppy']/source/@file" "$private/source.xml")" ]; then
+		remark "drives with media will be empty; --keep-media keeps what $(name_of new) has"
+	fi
+}
+
+check_devices() {
+	[ -z "$(xml_values '/domain/devices/hostdev/@type' "$private/source.xml")" ] ||
+		problem "$vm has a device of the host passed through" "detach it first"
+	[ -z "$(xml_values '/domain/devices/tpm/@model' "$private/source.xml")" ] ||
+		problem "$vm has a TPM, whose state is not copied" "migrate it with virsh migrate, or remove the TPM"
+	[ -z "$(xml_value /domain/os/nvram "$private/source.xml")" ] ||
+		problem "$vm has firmware variables in $(xml_value /domain/os/nvram "$private/source.xml"), which are not copied" "migrate it with virsh migrate"
+	[ -z "$(xml_values '/domain/devices/filesystem/@type' "$private/source.xml")" ] ||
+		problem "$vm has a folder of the host" "detach it first"
+}
+
+# Nothing that is there is ever taken.  What both hosts see must not be copied onto itself.
+check_targets() {
+	local disk other answer
+
+	for disk in "${disks[@]}"; do
+		answer=$(look_at_target "$disk")
+		case $answer in
+		absent | ours*) ;;
+		*)
+			if is_shared "$disk"; then
+				problem "$disk: both hosts see the same ${source[$disk]}" "it is shared: define the virtual machine there; there is nothing to copy"
+			else
+				problem "$disk: ${target[$disk]} is there already on $(name_of new)" "remove it, or --map-disk $disk=ANOTHER"
+			fi
+			;;
+		esac
+		for other in "${disks[@]}"; do
+			[ "$other" = "$disk" ] && break
+			[ "${target[$disk]}" != "${target[$other]}" ] ||
+				problem "$disk and $other would both go to ${target[$disk]}" "--map-disk $disk=ANOTHER"
+		done
+	done
+}
+
+# is_shared DISK: a volume by its UUID; a file, if what is put beside it here is seen there.
+is_shared() {
+	local disk=$1 probe seen=false
+
+	[ "${target[$disk]}" = "${source[$disk]}" ] || return 1
+	if [ -n "${volume[$disk]:-}" ]; then
+		[ "$(on new lvs --noheadings -o lv_uuid "${volume[$disk]}" 2>/dev/null | tr -d ' ')" = "${identity[$disk]}" ]
+		return
+	fi
+	[ "${kind[$disk]}" != block ] || return 1
+	probe=$(dirname -- "${source[$disk]}")/.blkmigrate-probe-$id
+	on old touch -- "$probe" 2>/dev/null || return 1
+	! on new test -e "$probe" || seen=true
+	on old rm -f -- "$probe"
+	$seen
+}
+
+check_room() {
+	local disk folder group free
+	declare -A in_folder=() in_group=()
+
+	for disk in "${disks[@]}"; do
+		[ "$(look_at_target "$disk")" = absent ] || continue
+		case ${target_kind[$disk]} in
+		lvm)
+			group=${target_volume[$disk]%/*}
+			[ -z "$group" ] || in_group[$group]=$((${in_group[$group]:-0} + size[$disk]))
+			;;
+		*)
+			folder=$(dirname -- "${target[$disk]}")
+			on new test -d "$folder" || { problem "$(name_of new) has no folder $folder" "make it there, or --dir ANOTHER" && continue; }
+			in_folder[$folder]=$((${in_folder[$folder]:-0} + size[$disk]))
+			;;
+		esac
+	done
+	for group in "${!in_group[@]}"; do
+		free=$(on new vgs --noheadings --nosuffix --units b -o vg_free "$group") || continue
+		[ "$((free))" -ge "${in_group[$group]}" ] ||
+			problem "the volume group $group on $(name_of new) has $((free)) bytes free, ${in_group[$group]} are needed" "vgextend it, or --vg ANOTHER"
+	done
+	for folder in "${!in_folder[@]}"; do
+		free=$(on new df --output=avail -B1 -- "$folder" | tail -n 1) || continue
+		[ "$((free))" -ge "${in_folder[$folder]}" ] ||
+			problem "$folder on $(name_of new) has $((free)) bytes free, ${in_folder[$folder]} are needed" "make room, or --dir ANOTHER"
+	done
+	for disk in "${disks[@]}"; do
+		[ "${kind[$disk]}" = lvm ] || continue
+		free=$(on old vgs --noheadings --nosuffix --units b -o vg_free "${volume[$disk]%/*}") || continue
+		[ "$((free))" -ge $((16 << 20)) ] ||
+			problem "the volume group ${volume[$disk]%/*} on $(name_of old) has no room for snapshots" "vgextend it, if only by a loop device"
+	done
+}
+
+check_clock() {
+	local ours theirs apart
+
+	ours=$(on old date +%s) && theirs=$(on new date +%s) || return 0
+	apart=$((ours - theirs))
+	[ "${apart#-}" -le 5 ] || remark "the clocks of both hosts are ${apart#-} seconds apart"
+}

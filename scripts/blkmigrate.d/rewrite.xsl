@@ -1,0 +1,113 @@
+<?xml version="1.0"?>
+<!-- SPDX-License-Identifier: GPL-3.0-or-later
+
+     A domain whose disks lie elsewhere, and nothing else is changed.  The parameter places
+     names a document: place elements with dev, type, format and path, and net elements with
+     from and to.  With media=empty drives are emptied. -->
+<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
+  <xsl:output method="xml" encoding="UTF-8" omit-xml-declaration="yes"/>
+  <xsl:param name="places"/>
+  <xsl:param name="media">keep</xsl:param>
+  <xsl:variable name="place" select="document($places)/places/place"/>
+  <xsl:variable name="net" select="document($places)/places/net"/>
+
+  <xsl:template match="@* | node()">
+    <xsl:copy>
+      <xsl:apply-templates select="@* | node()"/>
+    </xsl:copy>
+  </xsl:template>
+
+  <xsl:template match="/domain/devices/disk">
+    <xsl:variable name="mine" select="$place[@dev = current()/target/@dev]"/>
+    <xsl:copy>
+      <xsl:choose>
+        <xsl:when test="$mine">
+          <xsl:call-template name="attributes">
+            <xsl:with-param name="type" select="$mine/@type"/>
+          </xsl:call-template>
+          <xsl:if test="not(driver)">
+            <driver name="qemu" type="{$mine/@format}"/>
+          </xsl:if>
+          <xsl:apply-templates select="node()" mode="moved">
+            <xsl:with-param name="mine" select="$mine"/>
+          </xsl:apply-templates>
+        </xsl:when>
+        <xsl:when test="$media = 'empty' and (@device = 'cdrom' or @device = 'floppy') and source">
+          <xsl:call-template name="attributes">
+            <xsl:with-param name="type">file</xsl:with-param>
+          </xsl:call-template>
+          <xsl:apply-templates select="node()[not(self::source)]"/>
+        </xsl:when>
+        <xsl:otherwise>
+          <xsl:apply-templates select="@* | node()"/>
+        </xsl:otherwise>
+      </xsl:choose>
+    </xsl:copy>
+  </xsl:template>
+
+  <!-- In their order, with another type. -->
+  <xsl:template name="attributes">
+    <xsl:param name="type"/>
+    <xsl:for-each select="@*">
+      <xsl:choose>
+        <xsl:when test="name() = 'type'">
+          <xsl:attribute name="type"><xsl:value-of select="$type"/></xsl:attribute>
+        </xsl:when>
+        <xsl:otherwise>
+          <xsl:copy/>
+        </xsl:otherwise>
+      </xsl:choose>
+    </xsl:for-each>
+    <xsl:if test="not(@type)">
+      <xsl:attribute name="type"><xsl:value-of select="$type"/></xsl:attribute>
+    </xsl:if>
+  </xsl:template>
+
+  <xsl:template match="node()" mode="moved">
+    <xsl:apply-templates select="."/>
+  </xsl:template>
+
+  <xsl:template match="driver" mode="moved">
+    <xsl:param name="mine"/>
+    <xsl:copy>
+      <xsl:call-template name="attributes">
+        <xsl:with-param name="type" select="$mine/@format"/>
+      </xsl:call-template>
+      <xsl:apply-templates select="node()"/>
+    </xsl:copy>
+  </xsl:template>
+
+  <xsl:template match="source" mode="moved">
+    <xsl:param name="mine"/>
+    <xsl:copy>
+      <xsl:choose>
+        <xsl:when test="$mine/@type = 'block'">
+          <xsl:attribute name="dev"><xsl:value-of select="$mine/@path"/></xsl:attribute>
+        </xsl:when>
+        <xsl:otherwise>
+          <xsl:attribute name="file"><xsl:value-of select="$mine/@path"/></xsl:attribute>
+        </xsl:otherwise>
+      </xsl:choose>
+      <!-- A start that may leave the disk out would not be stopped by a fence. -->
+      <xsl:if test="not(starts-with($mine/@path, '/nonexistent/'))">
+        <xsl:apply-templates select="@startupPolicy"/>
+      </xsl:if>
+      <xsl:apply-templates select="node()"/>
+    </xsl:copy>
+  </xsl:template>
+
+  <xsl:template match="backingStore" mode="moved"/>
+
+  <xsl:template match="/domain/devices/interface/source/@bridge | /domain/devices/interface/source/@network">
+    <xsl:attribute name="{name()}">
+      <xsl:choose>
+        <xsl:when test="$net[@from = current()]">
+          <xsl:value-of select="$net[@from = current()]/@to"/>
+        </xsl:when>
+        <xsl:otherwise>
+          <xsl:value-of select="."/>
+        </xsl:otherwise>
+      </xsl:choose>
+    </xsl:attribute>
+  </xsl:template>
+</xsl:stylesheet>

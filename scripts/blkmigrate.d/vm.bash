@@ -1,0 +1,383 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# blkmigrate run and its parts: the recipe, in order.
+
+# run NAME: all of it.  What an earlier run has done is not done again.
+vm_run() {
+	connect_old
+	if open_migration "$1"; then
+		! continue_committed || return 0
+		connect_new
+	else
+		begin_migration "$1"
+	fi
+	copy_in_passes
+	if $dry_run; then
+		show_cutover
+		return
+	fi
+	cutover
+	finish
+}
+
+vm_plan() {
+	connect_old
+	! open_migration "$1" || die "$vm is being migrated already: blkmigrate status $(quote "$vm")"
+	find_vm "$1"
+	connect_new
+	make_plan
+	show_plan
+	preflight
+	say "nothing is in the way"
+}
+
+vm_prepare() {
+	connect_old
+	! open_migration "$1" || die "$vm is being migrated already: blkmigrate status $(quote "$vm")"
+	begin_migration "$1"
+}
+
+vm_sync() {
+	need_migration "$1"
+	! continue_committed || die "$vm is on $(name_of new) already"
+	copy_in_passes
+}
+
+vm_cutover() {
+	need_migration "$1"
+	! continue_committed || return 0
+	[ -n "${finished[bulk]:-}" ] || die "the disks of $vm have not been copied yet: blkmigrate sync $(quote "$vm")"
+	cutover
+	finish
+}
+
+vm_rollback() {
+	need_migration "$1"
+	roll_back
+	for disk in "${disks[@]}"; do
+		drop_snapshots "$disk"
+	done
+}
+
+vm_finish() {
+	need_migration "$1"
+	continue_committed || die "$vm has not been moved yet: blkmigrate cutover $(quote "$vm")"
+}
+
+# vm_verify NAME: what can be compared while it runs is the last snapshot.
+vm_verify() {
+	local disk name
+
+	need_migration "$1"
+	! continue_committed || die "$vm runs on $(name_of new), and its disks have gone on from what they were"
+	for disk in "${disks[@]}"; do
+		name=''
+		[ -z "${volume[$disk]:-}" ] || name=$(copied_snapshot "$disk")
+		if [ -n "$name" ]; then
+			compare "$disk" "$(path_of_snapshot "$disk" "$name")" || die "$disk: the digests of both sides differ"
+		else
+			say "$disk: nothing stands still that could be compared"
+		fi
+	done
+}
+
+connect_old() {
+	make_private
+	connect_host old
+}
+
+connect_new() {
+	[ -n "${address[new]}" ] || die "--to says where it shall go"
+	connect_host new
+}
+
+connect_host() {
+	reach "$1"
+	folder[$1]=$(state_folder "$1") || die "$(name_of "$1") cannot be asked"
+}
+
+# open_migration NAME: the one that is known; false where there is none.
+open_migration() {
+	local wanted=${address[new]}
+
+	find_migration "$1" || return 1
+	load_plan || die "$(name_of old): the plan in $(state_of old) cannot be read"
+	[ -z "$wanted" ] || [ "$wanted" = "${address[new]}" ] ||
+		die "$vm is being migrated to ${address[new]}; to go elsewhere, blkmigrate rollback and purge first"
+	connect_new
+	session_open "$uuid"
+	journal_read
+	if [ -n "${begun[rollback]:-}" ]; then
+		roll_back
+	fi
+}
+
+need_migration() {
+	connect_old
+	open_migration "$1" || die "no migration of $1 is known on $(name_of old): blkmigrate run $(quote "$1") --to HOST begins one"
+}
+
+# begin_migration NAME: plan, preflight, consent; then the targets are made.
+begin_migration() {
+	find_vm "$1"
+	connect_new
+	make_plan
+	show_plan
+	preflight
+	consent
+	session_open "$uuid"
+	if $dry_run; then
+		prepare_targets
+		return
+	fi
+	# Somebody may have been faster while the plan was read.
+	! find_migration_quietly || die "$vm is being migrated already: blkmigrate status $(quote "$vm")"
+	save_plan
+	step prepared prepare_targets
+}
+
+find_migration_quietly() {
+	local mine=$id status=0
+
+	find_migration "$uuid" || status=1
+	id=$mine
+	return "$status"
+}
+
+consent() {
+	local answer
+
+	$yes || $dry_run && return
+	[ -t 0 ] || die "nobody is there to say yes: --yes says it beforehand"
+	read -r -p "Move $vm to $(name_of new)? [y/n] " answer
+	[[ $answer == [yY]* ]] || die "nothing was changed"
+}
+
+prepare_targets() {
+	local disk
+
+	for disk in "${disks[@]}"; do
+		make_target "$disk"
+	done
+}
+
+# continue_committed: after the commit there is only one way; false before it.
+continue_committed() {
+	local status=0
+
+	committed || status=$?
+	case $status in
+	1) return 1 ;;
+	2) die "$(name_of new) cannot be asked whether $vm was committed to it; nothing is started anywhere" ;;
+	esac
+	resume
+	finish
+}
+
+# copy_in_passes: while it runs, until what is left is small; what has to be off is left for
+# then.
+copy_in_passes() {
+	local disk pass=0 seconds=0 before
+
+	if $dry_run; then
+		for disk in "${disks[@]}"; do
+			[ "${kind[$disk]}" = qcow2 ] || copy_disk "$disk"
+		done
+		return
+	fi
+
+	[ -z "${begun[fenced]:-}" ] || return 0
+	[ -n "${begun[bulk]:-}" ] || journal begin bulk
+	for disk in "${disks[@]}"; do
+		[ "${kind[$disk]}" != qcow2 ] || continue
+		sink_open "$disk"
+		copy_disk "$disk"
+		sink_close "$disk"
+	done
+	[ -n "${finished[bulk]:-}" ] || journal 'done' bulk
+	[ "$(domain_state old)" = running ] || return 0
+	while [ "$pass" -lt "$passes" ]; do
+		before=$seconds
+		seconds=$SECONDS
+		for disk in "${disks[@]}"; do
+			[ "${kind[$disk]}" != lvm ] || copy_disk "$disk"
+		done
+		seconds=$((SECONDS - seconds))
+		pass=$((pass + 1))
+		[ "$seconds" -gt "$downtime" ] || break
+		[ "$before" = 0 ] || [ "$seconds" -lt "$before" ] || break
+	done
+}
+
+# finish: marks, snapshots and the like go; the old disks stay until purge.
+finish() {
+	local disk
+
+	if [ -z "${finished[finished]:-}" ]; then
+		if [ "$autostart" = yes ]; then
+			vm_act new autostart "$uuid" >/dev/null || die "autostart of $vm cannot be switched on at $(name_of new)"
+		fi
+		for disk in "${disks[@]}"; do
+			drop_snapshots "$disk"
+			unmark_target "$disk"
+		done
+		journal 'done' finished
+	fi
+	say "$vm is on $(name_of new). Its disks on $(name_of old) are kept, and it cannot start there, until: blkmigrate purge $(quote "$vm")"
+}
+
+# show_cutover: what a dry run tells of it.
+show_cutover() {
+	local disk virsh="virsh -q -c $uri"
+
+	[ "$autostart" = no ] || show old "$virsh autostart --disable $uuid"
+	show old "$virsh shutdown $uuid --mode agent,acpi"
+	show old "$virsh define $(quote "$(state_of old)/fenced.xml")"
+	for disk in "${disks[@]}"; do
+		view_open "$disk"
+		sink_open "$disk"
+		send_last "$disk" "${view[$disk]:-${source[$disk]}}" "${volume[$disk]:+${volume[$disk]#*/}-blkmigrate-1}"
+		sink_close "$disk"
+		view_close "$disk"
+	done
+	show new "$virsh define $(quote "$(state_of new)/domain.xml")"
+	show new "$virsh start $uuid --paused"
+	show new "date >$(quote "$(state_of new)/commit")"
+	show new "$virsh resume $uuid"
+	[ "$autostart" = no ] || show new "$virsh autostart $uuid"
+}
+
+# --- status -----------------------------------------------------------------------
+
+vm_status() {
+	local each list
+
+	connect_old
+	if [ $# -gt 0 ]; then
+		find_migration "$1" || die "no migration of $1 is known on $(name_of old)"
+		list=$id
+	else
+		list=$(on old bash -c 'for plan in "$1"/from/*/plan; do
+			[ ! -e "$plan" ] || basename "$(dirname "$plan")"; done' list "${folder[old]}")
+	fi
+	[ -n "$list" ] || say "no migration is under way on $(name_of old)"
+	for each in $list; do
+		id=$each
+		status_of_one
+	done
+}
+
+# A line that says where it stands, one for what each host says, and one with what to do.
+status_of_one() {
+	local there=unknown ours=unknown status=0 stage
+
+	load_plan || die "$(name_of old): the plan in $(state_of old) cannot be read"
+	journal_read
+	ours=$(domain_state old) || ours='unknown: libvirt does not answer'
+	if (reach new) 2>/dev/null && folder[new]=$(state_folder new); then
+		there=$(domain_state new) || there='unknown: libvirt does not answer'
+		committed || status=$?
+	else
+		there='unknown: the host does not answer'
+		status=2
+	fi
+	stage=$(stage_of "$status")
+	printf '%s: %s\n' "$vm" "${stage%%|*}"
+	printf '  %s: %s%s\n' "$(name_of old)" "$ours" "$( [ -z "${begun[fenced]:-}" ] || echo ', fenced' )"
+	printf '  %s: %s%s\n' "$(name_of new)" "$there" "$( [ "$status" != 0 ] || echo ', committed' )"
+	printf '  next: %s\n' "${stage#*|}"
+}
+
+stage_of() {
+	local name
+
+	name=$(quote "$vm")
+	if [ "$1" = 2 ] && [ -n "${begun[committed]:-}" ]; then
+		echo "perhaps committed to $(name_of new), which does not answer; nothing is started|bring $(name_of new) back, then blkmigrate run $name --to ${address[new]}"
+	elif [ "$1" = 0 ] && [ -n "${finished[finished]:-}" ]; then
+		echo "moved to $(name_of new)|blkmigrate purge $name, when its old disks are not needed any more"
+	elif [ "$1" = 0 ]; then
+		echo "committed to $(name_of new), not finished|blkmigrate finish $name"
+	elif [ -n "${begun[rollback]:-}" ]; then
+		echo "being rolled back|blkmigrate rollback $name"
+	elif [ -n "${begun[down]:-}" ]; then
+		echo "in the cutover|blkmigrate cutover $name goes on, blkmigrate rollback $name goes back"
+	elif [ -n "${finished[bulk]:-}" ]; then
+		echo "copied, and runs on $(name_of old)|blkmigrate cutover $name, or blkmigrate sync $name for another pass"
+	elif [ -n "${finished[prepared]:-}" ]; then
+		echo "prepared|blkmigrate sync $name"
+	else
+		echo "planned|blkmigrate run $name --to ${address[new]} goes on, blkmigrate purge $name forgets it"
+	fi
+}
+
+# --- purge ------------------------------------------------------------------------
+
+# vm_purge NAME: of a migration that was made, the old disks go; of one that was not, what
+# was made for it on the new host.
+vm_purge() {
+	local status=0
+
+	need_migration "$1"
+	committed || status=$?
+	case $status in
+	0)
+		[ -n "${finished[finished]:-}" ] || die "the migration is not finished yet: blkmigrate finish $(quote "$vm")"
+		source_is_fenced || die "$vm on $(name_of old) is not fenced and off; nothing is removed"
+		type_name "This removes the disks of $vm on $(name_of old) for good"
+		purge_source
+		;;
+	1)
+		[ -z "${begun[down]:-}" ] || die "$vm is in the cutover: blkmigrate rollback $(quote "$vm") first"
+		type_name "This removes what was made for $vm on $(name_of new); it stays on $(name_of old)"
+		purge_target
+		;;
+	*) die "$(name_of new) cannot be asked; nothing is removed" ;;
+	esac
+	# The commit goes last: without it what is left could be taken for a migration that failed.
+	act old rm -rf -- "$(state_of old)"
+	act new rm -rf -- "$(state_of new)"
+	say "purged"
+}
+
+type_name() {
+	local answer=''
+
+	say "$1:"
+	for disk in "${disks[@]}"; do
+		if [ "$status" = 0 ]; then
+			say "  ${source[$disk]}"
+		else
+			say "  ${target[$disk]}"
+		fi
+	done
+	[ ! -t 0 ] || printf 'Type its name to go on: ' >&2
+	IFS= read -r answer || true
+	[ "$answer" = "$vm" ] || die "that is not its name; nothing was removed"
+}
+
+purge_source() {
+	local disk
+
+	for disk in "${disks[@]}"; do
+		(inspect_source "$disk") 2>/dev/null || continue
+		[ "$(identify "$disk")" = "${identity[$disk]}" ] ||
+			die "${source[$disk]} is not the disk that was copied; nothing of it is removed"
+		case ${kind[$disk]} in
+		lvm | thin) act old lvremove -q -q -y "${volume[$disk]}" >/dev/null || die "${volume[$disk]} cannot be removed" ;;
+		file | qcow2) act old rm -f -- "${source[$disk]}" || die "${source[$disk]} cannot be removed" ;;
+		*) say "${source[$disk]} is a device of its own: it is left as it is" ;;
+		esac
+	done
+	vm_act old undefine "$uuid" >/dev/null || die "$vm cannot be undefined on $(name_of old)"
+}
+
+purge_target() {
+	local disk
+
+	for disk in "${disks[@]}"; do
+		drop_snapshots "$disk"
+		remove_target "$disk" || die "${target[$disk]} cannot be removed"
+	done
+}

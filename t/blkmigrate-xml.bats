@@ -1,0 +1,162 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# What blkmigrate reads from the XML of a domain, and what it makes of it.
+
+load helpers
+
+setup() {
+	test_begin
+	require xsltproc xmllint
+	here=$root/scripts/blkmigrate.d
+	private=$dir
+	. "$here/xml.bash"
+	cp "$root/t/files/libvirt/full.xml" source.xml
+}
+
+# changed FILE: the lines that differ from the source's.
+changed() {
+	rewrite source.xml same.xml keep </dev/null
+	diff same.xml "$1" | grep '^[<>] *[^ ]'
+}
+
+@test "disks: eight lines for each, in order, whatever is in the names" {
+	run -0 xsltproc --nonet "$here/disks.xsl" source.xml
+
+	[ "$output" = "vda
+disk
+block
+raw
+/dev/vg/web
+
+
+
+vdb
+disk
+file
+qcow2
+/srv/it's \"data\" \$(x) ä.qcow2
+
+
+
+vdc
+disk
+volume
+
+
+images
+swap.img
+
+sda
+cdrom
+file
+raw
+/srv/debian.iso
+
+
+
+sdb
+cdrom
+file
+
+
+
+
+
+vdd
+disk
+network
+raw
+
+
+
+shareable auth " ]
+}
+
+@test "disks: a line feed in a name does not make two of it" {
+	run -0 xsltproc --nonet "$here/disks.xsl" "$root/t/files/libvirt/line-feed.xml"
+
+	[ "${lines[3]}" = $'/srv/a\xef\xbf\xbdvdb' ]
+}
+
+@test "rewrite: without anything to change nothing changes" {
+	rewrite source.xml same.xml keep </dev/null
+
+	[ "$(xmllint --c14n source.xml)" = "$(xmllint --c14n same.xml)" ]
+}
+
+@test "rewrite: only type, format and path of a disk that moves" {
+	place vda file qcow2 "/srv/a \"b\" 'c' & <d> \$(e).qcow2" | rewrite source.xml target.xml keep
+
+	[ "$(xml_value '/domain/devices/disk[1]/source/@file' target.xml)" = "/srv/a \"b\" 'c' & <d> \$(e).qcow2" ]
+	[ "$(changed target.xml)" = '<     <disk type="block" device="disk">
+<       <driver name="qemu" type="raw" cache="none" io="native" discard="unmap"/>
+<       <source dev="/dev/vg/web"/>
+<       <backingStore/>
+'">     <disk type=\"file\" device=\"disk\">
+>       <driver name=\"qemu\" type=\"qcow2\" cache=\"none\" io=\"native\" discard=\"unmap\"/>
+>       <source file=\"/srv/a &quot;b&quot; 'c' &amp; &lt;d&gt; \$(e).qcow2\"/>" ]
+}
+
+@test "rewrite: a file becomes a volume, and keeps what else is said of its source" {
+	place vdb block raw /dev/vg/data | rewrite source.xml target.xml keep
+
+	[ "$(xml_value '/domain/devices/disk[2]/@type' target.xml)" = block ]
+	[ "$(xml_value '/domain/devices/disk[2]/source/@dev' target.xml)" = /dev/vg/data ]
+	[ "$(xml_value '/domain/devices/disk[2]/source/@startupPolicy' target.xml)" = optional ]
+	[ "$(xml_value '/domain/devices/disk[2]/source/seclabel/@relabel' target.xml)" = no ]
+	[ -z "$(xml_value '/domain/devices/disk[2]/source/@file' target.xml)" ]
+}
+
+@test "rewrite: a volume of a pool becomes a file, with a driver" {
+	place vdc file raw /srv/swap.img | rewrite source.xml target.xml keep
+
+	[ "$(xml_value '/domain/devices/disk[3]/@type' target.xml)" = file ]
+	[ "$(xml_value '/domain/devices/disk[3]/driver/@type' target.xml)" = raw ]
+	[ "$(xml_value '/domain/devices/disk[3]/source/@file' target.xml)" = /srv/swap.img ]
+	[ -z "$(xml_value '/domain/devices/disk[3]/source/@pool' target.xml)" ]
+}
+
+@test "rewrite: drives are emptied, and stay" {
+	rewrite source.xml target.xml empty </dev/null
+
+	[ "$(changed target.xml)" = '<       <source file="/srv/debian.iso"/>' ]
+	[ "$(xml_value 'count(/domain/devices/disk)' target.xml)" = 6 ]
+}
+
+@test "rewrite: bridges and networks get the names that they have on the other host" {
+	printf '<net from="br0" to="br7"/>\n<net from="default" to="lan"/>\n' |
+		rewrite source.xml target.xml keep
+
+	[ "$(changed target.xml)" = '<       <source bridge="br0"/>
+>       <source bridge="br7"/>
+<       <source network="default"/>
+>       <source network="lan"/>' ]
+}
+
+@test "a fence: no disk is where it was, and none may be left out at the start" {
+	disks=(vda vdb vdc)
+	declare -A address=([new]='root@[fe80::1]')
+	id=0123456789ab
+
+	make_fenced_xml
+
+	[ "$(disk_paths fenced.xml | sed '$d')" = "vda /nonexistent/blkmigrate-0123456789ab/moved-to-root@_fe80__1_/vda
+vdb /nonexistent/blkmigrate-0123456789ab/moved-to-root@_fe80__1_/vdb
+vdc /nonexistent/blkmigrate-0123456789ab/moved-to-root@_fe80__1_/vdc" ]
+	[ -z "$(xml_value '/domain/devices/disk[2]/source/@startupPolicy' fenced.xml)" ]
+}
+
+@test "what is shown has no password in it" {
+	run -0 xsltproc --nonet "$here/mask.xsl" source.xml
+
+	[[ $output != *sesame* ]]
+	[ "$(grep -o '"\*\*\*"' <<<"$output" | wc -l)" = 4 ]
+	[[ $output == *'passwdValidTo='* ]]
+}
+
+@test "values come out as they are, one to a line" {
+	[ "$(xml_value /domain/name source.xml)" = "it's \"all\" <of> it & ä" ]
+	[ "$(xml_values '/domain/devices/interface/mac/@address' source.xml)" = $'52:54:00:11:22:33\n52:54:00:11:22:44' ]
+	[ -z "$(xml_values /domain/devices/nothing source.xml)" ]
+}
