@@ -38,8 +38,13 @@ domain_is_ours() {
 
 # cutover: from a machine that runs on the old host to one that runs on the new one.
 cutover() {
+	local state
+
 	cutting=true
-	down_since=${down_since:-$SECONDS}
+	if [ -z "${begun[quiet]:-}" ]; then
+		state=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
+		[ "$state" = 'shut off' ] || journal 'done' ran
+	fi
 	step quiet autostart_off
 	step down shut_down
 	step fenced fence
@@ -47,7 +52,8 @@ cutover() {
 	step delta last_delta
 	step defined define_target
 	source_is_fenced || die "$vm on $(name_of old) is not fenced and off any more; somebody has changed it"
-	step started start_paused
+	# One that was off stays off.
+	[ -z "${finished[ran]:-}" ] || step started start_paused
 	commit
 	cutting=false
 	resume
@@ -63,6 +69,7 @@ shut_down() {
 	local state waited=0
 
 	state=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
+	backup_end
 	down_since=$SECONDS
 	while [ "$state" != 'shut off' ]; do
 		[ "$state" = running ] || die "$vm is $state on $(name_of old)"
@@ -102,15 +109,29 @@ source_is_fenced() {
 
 # last_delta: nothing writes any more.
 last_delta() {
-	local disk
+	local disk bitmap
 
 	for disk in "${disks[@]}"; do
-		view_open "$disk"
+		bitmap=''
+		open_for_last "$disk"
 		sink_open "$disk"
 		final_pass "$disk"
 		sink_close "$disk"
 		view_close "$disk"
 	done
+}
+
+# open_for_last DISK: with the bitmap of the last pass, in $bitmap, if it has one.
+open_for_last() {
+	[ "${kind[$1]}" = qcow2 ] || return 0
+	bitmap=$(last_checkpoint)
+	if [ -n "$bitmap" ]; then
+		bitmap=$(checkpoint_name "$bitmap")
+		! view_open "$1" "$bitmap" || return 0
+		warn "$1: the bitmap $bitmap does not serve; all of both disks is read now"
+		bitmap=''
+	fi
+	view_open "$1" || die "$(name_of old): ${source[$1]} cannot be opened; is it in use?"
 }
 
 # final_pass DISK: what the target lacks of the disk as it is now.
@@ -132,6 +153,8 @@ final_pass() {
 send_last() {
 	if [ -n "${made[$1]:-}" ]; then
 		bulk "$1" "$2" && unset "made[$1]"
+	elif [ -n "$bitmap" ]; then
+		by_bitmap "$1" "$(nbd_uri "$2.sock" disk)" "$bitmap"
 	elif [ -n "$3" ] && [ "${kind[$1]}" = lvm ]; then
 		by_snapshot "$1" "$(path_of_snapshot "$1" "$3")"
 	else
@@ -169,11 +192,16 @@ commit() {
 	echo "$vm runs here since $(date -u +%FT%TZ)" | put new "$(state_of new)/commit"
 }
 
-# resume: what was committed runs.
+# resume: what was committed runs, if it ran before.
 resume() {
 	local state='' try
 
 	[ -z "${finished[resumed]:-}" ] || return 0
+	if [ -z "${finished[ran]:-}" ]; then
+		journal 'done' committed
+		journal 'done' resumed
+		return
+	fi
 	for try in 1 2 3 4 5; do
 		state=$(domain_state new) || state=unknown
 		case $state in
@@ -203,16 +231,17 @@ roll_back() {
 	esac
 	journal begin rollback
 	remove_domain
+	close_exports
 	lift_fence
 	state=$(domain_state old) || die "libvirt on $(name_of old) does not answer; $vm is not started"
-	if [ "$was_running" = running ] && [ "$state" != running ]; then
+	if [ -n "${finished[ran]:-}" ] && [ "$state" != running ]; then
 		vm_act old start "$uuid" >/dev/null || die "$vm cannot be started on $(name_of old)"
 	fi
 	if [ "$autostart" = yes ]; then
 		vm_act old autostart "$uuid" >/dev/null || die "autostart of $vm cannot be switched on again"
 	fi
-	for state in quiet down fenced delta defined started committed; do
-		[ -z "${begun[$state]:-}" ] || journal undo "$state"
+	for state in ran quiet down fenced delta defined started committed; do
+		[ -z "${begun[$state]:-}${finished[$state]:-}" ] || journal undo "$state"
 	done
 	journal undo rollback
 	say "$vm is on $(name_of old) as it was; nothing runs on $(name_of new)"

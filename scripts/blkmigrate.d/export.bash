@@ -5,12 +5,24 @@
 # as a copy lasts.  It holds the image's lock, so no virtual machine starts meanwhile, and
 # none that runs is read.
 
-# view_open DISK: view[DISK] is what is read on the old host.
+# view_open DISK: view[DISK] is what is read on the old host of a disk that is off; with
+# BITMAP, what was written since is asked for at view[DISK].sock.
 view_open() {
+	local bitmap=${2:-} words=()
+
 	[ "${kind[$1]}" = qcow2 ] || return 0
 	view[$1]=$(state_of old)/$1.view
-	export_open old "${source[$1]}" "${view[$1]}" off ||
-		die "$(name_of old): ${source[$1]} cannot be opened; is it in use?"
+	[ -z "$bitmap" ] || words=(--nbd-server "addr.type=unix,addr.path=${view[$1]}.sock"
+		--export "type=nbd,id=nbd,node-name=disk,name=disk,bitmaps.0=$bitmap")
+	export_open old "${view[$1]}" off \
+		--blockdev "driver=file,node-name=file,read-only=on,filename=${source[$1]//,/,,}" \
+		--blockdev driver=qcow2,node-name=disk,file=file,read-only=on "${words[@]}"
+}
+
+# export_running DISK FILE: what a backup job shows of it.
+export_running() {
+	export_open old "$2" off --blockdev \
+		"driver=nbd,node-name=disk,read-only=on,server.type=unix,server.path=$(backup_socket),export=$1"
 }
 
 view_close() {
@@ -23,7 +35,9 @@ view_close() {
 sink_open() {
 	[ "${target_kind[$1]}" = qcow2 ] || return 0
 	sink[$1]=$(state_of new)/$1.sink
-	export_open new "${target[$1]}" "${sink[$1]}" on ||
+	export_open new "${sink[$1]}" on \
+		--blockdev "driver=file,node-name=file,filename=${target[$1]//,/,,}" \
+		--blockdev driver=qcow2,node-name=disk,file=file,discard=unmap ||
 		die "$(name_of new): ${target[$1]} cannot be opened; is it in use?"
 }
 
@@ -35,36 +49,56 @@ sink_close() {
 	act new sync -- "${target[$1]}" || die "$(name_of new): ${target[$1]} cannot be flushed"
 }
 
-# export_open HOST IMAGE FILE WRITABLE: what a run that was killed has left goes first.
-export_open() {
-	local image=${2//,/,,} readonly=on
+# close_exports: what a copy that broke off has left open.
+close_exports() {
+	local disk
 
-	[ "$4" = off ] || readonly=off
-	export_close "$1" "$3"
-	act "$1" bash -c 'set -e
+	for disk in "${disks[@]}"; do
+		[ "${kind[$disk]}" != qcow2 ] || export_clear old "$(state_of old)/$disk.view"
+		[ "${target_kind[$disk]}" != qcow2 ] || export_clear new "$(state_of new)/$disk.sink"
+	done
+}
+
+# export_open HOST FILE WRITABLE OPTION ...: the node called disk appears as that file.  What a
+# run that was killed has left goes first.
+export_open() {
+	local host=$1 file=$2 writable=$3 words
+
+	shift 3
+	export_clear "$host" "$file"
+	words=(qemu-storage-daemon --daemonize --pidfile "$file.pid")
+	words+=("$@" --export "type=fuse,id=fuse,node-name=disk,mountpoint=${file//,/,,},writable=$writable")
+	perform "$host" "touch $(quote "$file") && $(quote "${words[@]}")" '
 umask 077
 mkdir -p "$(dirname "$1")"
 : >"$1"
-exec qemu-storage-daemon --daemonize --pidfile "$1.pid" --blockdev "$2" --blockdev "$3" \
-	--export "type=fuse,id=disk,node-name=disk,mountpoint=${1//,/,,},writable=$4" 9>&-' \
-		export-open "$3" "driver=file,node-name=file,read-only=$readonly,filename=$image" \
-		"driver=qcow2,node-name=disk,file=file,read-only=$readonly,discard=unmap" "$4" || return
-	$dry_run || on "$1" mountpoint -q "$3"
+shift
+exec "$@" 9>&-' "$file" "${words[@]}" || return
+	$dry_run || on "$host" mountpoint -q "$file"
 }
 
 # export_close HOST FILE: and the daemon has ended.
 export_close() {
-	act "$1" bash -c '
+	show "$1" "kill \"\$(cat $(quote "$2.pid"))\""
+	export_clear "$@"
+}
+
+# export_clear HOST FILE: whatever is left of one.
+export_clear() {
+	$dry_run || guarded "$1" bash -c '
 exec 9>&-
-pid=$(cat "$1.pid" 2>/dev/null) || exit 0
-if tr "\\0" "\\n" <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF "$1.pid"; then
+file=$1
+ours() {
+	tr "\0" "\n" <"/proc/$pid/cmdline" | grep -qxF "$file.pid"
+} 2>/dev/null
+if pid=$(cat "$file.pid" 2>/dev/null) && ours; then
 	kill "$pid"
 	for ((i = 0; i < 600; i++)); do
-		[ -e "/proc/$pid/cmdline" ] && grep -q . "/proc/$pid/cmdline" || break
+		ours || break
 		sleep 0.05
 	done
-	grep -qs . "/proc/$pid/cmdline" && exit 1
+	! ours || exit 1
 fi
-! mountpoint -q "$1" 2>/dev/null || umount "$1"
-rm -f "$1" "$1.pid"' export-close "$2" || die "$(name_of "$1"): the qemu-storage-daemon of $2 does not end"
+! mountpoint -q "$file" 2>/dev/null || umount "$file"
+rm -f "$file" "$file.pid" "$file.sock"' export-clear "$2" || die "$(name_of "$1"): the qemu-storage-daemon of $2 does not end"
 }

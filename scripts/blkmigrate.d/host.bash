@@ -278,14 +278,18 @@ run_pipe() {
 
 pipe=''
 
-# session_close: end what runs, and let go of the hosts.
+# end_pipe: after a signal.
+end_pipe() {
+	[ -n "$pipe" ] || return 0
+	pkill -TERM -P "$pipe" 2>/dev/null || true
+	wait "$pipe" 2>/dev/null || true
+	pipe=''
+}
+
+# session_close: let go of the hosts.
 session_close() {
 	local host
 
-	if [ -n "$pipe" ]; then
-		pkill -TERM -P "$pipe" 2>/dev/null || true
-		wait "$pipe" 2>/dev/null || true
-	fi
 	for host in "${holders[@]}"; do
 		pkill -TERM -P "$host" 2>/dev/null || true
 		kill "$host" 2>/dev/null || true

@@ -232,7 +232,7 @@ way_of() {
 	case ${kind[$1]} in
 	lvm) echo "copied from snapshots, of which LVM lists what has changed" ;;
 	thin) echo "copied from snapshots; what has changed is found by a map" ;;
-	qcow2) echo "nothing is read; all of it is copied when it is off" ;;
+	qcow2) echo "copied by backup jobs of libvirt, with a bitmap of what has changed" ;;
 	*) echo "copied as it stands; what has changed is found by a map when it is off" ;;
 	esac
 }
@@ -242,8 +242,7 @@ downtime_expected() {
 
 	for disk in "${disks[@]}"; do
 		case ${kind[$disk]} in
-		lvm) ;;
-		qcow2) words+=" to copy $disk," ;;
+		lvm | qcow2) ;;
 		*) words+=" to read $disk on both sides," ;;
 		esac
 	done

@@ -57,7 +57,8 @@ check_tools() {
 		[ "$host" = old ] && list+=' blkread blkdiff blkzip' || list+=' blkwrite ip'
 		for disk in "${disks[@]}"; do
 			case $host,${kind[$disk]},${target_kind[$disk]} in
-			old,qcow2,* | new,*,qcow2) list+=' qemu-storage-daemon qemu-img' ;;
+			old,qcow2,*) list+=' qemu-storage-daemon qemu-img nbdinfo' ;;
+			new,*,qcow2) list+=' qemu-storage-daemon qemu-img' ;;
 			old,lvm,* | old,thin,* | new,*,lvm) list+=' lvcreate' ;;
 			esac
 		done

@@ -8,7 +8,7 @@ vm_run() {
 	connect_old
 	if open_migration "$1"; then
 		! continue_committed || return 0
-		connect_new
+		step prepared prepare_targets
 	else
 		begin_migration "$1"
 	fi
@@ -41,6 +41,7 @@ vm_prepare() {
 vm_sync() {
 	need_migration "$1"
 	! continue_committed || die "$vm is on $(name_of new) already"
+	step prepared prepare_targets
 	copy_in_passes
 }
 
@@ -58,6 +59,8 @@ vm_rollback() {
 	for disk in "${disks[@]}"; do
 		drop_snapshots "$disk"
 	done
+	backup_end
+	drop_checkpoints
 }
 
 vm_finish() {
@@ -106,6 +109,7 @@ open_migration() {
 	[ -z "$wanted" ] || [ "$wanted" = "${address[new]}" ] ||
 		die "$vm is being migrated to ${address[new]}; to go elsewhere, blkmigrate rollback and purge first"
 	connect_new
+	! $dry_run || die "$vm is being migrated already; a dry run is of one that is not: blkmigrate status $(quote "$vm")"
 	session_open "$uuid"
 	journal_read
 	if [ -n "${begun[rollback]:-}" ]; then
@@ -178,31 +182,38 @@ continue_committed() {
 # copy_in_passes: while it runs, until what is left is small; what has to be off is left for
 # then.
 copy_in_passes() {
-	local disk pass=0 seconds=0 before
+	local disk pass=0 seconds=0 before running images=true
 
 	if $dry_run; then
 		for disk in "${disks[@]}"; do
 			[ "${kind[$disk]}" = qcow2 ] || copy_disk "$disk"
 		done
+		[ "$was_running" != running ] || copy_images
 		return
 	fi
 
 	[ -z "${begun[fenced]:-}" ] || return 0
 	[ -n "${begun[bulk]:-}" ] || journal begin bulk
+	running=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
 	for disk in "${disks[@]}"; do
 		[ "${kind[$disk]}" != qcow2 ] || continue
 		sink_open "$disk"
 		copy_disk "$disk"
 		sink_close "$disk"
 	done
+	if [ "$running" = running ] && ! copy_images; then
+		warn "qcow2 disks are copied when $vm is off"
+		images=false
+	fi
 	[ -n "${finished[bulk]:-}" ] || journal 'done' bulk
-	[ "$(domain_state old)" = running ] || return 0
+	[ "$running" = running ] || return 0
 	while [ "$pass" -lt "$passes" ]; do
 		before=$seconds
 		seconds=$SECONDS
 		for disk in "${disks[@]}"; do
 			[ "${kind[$disk]}" != lvm ] || copy_disk "$disk"
 		done
+		! $images || copy_images || images=false
 		seconds=$((SECONDS - seconds))
 		pass=$((pass + 1))
 		[ "$seconds" -gt "$downtime" ] || break
@@ -222,20 +233,23 @@ finish() {
 			drop_snapshots "$disk"
 			unmark_target "$disk"
 		done
+		drop_checkpoints
 		journal 'done' finished
 	fi
+	[ -n "${finished[ran]:-}" ] || say "$vm was off, and is off on $(name_of new)"
 	say "$vm is on $(name_of new). Its disks on $(name_of old) are kept, and it cannot start there, until: blkmigrate purge $(quote "$vm")"
 }
 
 # show_cutover: what a dry run tells of it.
 show_cutover() {
-	local disk virsh="virsh -q -c $uri"
+	local disk virsh="virsh -q -c $uri" bitmap=''
 
 	[ "$autostart" = no ] || show old "$virsh autostart --disable $uuid"
 	show old "$virsh shutdown $uuid --mode agent,acpi"
 	show old "$virsh define $(quote "$(state_of old)/fenced.xml")"
 	for disk in "${disks[@]}"; do
-		view_open "$disk"
+		[ "$was_running,${kind[$disk]}" != running,qcow2 ] || bitmap=$(checkpoint_name 1)
+		view_open "$disk" "$bitmap"
 		sink_open "$disk"
 		send_last "$disk" "${view[$disk]:-${source[$disk]}}" "${volume[$disk]:+${volume[$disk]#*/}-blkmigrate-1}"
 		sink_close "$disk"
@@ -370,12 +384,15 @@ purge_source() {
 		*) say "${source[$disk]} is a device of its own: it is left as it is" ;;
 		esac
 	done
+	drop_checkpoints
 	vm_act old undefine "$uuid" >/dev/null || die "$vm cannot be undefined on $(name_of old)"
 }
 
 purge_target() {
 	local disk
 
+	backup_end
+	drop_checkpoints
 	for disk in "${disks[@]}"; do
 		drop_snapshots "$disk"
 		remove_target "$disk" || die "${target[$disk]} cannot be removed"

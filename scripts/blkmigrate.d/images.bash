@@ -1,0 +1,168 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# qcow2 disks while the virtual machine runs.  Each pass is a backup job of libvirt in pull
+# mode, which shows all of them as they are at one moment, and a checkpoint, from which on
+# QEMU keeps a bitmap of what is written.  The next pass, and after the shutdown the last one,
+# reads only that.  Where any of this is not to be had, less is done while it runs.
+
+backing_up=false
+
+# image_disks: those that are read like this.
+image_disks() {
+	local disk
+
+	for disk in "${disks[@]}"; do
+		[ "${kind[$disk]}" != qcow2 ] || printf '%s\n' "$disk"
+	done
+}
+
+checkpoint_name() {
+	printf 'blkmigrate-%s-%s\n' "$id" "$1"
+}
+
+# QEMU, whoever it runs as, has to make a socket there.
+backup_socket() {
+	printf '/var/lib/libvirt/qemu/blkmigrate-%s.sock\n' "$id"
+}
+
+# last_checkpoint: the number of the newest pass of which the target has all, and whose
+# checkpoint libvirt still has; empty where there is none.
+last_checkpoint() {
+	local list number='' name
+
+	list=$(vm_on old checkpoint-list --name "$uuid" 2>/dev/null) || return 0
+	for name in "${!finished[@]}"; do
+		[[ $name == checkpoint-* ]] || continue
+		name=${name#checkpoint-}
+		if grep -qxF "$(checkpoint_name "$name")" <<<"$list" && [ "$name" -gt "${number:-0}" ]; then
+			number=$name
+		fi
+	done
+	printf '%s\n' "$number"
+}
+
+# copy_images: a pass over all of them; false, with nothing lost, where that is not possible.
+copy_images() {
+	local disk base number
+
+	[ -n "$(image_disks)" ] || return 0
+	backup_end
+	base=$(last_checkpoint)
+	number=$(next_checkpoint)
+	if ! backup_begin "$number" "$base"; then
+		[ -n "$base" ] || return
+		warn "the checkpoint $(checkpoint_name "$base") does not serve; what has changed is found by a map"
+		base=''
+		backup_begin "$number" '' || return
+	fi
+	for disk in $(image_disks); do
+		copy_image "$disk" "$base" || die "$disk: the copy did not come to its end; the same command goes on from here"
+	done
+	backup_end
+	journal 'done' "checkpoint-$number"
+	drop_checkpoints "$number"
+}
+
+next_checkpoint() {
+	local list
+
+	list=$(vm_on old checkpoint-list --name "$uuid" 2>/dev/null |
+		sed -n "s/^blkmigrate-$id-\([0-9]*\)$/\1/p" | sort -n | tail -n 1)
+	echo $((${list:-0} + 1))
+}
+
+# backup_begin NUMBER BASE: one moment for all disks; with BASE, what was written since.
+backup_begin() {
+	local disk place
+
+	{
+		echo "<domainbackup mode='pull'>"
+		[ -z "$2" ] || echo "<incremental>$(checkpoint_name "$2")</incremental>"
+		echo "<server transport='unix' socket='$(backup_socket)'/>"
+		echo '<disks>'
+		for disk in "${disks[@]}"; do
+			if [ "${kind[$disk]}" = qcow2 ]; then
+				place=$(dirname -- "${source[$disk]}")/.blkmigrate-$id-$disk.scratch
+				printf '<disk name="%s" backup="yes" type="file"><scratch file="%s"/></disk>\n' \
+					"$disk" "$(xml_escape "$place")"
+			else
+				printf '<disk name="%s" backup="no"/>\n' "$disk"
+			fi
+		done
+		echo '</disks></domainbackup>'
+	} | put old "$(state_of old)/backup.xml"
+	{
+		echo "<domaincheckpoint><name>$(checkpoint_name "$1")</name><disks>"
+		for disk in "${disks[@]}"; do
+			[ "${kind[$disk]}" = qcow2 ] && place=bitmap || place=no
+			printf '<disk name="%s" checkpoint="%s"/>\n' "$disk" "$place"
+		done
+		echo '</disks></domaincheckpoint>'
+	} | put old "$(state_of old)/checkpoint.xml"
+	vm_act old backup-begin "$uuid" "$(state_of old)/backup.xml" "$(state_of old)/checkpoint.xml" \
+		>/dev/null 2>"$private/why" || {
+		warn "libvirt on $(name_of old) begins no backup of $vm: $(head -n 1 "$private/why")"
+		return 1
+	}
+	backing_up=true
+}
+
+# backup_end: if there is a job, and if it is this migration's.
+backup_end() {
+	local job
+
+	[ -n "$(image_disks)" ] || return 0
+	backing_up=false
+	for job in $(image_disks); do
+		export_clear old "$(state_of old)/$job.view"
+	done
+	job=$(vm_on old backup-dumpxml "$uuid" 2>/dev/null) || return 0
+	[[ $job == *"$(backup_socket)"* ]] || return 0
+	vm_act old domjobabort "$uuid" >/dev/null || die "the backup job of $vm cannot be ended"
+}
+
+# copy_image DISK BASE: by what the bitmap has; all of it, or a map, where there is none.
+copy_image() {
+	local disk=$1 base=$2 status=0
+
+	view[$disk]=$(state_of old)/$disk.view
+	export_running "$disk" "${view[$disk]}" || return
+	sink_open "$disk"
+	if [ -n "${made[$disk]:-}" ]; then
+		bulk "$disk" "${view[$disk]}" || status=$?
+	elif [ -z "$base" ] || ! by_bitmap "$disk" "$(nbd_uri "$(backup_socket)" "$disk")" "backup-$disk"; then
+		by_map "$disk" "${view[$disk]}" || status=$?
+	fi
+	sink_close "$disk"
+	view_close "$disk"
+	[ "$status" != 0 ] || unset "made[$disk]"
+	return "$status"
+}
+
+nbd_uri() {
+	printf 'nbd+unix:///%s?socket=%s\n' "$2" "$1"
+}
+
+# by_bitmap DISK URI BITMAP
+by_bitmap() {
+	local list
+
+	list=$(quote nbdinfo "--map=qemu:dirty-bitmap:$3" "$2")
+	run_pipe "$(ssh_text old "$list | $(packed "$(quote blkdiff --changes - "${view[$1]}")")") | $(meter "$1") | $(receiver "$1")"
+}
+
+# drop_checkpoints [KEEP]: ours, but not that number.  Of a machine that is off libvirt can
+# only forget them; their bitmaps stay in the image.
+drop_checkpoints() {
+	local name list
+
+	[ -n "$(image_disks)" ] || return 0
+	list=$(vm_on old checkpoint-list --name "$uuid" 2>/dev/null | grep "^blkmigrate-$id-") || return 0
+	for name in $list; do
+		[ "$name" != "$(checkpoint_name "${1:-none}")" ] || continue
+		vm_act old checkpoint-delete "$uuid" "$name" >/dev/null 2>&1 ||
+			vm_act old checkpoint-delete "$uuid" "$name" --metadata >/dev/null ||
+			warn "the checkpoint $name of $vm cannot be removed"
+	done
+}
