@@ -70,7 +70,7 @@ shut_down() {
 
 	state=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
 	backup_end
-	down_since=$SECONDS
+	down_since=${EPOCHREALTIME/./}
 	while [ "$state" != 'shut off' ]; do
 		[ "$state" = running ] || die "$vm is $state on $(name_of old)"
 		if [ $((waited % 40)) = 0 ]; then
@@ -215,8 +215,15 @@ resume() {
 	[ "$state" = running ] ||
 		die "$vm belongs to $(name_of new), and is $state there; it is not started here any more. When it can be reached, the same command goes on"
 	journal 'done' committed
-	[ -z "$down_since" ] || say "$vm runs on $(name_of new); it was down for about $((SECONDS - down_since)) seconds"
+	[ -z "$down_since" ] || say "$vm runs on $(name_of new); it was down for $(seconds_since "$down_since") seconds"
 	journal 'done' resumed
+}
+
+# seconds_since MICROSECONDS: with one digit behind the point.
+seconds_since() {
+	local tenths=$(((${EPOCHREALTIME/./} - $1) / 100000))
+
+	printf '%s.%s\n' $((tenths / 10)) $((tenths % 10))
 }
 
 # roll_back: the machine runs where it ran before, unless it has been committed.

@@ -281,6 +281,9 @@ state_of() {
 save_plan() {
 	local name disk new_address=${address[new]}
 
+	forget_unfinished
+	echo "$uuid" | put old "$(state_of old)/uuid"
+	echo "$uuid" | put new "$(state_of new)/uuid"
 	put old "$(state_of old)/source.xml" <"$private/source.xml"
 	put old "$(state_of old)/fenced.xml" <"$private/fenced.xml"
 	put old "$(state_of old)/target.xml" <"$private/target.xml"
@@ -297,6 +300,21 @@ save_plan() {
 			done
 		done
 	} | put old "$(state_of old)/plan"
+}
+
+# forget_unfinished: what a run has left that was killed before its plan was kept.
+forget_unfinished() {
+	local host part=from proof=plan
+
+	for host in old new; do
+		guarded "$host" bash -c '
+			for folder in "$1"/*/; do
+				[ ! -e "$folder/$2" ] && grep -qsxF "$3" "$folder/uuid" || continue
+				rm -rf -- "$folder"
+			done' forget "${folder[$host]}/$part" "$proof" "$uuid" ||
+			die "$(name_of "$host"): ${folder[$host]} cannot be tidied"
+		part=to proof=commit
+	done
 }
 
 # load_plan: of $id.  It is data: only names that are known are set.

@@ -17,6 +17,7 @@ vm_run() {
 		show_cutover
 		return
 	fi
+	step compared check_copies
 	cutover
 	finish
 }
@@ -218,6 +219,22 @@ copy_in_passes() {
 		pass=$((pass + 1))
 		[ "$seconds" -gt "$downtime" ] || break
 		[ "$before" = 0 ] || [ "$seconds" -lt "$before" ] || break
+	done
+}
+
+# check_copies: once, while it runs: what stands still on both sides is the same.
+check_copies() {
+	local disk name from
+
+	for disk in "${disks[@]}"; do
+		[ -n "${volume[$disk]:-}" ] || continue
+		name=$(copied_snapshot "$disk")
+		[ -n "$name" ] || continue
+		from=$(path_of_snapshot "$disk" "$name")
+		compare "$disk" "$from" && continue
+		warn "$disk: the digests differ; what differs is sent again"
+		by_map "$disk" "$from" && compare "$disk" "$from" ||
+			die "${target[$disk]} still differs from $from: one of both disks, or of both machines, does not keep what it is given"
 	done
 }
 

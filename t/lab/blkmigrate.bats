@@ -1,0 +1,397 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# A virtual machine moves from one host to another: its count goes on where it stopped, and
+# whatever is broken on the way, it never runs on both.
+
+load ../helpers
+load network
+load libvirt
+
+setup_file() {
+	start_hosts
+}
+
+teardown_file() {
+	stop_hosts
+}
+
+setup() {
+	require_hosts
+	require xsltproc xmllint
+	test_begin
+	wipe_hosts
+}
+
+# migrate ARGUMENT ...: blkmigrate on old; what it says is in $output and $stderr.
+migrate() {
+	on old "blkmigrate $(printf '%q ' "$@")"
+}
+
+# make_running NAME KIND: a machine that has counted a little.
+make_running() {
+	make_vm old "$@"
+	on old "virsh -q start -- $(printf %q "$1")"
+	wait_for 30 is_counting old "$1" 20
+}
+
+# moved NAME DISK [DISK-THERE]: it runs on new only, counts on from where it stopped, and old
+# cannot start it.
+moved() {
+	local stopped
+
+	is_state old "$1" 'shut off'
+	is_state new "$1" running
+	wait_for 30 is_counting new "$1" 20
+	count old "$2"
+	stopped=$count
+	[ "$stopped" -ge 20 ]
+	shut_down new "$1"
+	count new "${3:-$2}"
+	[ "$count" -ge $((stopped + 20)) ]
+	run on old "virsh start -- $(printf %q "$1")"
+	[ "$status" = 1 ]
+	[[ $output == *"/nonexistent/blkmigrate-"*"/moved-to-new/vda"* ]]
+}
+
+# stays NAME: it runs on old as before, and new has nothing of it.
+stays() {
+	is_state old "$1" running
+	[ -z "$(state new "$1")" ]
+	on old "virsh dumpxml --inactive -- $(printf %q "$1")" >now.xml
+	run ! grep nonexistent now.xml
+}
+
+# runs_once NAME: not on both.
+runs_once() {
+	! { is_state old "$1" running && is_state new "$1" running; }
+}
+
+@test "a machine on a raw file" {
+	make_running web raw
+	on old 'virsh -q autostart web'
+
+	run -0 --separate-stderr migrate run web --to new --yes
+
+	moved web "$disk"
+	[[ $stderr =~ 'web runs on new; it was down for '[0-9]+\.[0-9]' seconds' ]]
+	[[ $(on new 'virsh dominfo web') =~ Autostart:\ +enable ]]
+	[[ $(on old 'virsh dominfo web') =~ Autostart:\ +disable ]]
+}
+
+@test "a machine on a qcow2 file" {
+	make_running web qcow2
+
+	run -0 migrate run web --to new --yes
+
+	moved web "$disk"
+	on new "qemu-img check -q $disk"
+}
+
+@test "a machine on a block device goes into a file, and from qcow2 into raw" {
+	make_running web block
+	migrate run web --to new --yes --dir /var/lib/libvirt/images
+	moved web "$disk" /var/lib/libvirt/images/web.img
+
+	make_running mail qcow2
+	migrate run mail --to new --yes --map-disk vda=/var/lib/libvirt/images/mail.img
+	moved mail "$disk" /var/lib/libvirt/images/mail.img
+}
+
+@test "a machine that is off stays off" {
+	make_running web raw
+	shut_down old web
+	count old "$disk"
+	before=$count
+
+	run -0 migrate run web --to new --yes
+
+	is_state new web 'shut off'
+	on new 'virsh -q start web'
+	wait_for 30 is_counting new web 20
+	shut_down new web
+	count new "$disk"
+	[ "$count" -ge $((before + 20)) ]
+}
+
+@test "names of all kinds" {
+	name=$'-it\'s "a" $(touch oops) \xc3\xa4&<b>'
+	make_running web raw
+	on old "virsh -q destroy web; virsh -q undefine web"
+	file="/var/lib/libvirt/images/$name .img"
+	on old "mv $(printf %q "$disk") $(printf %q "$file")"
+	define old "$name" "raw:$file"
+	on old "virsh -q start -- $(printf %q "$name")"
+	wait_for 30 is_counting old "$name" 20
+
+	run -0 migrate run --to new --yes -- "$name"
+
+	moved "$name" "$file"
+}
+
+@test "a step at a time" {
+	make_running web raw
+
+	migrate prepare web --to new --yes
+	[[ $(migrate status web) == 'web: prepared'* ]]
+	migrate sync web
+	[[ $(migrate status web) == 'web: copied, and runs on this host'* ]]
+	migrate sync web
+	is_state old web running
+	migrate cutover web
+	[[ $(migrate status web) == 'web: moved to new'* ]]
+
+	moved web "$disk"
+}
+
+@test "the plan shows what becomes of it, without its secrets, and touches nothing" {
+	make_vm old web raw
+	on old 'virsh dumpxml --inactive web >/tmp/w.xml
+		sed -i "s,</devices>,<graphics type=\"vnc\" passwd=\"sesame7\"/></devices>," /tmp/w.xml
+		virsh -q define /tmp/w.xml'
+
+	run -0 --separate-stderr migrate plan web --to new --dir /srv
+	[[ $output == *'+      <source file="/srv/web.img"/>'* ]]
+	[[ $output != *sesame7* && $stderr != *sesame7* ]]
+	run -0 migrate run web --to new --yes --dry-run
+	[[ $output == *'old# blkread '*' | ssh '*blkwrite* ]]
+	[[ $output != *sesame7* ]]
+
+	[ -z "$(on new 'ls /var/lib/blkmigrate/to 2>/dev/null')" ]
+	[ -z "$(state new web)" ]
+	migrate run web --to new --yes
+	[[ $(on new 'virsh dumpxml --security-info web') == *sesame7* ]]
+}
+
+@test "the preflight reports everything that is in the way, each with what to do" {
+	make_vm old web raw
+	define new web raw:/nowhere
+	echo precious >"$lab/new/images/web.img"
+	on old 'virsh dumpxml --inactive web >/tmp/w.xml
+		sed -i "s,br0,br7," /tmp/w.xml
+		virsh -q define /tmp/w.xml'
+
+	run -2 --separate-stderr migrate run web --to new --yes
+
+	[[ $stderr == *'new has a virtual machine with the UUID'* ]]
+	[[ $stderr == *'new has a virtual machine called web already'* ]]
+	[[ $stderr == *'web.img is there already on new'* ]]
+	[[ $stderr == *'new has no bridge br7'*'--map-net br7=ANOTHER'* ]]
+	[ "$(cat "$lab/new/images/web.img")" = precious ]
+	[ -z "$(on old 'ls /var/lib/blkmigrate/from 2>/dev/null')" ]
+}
+
+@test "a machine that does not shut down stays; --destroy takes its power" {
+	make_vm old web raw
+	make_deaf old "$disk"
+	on old 'virsh -q autostart web; virsh -q start web'
+	wait_for 30 is_counting old web 20
+
+	run -2 --separate-stderr migrate run web --to new --yes --shutdown-timeout 2
+	[[ $stderr == *'web does not shut down in 2 seconds'* ]]
+	stays web
+	[[ $(on old 'virsh dominfo web') =~ Autostart:\ +enable ]]
+
+	run -0 migrate run web --to new --yes --shutdown-timeout 2 --destroy
+	is_state new web running
+	is_state old web 'shut off'
+}
+
+# fails_and_is_taken_back PATTERN: the machine web was down and runs on old again, and when
+# what was broken is mended the same command goes through.
+fails_and_is_taken_back() {
+	run -2 --separate-stderr migrate run web --to new --yes
+	echo "$stderr"
+	[[ $stderr == *$1* ]]
+	[[ $stderr == *'web is on this host as it was; nothing runs on new'* ]]
+	stays web
+	wait_for 30 is_counting old web 20
+	rm "$lab"/*/shims/*
+	run -0 migrate run web --to new --yes
+	moved web "$disk"
+}
+
+@test "the domain cannot be defined" {
+	make_running web raw
+	shim new virsh '[[ " $* " != *" define "* ]] || exit 1'
+
+	fails_and_is_taken_back 'web cannot be defined on new'
+}
+
+@test "the domain cannot be started" {
+	make_running web raw
+	shim new virsh '[[ " $* " != *" start "* ]] || exit 1'
+
+	fails_and_is_taken_back 'web cannot be started on new'
+}
+
+@test "the last changes do not get through" {
+	make_running web raw
+	shim old blkdiff 'exit 2'
+
+	fails_and_is_taken_back 'vda: the last changes could not be sent'
+}
+
+@test "the last changes are damaged once: they are sent again" {
+	make_running web raw
+	shim new blkwrite 'if [ -e /tmp/first ] && [ ! -e /tmp/second ]; then touch /tmp/second; cat >/dev/null; exit 2; fi
+		touch /tmp/first'
+
+	run -0 migrate run web --to new --yes
+
+	moved web "$disk"
+}
+
+@test "the answer to resume is lost" {
+	make_running web raw
+	shim new virsh 'if [[ " $* " == *" resume "* ]]; then "$tool" "$@"; exit 1; fi'
+
+	run -0 migrate run web --to new --yes
+
+	moved web "$disk"
+}
+
+@test "the commit cannot be written" {
+	make_running web raw
+	shim new mv '[[ " $* " != *"/commit "* ]] || exit 1'
+
+	fails_and_is_taken_back 'commit cannot be written'
+}
+
+@test "the line is cut before the commit: nothing is started until it is back" {
+	make_running web raw
+	shim new virsh 'if [[ " $* " == *" start "* ]]; then "$tool" "$@"; touch /tmp/cut; sleep 600; fi'
+	background migrate run web --to new --yes
+	wait_for 60 on new 'test -e /tmp/cut'
+	packets_drop
+	at_end packets_pass
+	wait_for 90 gone "$pid"
+
+	is_state old web 'shut off'
+	is_state new web paused
+	[[ $(migrate status web) == 'web: in the cutover'*'does not answer'* ]]
+	run -2 migrate rollback web
+	is_state old web 'shut off'
+	packets_pass
+	rm "$lab"/new/shims/*
+
+	run -0 migrate run web --to new --yes
+	moved web "$disk"
+}
+
+@test "the line is cut after the commit: the machine belongs to new" {
+	make_running web raw
+	shim new virsh 'if [[ " $* " == *" resume "* ]]; then touch /tmp/cut; sleep 600; fi'
+	background migrate run web --to new --yes
+	wait_for 60 on new 'test -e /tmp/cut'
+	packets_drop
+	at_end packets_pass
+	wait_for 120 gone "$pid"
+
+	is_state old web 'shut off'
+	packets_pass
+	rm "$lab"/new/shims/*
+	run -2 --separate-stderr migrate rollback web
+	[[ $stderr == *'web was committed to new; it is not rolled back any more'* ]]
+	is_state old web 'shut off'
+
+	run -0 migrate run web --to new --yes
+	moved web "$disk"
+}
+
+@test "new loses its power while the machine is there, paused" {
+	make_running web raw
+	shim new virsh 'if [[ " $* " == *" start "* ]]; then "$tool" "$@"; touch /tmp/cut; sleep 600; fi'
+	background migrate run web --to new --yes
+	wait_for 60 on new 'test -e /tmp/cut'
+	lose_power new
+	wait_for 90 gone "$pid"
+	is_state old web 'shut off'
+	rm "$lab"/new/shims/*
+	start_host new
+
+	run -0 migrate rollback web
+	stays web
+	run -0 migrate run web --to new --yes
+	moved web "$disk"
+}
+
+@test "rollback of a cutover that was killed" {
+	make_running web raw
+	shim new virsh 'if [[ " $* " == *" start "* ]]; then "$tool" "$@"; touch /tmp/cut; sleep 600; fi'
+	on old 'echo $$ >/tmp/driver; exec blkmigrate run web --to new --yes' &
+	wait_for 60 on new 'test -e /tmp/cut'
+	on old 'kill -KILL $(cat /tmp/driver)'
+	wait || true
+	rm "$lab"/new/shims/*
+
+	run -0 migrate rollback web
+
+	stays web
+}
+
+@test "purge wants the name, and removes the old disk and nothing else" {
+	make_running web raw
+	migrate run web --to new --yes
+	cp "$lab/old/images/web.img" "$lab/old/images/other.img"
+
+	run -2 on old 'echo yes | blkmigrate purge web'
+	[ -e "$lab/old/images/web.img" ]
+	run -0 on old 'echo web | blkmigrate purge web'
+
+	[ ! -e "$lab/old/images/web.img" ]
+	[ -e "$lab/old/images/other.img" ]
+	[ -z "$(state old web)" ]
+	is_state new web running
+	[[ $(migrate status 2>&1) == *'no migration is under way'* ]]
+}
+
+@test "purge of what was not moved removes what was made, and the machine stays" {
+	make_running web raw
+	migrate prepare web --to new --yes
+	migrate sync web
+
+	run -0 on old 'echo web | blkmigrate purge web'
+
+	stays web
+	[ -z "$(ls -A "$lab/new/images")" ]
+}
+
+@test "a migration back again" {
+	make_running web raw
+	migrate run web --to new --yes
+	on old 'echo web | blkmigrate purge web'
+
+	run -0 on new 'blkmigrate run web --to old --yes'
+
+	is_state old web running
+	is_state new web 'shut off'
+}
+
+@test "driven from the host to which it goes" {
+	make_running web raw
+
+	run -0 on new 'blkmigrate run web --from old --to new --yes'
+
+	moved web "$disk"
+}
+
+# without_numbers: what differs from run to run is gone.
+without_numbers() {
+	sed -E 's/[0-9a-f]{8,}[0-9a-f-]*/N/g; s/[0-9]+(\.[0-9]+)?/N/g'
+}
+
+@test "README: what it prints" {
+	awk '/^    old# blkmigrate run/ { inside = 1; print; next } inside && /^    / { print } inside && /^$/ { exit }' \
+		"$root/README.md" | sed 's/^    //' >readme
+	make_vm old web qcow2 256M
+	on old 'virsh -q start web'
+	wait_for 30 is_counting old web 20
+
+	on old "$(sed -n '1s/^old# //p' readme)" 2>&1 | without_numbers >printed
+
+	sed 1d readme | without_numbers | while IFS= read -r line; do
+		echo "$line"
+		grep -qxF -- "$line" printed
+	done
+}

@@ -1,0 +1,191 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# blkmigrate copy, from the volume group vg to another one, far, whose extents are larger, by
+# way of an sshd; see cases.bash.
+
+migrate_cases() {
+	start_far
+	try "blkmigrate: a volume that is written to, pass after pass" migrate_passes
+	try "blkmigrate: what LVM rounds up is zeroed, and the next volume is left alone" migrate_tail
+	try "blkmigrate: a snapshot that overflowed: by a map, after a warning" migrate_overflow
+	try "blkmigrate: killed in the middle of a pass, the same command goes on" migrate_killed
+	try "blkmigrate: a thin volume" migrate_thin
+	try "blkmigrate: a volume of that name is left alone" migrate_existing
+	try "blkmigrate: no room at the other end: nothing is left" migrate_full
+	try "blkmigrate: no room for a snapshot: nothing is left" migrate_no_room
+	try "blkmigrate: --finish leaves neither snapshot nor tag" migrate_finish
+	vgremove -q -q -f far
+	kill "$(cat $far/pid)"
+}
+
+start_far() {
+	far=/run/far
+	mkdir -p $far /run/sshd
+	chmod 700 $far
+	ssh-keygen -q -t ed25519 -N '' -f $far/key
+	printf '[127.0.0.1]:2222 %s\n' "$(cut -d ' ' -f 1,2 $far/key.pub)" >$far/known
+	cat >$far/sshd_config <<-EOC
+		ListenAddress 127.0.0.1
+		Port 2222
+		HostKey $far/key
+		AuthorizedKeysFile $far/key.pub
+		PidFile $far/pid
+		StrictModes no
+		UsePAM no
+		MaxStartups 100
+		SetEnv PATH=$PATH SHLVL=1 LVM_SYSTEM_DIR=$LVM_SYSTEM_DIR DM_DISABLE_UDEV=1
+	EOC
+	cat >$far/config <<-EOC
+		Host new
+		HostName 127.0.0.1
+		Port 2222
+		IdentityFile $far/key
+		UserKnownHostsFile $far/known
+	EOC
+	/usr/sbin/sshd -f $far/sshd_config -E $far/log
+	wait_for 60 ssh -F $far/config new true
+	truncate -s 64M $far/disk
+	vgcreate -q -s 4M far "$(losetup --find --show $far/disk)"
+}
+
+migrate() {
+	at_end rm -rf "$dir/state"
+	at_end lvremove -q -q -y -S 'lv_name=~^web' far
+	"$lab/../../scripts/blkmigrate" copy --state "$dir/state" --ssh-option -F$far/config -v \
+		"$@" /dev/vg/origin new:/dev/far/web 2>log || {
+		cat log
+		return 1
+	}
+	cat log
+}
+
+refused() {
+	if migrate "$@"; then
+		echo "it went through"
+		return 1
+	fi
+}
+
+migrate_passes() {
+	make_origin 30M
+	scribble -n 0 -s 16 -p 50 "$origin" &
+	writer=$!
+
+	migrate --create --snapshot-size 100M
+	migrate --snapshot-size 100M
+	grep 'blkdiff --snapshot /dev/vg/origin-blkmigrate-1 /dev/vg/origin-blkmigrate-2 ' log
+	same /dev/vg/origin-blkmigrate-2 /dev/far/web 30M
+	different "$origin" /dev/far/web 30M
+	stop "$writer"
+	migrate --snapshot-size 100M --verify full
+	[ "$(grep -c -e "blksum --map" log)" = 0 ]
+
+	same "$origin" /dev/far/web 30M
+	[ "$(lvs --noheadings -o lv_name,lv_tags -S lv_name=~blkmigrate vg | xargs)" = \
+		"origin-blkmigrate-3 blkmigrate.copied,$(lvs --noheadings -o lv_tags far/web | xargs)" ]
+}
+
+migrate_tail() {
+	lvcreate -q -y -Wn -Zn -L 32M -n web far
+	lvcreate -q -y -Wn -Zn -L 4M -n web-next far
+	dd if="$after" of=/dev/far/web bs=1M oflag=direct status=none
+	dd if="$after" of=/dev/far/web-next bs=1M count=4 oflag=direct status=none
+	lvremove -q -q -y far/web
+	make_origin 30M
+
+	migrate --create
+
+	same "$origin" /dev/far/web 30M
+	[ "$(blockdev --getsize64 /dev/far/web)" = $((32 << 20)) ]
+	cmp -n 2M -i 30M:0 /dev/far/web /dev/zero
+	same "$after" /dev/far/web-next 4M
+}
+
+migrate_overflow() {
+	make_origin 30M
+	migrate --create --snapshot-size 1M
+	scribble -n 600 "$origin"
+	dmsetup status vg-origin--blkmigrate--1 | grep Invalid
+
+	migrate
+
+	grep 'the snapshot origin-blkmigrate-1 does not serve' log
+	same "$origin" /dev/far/web 30M
+}
+
+migrate_killed() {
+	make_origin 30M
+	for option in --create ''; do
+		"$lab/../../scripts/blkmigrate" copy --state "$dir/state" --ssh-option -F$far/config --bwlimit 2M \
+			$option /dev/vg/origin new:/dev/far/web &
+		driver=$!
+		wait_for 60 eval 'lvs --noheadings vg | grep -q blkmigrate && pgrep blkwrite'
+		sleep 1
+		kill -KILL "$driver"
+		scribble -n 60 "$origin"
+
+		migrate
+		same "$origin" /dev/far/web 30M
+		[ "$(lvs --noheadings -S lv_name=~blkmigrate vg | wc -l)" = 1 ]
+		scribble -n 300 "$origin"
+	done
+}
+
+migrate_thin() {
+	lvcreate -q -y -L 64M --poolmetadatasize 4M -T vg/pool
+	lvcreate -q -y -Wn -V 30M -T vg/pool -n origin
+	origin=/dev/vg/origin
+	dd if="$before" of="$origin" bs=1M count=30 oflag=direct status=none
+	migrate --create
+	scribble -n 60 "$origin"
+
+	migrate --verify full
+
+	same "$origin" /dev/far/web 30M
+	[ "$(lvs --noheadings -o segtype -S lv_name=~blkmigrate vg | xargs)" = thin ]
+}
+
+migrate_existing() {
+	lvcreate -q -y -Wn -Zn -L 32M -n web far
+	lvchange -q --addtag blkmigrate:0123456789ab far/web
+	dd if="$after" of=/dev/far/web bs=1M oflag=direct status=none
+	make_origin 30M
+
+	refused --create
+
+	grep '/dev/far/web is there already, and blkmigrate did not make it' log
+	same "$after" /dev/far/web 32M
+	[ -z "$(lvs --noheadings -S lv_name=~blkmigrate vg)" ]
+}
+
+migrate_full() {
+	make_origin 100M
+
+	refused --create
+
+	grep 'the volume far/web of 104857600 bytes cannot be made' log
+	[ -z "$(lvs --noheadings far)" ]
+	[ -z "$(lvs --noheadings -S lv_name=~blkmigrate vg)" ]
+}
+
+migrate_no_room() {
+	make_origin 30M
+	lvcreate -q -y -Wn -Zn -l 100%FREE -n filler vg
+
+	refused --create
+
+	grep 'no snapshot of vg/origin can be taken' log
+	[ "$(lvs --noheadings vg | wc -l)" = 2 ]
+}
+
+migrate_finish() {
+	make_origin 30M
+	migrate --create
+
+	migrate --finish
+
+	[ -z "$(lvs --noheadings -S lv_name=~blkmigrate vg)" ]
+	[ -z "$(lvs --noheadings -o lv_tags far/web | xargs)" ]
+	refused
+}
