@@ -106,7 +106,7 @@ parse_options(int argc, char **argv, struct options *options, struct zip *zip)
 				zip->action = ZIP_DECOMPRESS;
 			break;
 		case 'j':
-			if (!argument_jobs(optarg, &zip->jobs, &error))
+			if (!argument_jobs(optarg, &zip->threads, &error))
 				errx(2, "%s", error.text);
 			break;
 		case 'r':
@@ -134,8 +134,8 @@ parse_options(int argc, char **argv, struct options *options, struct zip *zip)
 		zip->level = options->level;
 	else
 		zip->level = options->store ? 0 : options->adapt ? 9 : 1;
-	if (zip->jobs == 0)
-		zip->jobs = pool_processors() + 1;
+	if (zip->threads == 0)
+		zip->threads = pool_processors() + 1;
 }
 
 /* What does not go together, or would end where nobody wants it. */

@@ -179,7 +179,7 @@ deflater_give(void *context, void *argument)
 static void
 deflater_destroy(struct deflater *deflater)
 {
-	for (unsigned i = 0; i < deflater->zip->jobs; i++)
+	for (unsigned i = 0; i < zip_jobs(deflater->zip); i++)
 		zip_room_destroy(&deflater->jobs[i].room);
 	free(deflater->zeros);
 	free(deflater);
@@ -192,7 +192,7 @@ deflater_prepare(struct deflater *deflater)
 	struct deflater_job *job;
 	size_t n;
 
-	for (unsigned i = 0; i < deflater->zip->jobs; i++)
+	for (unsigned i = 0; i < zip_jobs(deflater->zip); i++)
 		if (!zip_room_create(&deflater->jobs[i].room, GZIP_PLAIN, GZIP_PLAIN))
 			return false;
 	job = &deflater->jobs[0];
@@ -223,7 +223,7 @@ deflater_run(struct zip *zip, struct error *error)
 	done = deflater_prepare(deflater) ?
 	    zip_run(zip, &ops, deflater, deflater->jobs, sizeof(deflater->jobs[0]), &deflater->error, error) :
 	    error_errno(error, "memory");
-	if (done || zip->jobs == 1) {
+	if (done || zip->threads == 1) {
 		deflater_destroy(deflater);
 		zip->engine = NULL;
 	}

@@ -342,7 +342,7 @@ delta_run(struct delta *delta, struct error *error)
 
 	if (chunks == NULL)
 		return error_errno(error, "memory");
-	done = pool_run_prompt(&delta_ops, &state, (void **)chunks, delta->jobs);
+	done = pool_run_prompt(&delta_ops, &state, (void **)chunks, delta->jobs, delta->jobs);
 	if (!done && !state.stopped)
 		error_errno(error, "threads");
 	done = done && give_zeros(&state);

@@ -289,7 +289,7 @@ inflater_give(void *context, void *argument)
 static void
 inflater_destroy(struct inflater *inflater)
 {
-	for (unsigned i = 0; i < inflater->zip->jobs; i++)
+	for (unsigned i = 0; i < zip_jobs(inflater->zip); i++)
 		zip_room_destroy(&inflater->jobs[i].room);
 	inflateEnd(&inflater->z);
 	free(inflater);
@@ -298,7 +298,7 @@ inflater_destroy(struct inflater *inflater)
 static bool
 inflater_prepare(struct inflater *inflater)
 {
-	for (unsigned i = 0; i < inflater->zip->jobs; i++)
+	for (unsigned i = 0; i < zip_jobs(inflater->zip); i++)
 		if (!zip_room_create(&inflater->jobs[i].room,
 		    GZIP_HEADER + GZIP_DATA_MAX + GZIP_TRAILER, GZIP_PLAIN))
 			return false;
@@ -322,7 +322,7 @@ inflater_run(struct zip *zip, struct error *error)
 	done = inflater_prepare(inflater) ?
 	    zip_run(zip, &ops, inflater, inflater->jobs, sizeof(inflater->jobs[0]), &inflater->error, error) :
 	    error_errno(error, "memory");
-	if (done || zip->jobs == 1) {
+	if (done || zip->threads == 1) {
 		inflater_destroy(inflater);
 		zip->engine = NULL;
 	}

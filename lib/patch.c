@@ -209,7 +209,8 @@ static const struct pool_ops patch_ops = { patch_take, patch_work, patch_give };
 static bool
 patch_pool(struct patch *patch)
 {
-	if (!pool_run(&patch_ops, patch, (void **)patch->jobs, patch->options.jobs))
+	if (!pool_run(&patch_ops, patch, (void **)patch->jobs, patch->options.jobs,
+	    patch->options.jobs))
 		return error_errno(patch->error, "threads");
 	return true;
 }

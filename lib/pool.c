@@ -10,110 +10,103 @@
 struct pool {
 	const struct pool_ops *ops;
 	void *context;
-	unsigned count;			/* jobs, and threads */
 	bool prompt;			/* take does not block: it is waited for */
-	struct pool_thread *threads;
+	pthread_t *threads;
 
 	pthread_mutex_t state;		/* over all that follows */
-	pthread_cond_t input;		/* nobody is in take any more */
-	bool taking;			/* somebody is, and may be waiting for input */
+	pthread_cond_t change;		/* there may be something to do, or no more */
+	void **idle;			/* jobs; the last is used first, its memory is warm */
+	unsigned idle_count;
+	void **done;			/* done[n % count]: job n has been worked on */
+	unsigned count;			/* of jobs */
+	uint64_t taken, given;		/* the next job's number */
+	bool taking, giving;		/* somebody is, perhaps waiting for a pipe */
 	bool ended;			/* take returned false */
-	uint64_t taken;			/* the next job's number */
-
-	pthread_cond_t *turns;		/* turns[n % count]: job n may be given */
-	uint64_t turn;			/* the job that is given next */
+	bool stopped;			/* give returned false */
 
 	pthread_cond_t left;		/* a thread left */
-	bool stopped;			/* give returned false */
 	bool abandoned;			/* pool_run returned: the last to leave cleans up */
 	unsigned busy;			/* threads that have not left */
-};
-
-struct pool_thread {
-	struct pool *pool;
-	void *job;
-	pthread_t thread;
 };
 
 static void
 pool_destroy(struct pool *pool)
 {
 	if (pool != NULL) {
-		free(pool->turns);
 		free(pool->threads);
+		free(pool->idle);
+		free(pool->done);
 	}
 	free(pool);
 }
 
-/* Take the next job under the next number.  False: no more, or stopped. */
-static bool
-pool_take(struct pool *pool, void *job, uint64_t *number)
+/* Give the job whose turn it is.  Called with the state locked, as pool_work is. */
+static void
+pool_give(struct pool *pool)
 {
-	bool taken = false;
-
-	pthread_mutex_lock(&pool->state);
-	while (pool->taking && !pool->stopped)
-		pthread_cond_wait(&pool->input, &pool->state);
-	if (!pool->ended && !pool->stopped) {
-		pool->taking = true;
-		pthread_mutex_unlock(&pool->state);
-		taken = pool->ops->take(pool->context, job);
-		pthread_mutex_lock(&pool->state);
-		pool->taking = false;
-		pool->ended = !taken;
-		*number = pool->taken++;
-		taken = taken && !pool->stopped;
-	}
-	pthread_cond_signal(&pool->input);
-	pthread_mutex_unlock(&pool->state);
-	return taken;
-}
-
-/* Wait for the turn of this number and give the job.  False: stopped. */
-static bool
-pool_give(struct pool *pool, void *job, uint64_t number)
-{
+	void **slot = &pool->done[pool->given % pool->count], *job = *slot;
 	bool go;
 
-	pthread_mutex_lock(&pool->state);
-	while (pool->turn != number && !pool->stopped)
-		pthread_cond_wait(&pool->turns[number % pool->count], &pool->state);
-	go = !pool->stopped;
+	*slot = NULL;
+	pool->giving = true;
 	pthread_mutex_unlock(&pool->state);
-	if (!go)
-		return false;
-
 	go = pool->ops->give(pool->context, job);
-
 	pthread_mutex_lock(&pool->state);
-	pool->turn++;
+	pool->giving = false;
+	pool->given++;
+	pool->idle[pool->idle_count++] = job;
+	pool->stopped = !go;
 	if (go)
-		pthread_cond_signal(&pool->turns[pool->turn % pool->count]);
-	else {
-		pool->stopped = true;
-		pthread_cond_broadcast(&pool->input);
-		for (unsigned i = 0; i < pool->count; i++)
-			pthread_cond_broadcast(&pool->turns[i]);
-	}
-	pthread_mutex_unlock(&pool->state);
-	return go;
+		pthread_cond_signal(&pool->change);
+	else
+		pthread_cond_broadcast(&pool->change);
 }
 
+/* Take the next job and work on it.  Whoever waits may take the one after it. */
+static void
+pool_work(struct pool *pool)
+{
+	void *job = pool->idle[--pool->idle_count];
+	uint64_t number;
+	bool taken;
+
+	pool->taking = true;
+	pthread_mutex_unlock(&pool->state);
+	taken = pool->ops->take(pool->context, job);
+	pthread_mutex_lock(&pool->state);
+	pool->taking = false;
+	pool->ended = !taken;
+	if (pool->ended || pool->stopped) {
+		pthread_cond_broadcast(&pool->change);
+		return;
+	}
+	number = pool->taken++;
+	pthread_cond_signal(&pool->change);
+	pthread_mutex_unlock(&pool->state);
+	if (pool->ops->work != NULL)
+		pool->ops->work(pool->context, job);
+	pthread_mutex_lock(&pool->state);
+	pool->done[number % pool->count] = job;
+}
+
+/* At the end a job that is still worked on is given by its thread, and what follows it. */
 static void *
 pool_thread_main(void *argument)
 {
-	struct pool_thread *self = argument;
-	struct pool *pool = self->pool;
-	uint64_t number;
+	struct pool *pool = argument;
 	bool last;
 
-	while (pool_take(pool, self->job, &number)) {
-		if (pool->ops->work != NULL)
-			pool->ops->work(pool->context, self->job);
-		if (!pool_give(pool, self->job, number))
-			break;
-	}
 	pthread_mutex_lock(&pool->state);
+	while (!pool->stopped) {
+		if (!pool->giving && pool->done[pool->given % pool->count] != NULL)
+			pool_give(pool);
+		else if (pool->ended)
+			break;
+		else if (!pool->taking && pool->idle_count > 0)
+			pool_work(pool);
+		else
+			pthread_cond_wait(&pool->change, &pool->state);
+	}
 	last = --pool->busy == 0 && pool->abandoned;
 	pthread_cond_signal(&pool->left);
 	pthread_mutex_unlock(&pool->state);
@@ -137,14 +130,14 @@ pool_wait(struct pool *pool, unsigned made)
 	all = pool->busy == 0;
 	pool->abandoned = !all;
 	for (unsigned i = 0; !all && i < made; i++)
-		pthread_detach(pool->threads[i].thread);
+		pthread_detach(pool->threads[i]);
 	pthread_mutex_unlock(&pool->state);
 	for (unsigned i = 0; all && i < made; i++)
-		pthread_join(pool->threads[i].thread, NULL);
+		pthread_join(pool->threads[i], NULL);
 	return all;
 }
 
-/* With one job there is nobody to wait for. */
+/* With one thread there is nobody to wait for. */
 static bool
 pool_run_alone(const struct pool_ops *ops, void *context, void *job)
 {
@@ -158,7 +151,8 @@ pool_run_alone(const struct pool_ops *ops, void *context, void *job)
 }
 
 static struct pool *
-pool_create(const struct pool_ops *ops, void *context, unsigned count)
+pool_create(const struct pool_ops *ops, void *context, void **jobs, unsigned count,
+    unsigned threads)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
 
@@ -167,33 +161,31 @@ pool_create(const struct pool_ops *ops, void *context, unsigned count)
 	pool->ops = ops;
 	pool->context = context;
 	pool->count = count;
-	pool->threads = calloc(count, sizeof(*pool->threads));
-	pool->turns = calloc(count, sizeof(*pool->turns));
-	if (pool->threads == NULL || pool->turns == NULL) {
+	pool->threads = calloc(threads, sizeof(*pool->threads));
+	pool->idle = calloc(count, sizeof(*pool->idle));
+	pool->done = calloc(count, sizeof(*pool->done));
+	if (pool->threads == NULL || pool->idle == NULL || pool->done == NULL) {
 		pool_destroy(pool);
 		return NULL;
 	}
 	pthread_mutex_init(&pool->state, NULL);
-	pthread_cond_init(&pool->input, NULL);
+	pthread_cond_init(&pool->change, NULL);
 	pthread_cond_init(&pool->left, NULL);
-	for (unsigned i = 0; i < count; i++)
-		pthread_cond_init(&pool->turns[i], NULL);
+	for (; pool->idle_count < count; pool->idle_count++)
+		pool->idle[pool->idle_count] = jobs[pool->idle_count];
 	return pool;
 }
 
-/* Start a thread for each job, or as many as the system grants.  0 with errno set. */
+/* Start the threads, or as many as the system grants.  0 with errno set. */
 static unsigned
-pool_start(struct pool *pool, void **jobs)
+pool_start(struct pool *pool, unsigned threads)
 {
 	unsigned made;
 	int failed = 0;
 
 	pthread_mutex_lock(&pool->state);
-	for (made = 0; made < pool->count; made++) {
-		struct pool_thread *thread = &pool->threads[made];
-
-		*thread = (struct pool_thread){ .pool = pool, .job = jobs[made] };
-		failed = pthread_create(&thread->thread, NULL, pool_thread_main, thread);
+	for (made = 0; made < threads; made++) {
+		failed = pthread_create(&pool->threads[made], NULL, pool_thread_main, pool);
 		if (failed != 0)
 			break;
 		pool->busy++;
@@ -210,19 +202,19 @@ pool_start(struct pool *pool, void **jobs)
  */
 static bool
 pool_run_threads(const struct pool_ops *ops, void *context, void **jobs, unsigned count,
-    bool prompt)
+    unsigned threads, bool prompt)
 {
 	struct pool *pool;
 	unsigned made;
 	bool done;
 
-	if (count == 1)
+	if (threads == 1)
 		return pool_run_alone(ops, context, jobs[0]);
-	pool = pool_create(ops, context, count);
+	pool = pool_create(ops, context, jobs, count, threads);
 	if (pool == NULL)
 		return false;
 	pool->prompt = prompt;
-	made = pool_start(pool, jobs);
+	made = pool_start(pool, threads);
 	if (!pool_wait(pool, made))
 		return false;
 	done = made > 0 && !pool->stopped;
@@ -231,15 +223,17 @@ pool_run_threads(const struct pool_ops *ops, void *context, void **jobs, unsigne
 }
 
 bool
-pool_run(const struct pool_ops *ops, void *context, void **jobs, unsigned count)
+pool_run(const struct pool_ops *ops, void *context, void **jobs, unsigned count,
+    unsigned threads)
 {
-	return pool_run_threads(ops, context, jobs, count, false);
+	return pool_run_threads(ops, context, jobs, count, threads, false);
 }
 
 bool
-pool_run_prompt(const struct pool_ops *ops, void *context, void **jobs, unsigned count)
+pool_run_prompt(const struct pool_ops *ops, void *context, void **jobs, unsigned count,
+    unsigned threads)
 {
-	return pool_run_threads(ops, context, jobs, count, true);
+	return pool_run_threads(ops, context, jobs, count, threads, true);
 }
 
 unsigned

@@ -2,11 +2,11 @@
 /*
  * pool: jobs on several threads, taken in order and given in order.
  *
- * Each thread owns one job (its buffers) and does the same: take its input when
- * its turn has come, work on it beside the others, give the result when the turn
- * of that job has come.  Nothing is handed from thread to thread, so data stays in
- * the cache of the core that read it, the jobs are the memory limit, and one job
- * is the plain loop.
+ * A job is memory: the buffers of one piece on its way.  Each thread does whatever is to
+ * be done next: give the result whose turn has come, else take input into a free job and
+ * work on it beside the others.  A result before its turn is put aside, so with more jobs
+ * than threads nobody waits for a slower neighbour.  The jobs are the memory limit; one
+ * thread is the plain loop.
  */
 #ifndef POOL_H
 #define POOL_H
@@ -28,17 +28,19 @@ struct pool_ops {
 };
 
 /*
- * Run until take or give returns false, with a thread for each job or as many as the
- * system grants; one job runs on the caller's thread.  Returns true if take ended it
+ * Run until take or give returns false, with as many threads, or as many as the system
+ * grants; one runs on the caller's, with the first job.  Returns true if take ended it
  * and everything taken was given; false if give stopped it or, with errno set and
  * nothing taken, no thread could be made.  On return no thread is in work or give.
  * After a stop one may still be in take, where it perhaps blocks for ever: context and
  * jobs must then live on.  No other take begins.
  */
-bool pool_run(const struct pool_ops *, void *context, void **jobs, unsigned count);
+bool pool_run(const struct pool_ops *, void *context, void **jobs, unsigned count,
+    unsigned threads);
 
 /* The same where take never blocks for long: on return no thread is in take, either. */
-bool pool_run_prompt(const struct pool_ops *, void *context, void **jobs, unsigned count);
+bool pool_run_prompt(const struct pool_ops *, void *context, void **jobs, unsigned count,
+    unsigned threads);
 
 /* Processors that this process may use, 1 to 64. */
 unsigned pool_processors(void);

@@ -262,7 +262,7 @@ scan_run(struct scan *scan, struct error *error)
 		return error_errno(error, "%s", scan->source->name);
 	state->error = error;
 	done = (scan->source->pipe ? pool_run : pool_run_prompt)(&ops, state,
-	    (void **)state->chunks, state->jobs);
+	    (void **)state->chunks, state->jobs, state->jobs);
 	if (!done && !state->stopped)
 		error_errno(error, "%s: threads", scan->source->name);
 	if (!done && scan->source->pipe)

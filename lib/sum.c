@@ -169,7 +169,7 @@ sum_pieces(struct summing *summing, unsigned jobs, struct error *error)
 	for (i = 0; i < jobs; i++)
 		if ((summing->pieces[i] = piece_create(&summing->intake)) == NULL)
 			return error_errno(error, "memory");
-	if (!pool_run(&piece_ops, summing, summing->pieces, jobs))
+	if (!pool_run(&piece_ops, summing, summing->pieces, jobs, jobs))
 		return error_errno(error, "threads");
 	for (i = 0; i < jobs; i++)
 		piece_destroy(summing->pieces[i]);

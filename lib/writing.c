@@ -226,7 +226,8 @@ writing_transfer(struct writing *writing)
 	if (writing->size != UINT64_MAX && !writing_begin(writing, writing->size, writing->error))
 		return false;
 	progress_phase("writing", writing->size);
-	if (!pool_run(&writing_ops, writing, (void **)writing->jobs, writing->options.jobs))
+	if (!pool_run(&writing_ops, writing, (void **)writing->jobs, writing->options.jobs,
+	    writing->options.jobs))
 		return error_errno(writing->error, "threads");
 	writing->size = intake_position(writing->intake);
 	return true;
@@ -244,7 +245,8 @@ writing_read_back(struct writing *writing)
 		return true;
 	progress_phase("verifying", verify_pending(writing->verify));
 	writing->draining = true;
-	if (!pool_run(&writing_ops, writing, (void **)writing->jobs, writing->options.jobs))
+	if (!pool_run(&writing_ops, writing, (void **)writing->jobs, writing->options.jobs,
+	    writing->options.jobs))
 		return error_errno(writing->error, "threads");
 	if (verify_differences(writing->verify, list, &more, &bytes) == 0)
 		return true;

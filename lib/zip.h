@@ -21,7 +21,8 @@
 #include "pace.h"
 #include "pool.h"
 
-#define ZIP_JOBS	64
+#define ZIP_THREADS	64
+#define ZIP_JOBS	(2 * ZIP_THREADS)
 
 enum zip_action { ZIP_COMPRESS, ZIP_DECOMPRESS, ZIP_TEST };
 
@@ -31,7 +32,7 @@ struct zip {
 	int output;			/* not used by ZIP_TEST */
 	int level;			/* 1 to 9; 0 stores */
 	struct pace *pace;		/* where it chooses the level, else NULL */
-	unsigned jobs;			/* threads, 1 to ZIP_JOBS */
+	unsigned threads;		/* 1 to ZIP_THREADS */
 	uint64_t written;		/* bytes so far */
 	void *engine;
 };
@@ -46,9 +47,11 @@ struct zip_room {
 bool zip_room_create(struct zip_room *, size_t in, size_t out);
 void zip_room_destroy(struct zip_room *);
 
+/* Pieces in memory: more than threads, so that a result before its turn holds up none. */
+unsigned zip_jobs(const struct zip *);
+
 /*
- * Run as many jobs of an engine as there are threads, from an array of structs of that
- * size, until take ends.  False: error is what give left in stopped, or that threads
+ * Run the jobs of an engine, an array of structs of that size, until take ends.  False: error is what give left in stopped, or that threads
  * could not be made.
  */
 bool zip_run(struct zip *, const struct pool_ops *, void *engine, void *jobs, size_t job_size,

@@ -89,15 +89,42 @@ static const struct pool_ops ops = { take, work, give };
 static void
 results_come_in_order_for_any_number_of_jobs(void)
 {
-	for (unsigned count = 1; count <= JOBS; count++) {
-		struct context context = { .count = 2000, .stop_at = UINT64_MAX };
+	for (unsigned count = 1; count <= JOBS; count++)
+		for (unsigned threads = 1; threads <= count; threads++) {
+			struct context context = { .count = 1000, .stop_at = UINT64_MAX };
 
-		CHECK(pool_run(&ops, &context, job_list, count));
+			CHECK(pool_run(&ops, &context, job_list, count, threads));
 
-		CHECK_NUMBER(context.taken, 2000);
-		CHECK_NUMBER(context.given, 2000);
-		CHECK(context.most <= (int)count);
-	}
+			CHECK_NUMBER(context.taken, 1000);
+			CHECK_NUMBER(context.given, 1000);
+			CHECK(context.most <= (int)threads);
+		}
+}
+
+static atomic_int worked;
+
+/* The first result is not ready before all other jobs have been worked on. */
+static void
+work_slowly_at_first(void *argument, void *job_argument)
+{
+	struct job *job = job_argument;
+
+	(void)argument;
+	job->square = job->number * job->number;
+	while (job->number == 0 && atomic_load(&worked) < JOBS - 1)
+		sched_yield();
+	atomic_fetch_add(&worked, 1);
+}
+
+static int
+a_slow_result_holds_up_one_thread(void)
+{
+	static const struct pool_ops slow = { take, work_slowly_at_first, give };
+	struct context context = { .count = 100, .stop_at = UINT64_MAX };
+
+	CHECK(pool_run(&slow, &context, job_list, JOBS, 2));
+	CHECK_NUMBER(context.given, 100);
+	return check_done();
 }
 
 static void
@@ -106,7 +133,7 @@ nothing_to_take_is_success(void)
 	for (unsigned count = 1; count <= JOBS; count++) {
 		struct context context = { .stop_at = UINT64_MAX };
 
-		CHECK(pool_run(&ops, &context, job_list, count));
+		CHECK(pool_run(&ops, &context, job_list, count, count));
 		CHECK_NUMBER(context.takes, 1);
 	}
 }
@@ -127,7 +154,7 @@ work_may_be_left_out(void)
 	for (unsigned count = 1; count <= 4; count += 3) {
 		struct context context = { .count = 100, .stop_at = UINT64_MAX };
 
-		CHECK(pool_run(&idle, &context, job_list, count));
+		CHECK(pool_run(&idle, &context, job_list, count, count));
 		CHECK_NUMBER(context.given, 100);
 	}
 }
@@ -151,7 +178,7 @@ a_stop_ends_it_and_gives_no_more(void)
 		run->context.stop_at = round;
 		for (size_t i = 0; i < JOBS; i++)
 			run->list[i] = &run->jobs[i];
-		CHECK(!pool_run(&ops, &run->context, run->list, count));
+		CHECK(!pool_run(&ops, &run->context, run->list, count, count));
 		CHECK_NUMBER(run->context.given, round + 1);
 		CHECK(run->context.taken <= round + 1 + count);
 	}
@@ -169,7 +196,7 @@ stop_beside_a_blocked_take(void)
 
 	check_pipe(ends);
 	context = (struct context){ .count = UINT64_MAX, .stop_at = 20, .pipe = ends[0] };
-	CHECK(!pool_run(&ops, &context, job_list, JOBS));
+	CHECK(!pool_run(&ops, &context, job_list, JOBS, JOBS));
 	CHECK_NUMBER(context.given, 21);
 	CHECK(context.takes <= 22);
 
@@ -208,7 +235,7 @@ without_any_thread(void)
 	if (setrlimit(RLIMIT_NPROC, &limit) != 0)
 		return 2;
 	errno = 0;
-	CHECK(!pool_run(&ops, &context, job_list, 4));
+	CHECK(!pool_run(&ops, &context, job_list, 4, 4));
 	CHECK_NUMBER(errno, EAGAIN);
 	CHECK_NUMBER(context.takes, 0);
 	return check_done();
@@ -223,7 +250,7 @@ with_fewer_threads(void)
 
 	if (setuid(54322) != 0 || setrlimit(RLIMIT_NPROC, &limit) != 0)
 		return 2;
-	CHECK(pool_run(&ops, &context, job_list, JOBS));
+	CHECK(pool_run(&ops, &context, job_list, JOBS, JOBS));
 	CHECK_NUMBER(context.given, 1000);
 	CHECK(context.most <= 4);
 	return check_done();
@@ -240,6 +267,7 @@ main(void)
 	else
 		fprintf(stderr, "not tested, needs root: a pool with fewer threads than jobs\n");
 	in_a_child(stop_beside_a_blocked_take, 5);
+	in_a_child(a_slow_result_holds_up_one_thread, 1);
 	results_come_in_order_for_any_number_of_jobs();
 	nothing_to_take_is_success();
 	work_may_be_left_out();
