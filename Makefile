@@ -5,6 +5,8 @@
 #   make check           the tests (README)
 #   make check-lab       namespaces, guests, real disks
 #   make check-long      hours of fuzzing and mutation
+#   make bench           measured against dd, gzip, zstd and others; ROW=1,5 SMALL=1 RUNS=3
+#                        DISK=file JSON=file
 #   make check-asan      the tests under AddressSanitizer and UBSan
 #   make check-tsan      unit tests and one whole pipe under ThreadSanitizer
 #   make unit            unit tests alone
@@ -161,6 +163,10 @@ $(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/t/fuzz/%.o $(LIBRARY)
 demo: all
 	BIN=$(abspath $(BIN)) scripts/demo
 
+bench: all
+	BIN=$(abspath $(BIN)) t/bench/bench $(if $(DISK),--disk '$(DISK)',$(if $(SMALL),--small)) \
+		$(if $(ROW),--rows $(ROW)) $(if $(RUNS),--runs $(RUNS)) $(if $(JSON),--json '$(JSON)')
+
 # For scripts that want to know.
 filters:
 	@echo $(FILTERS)
@@ -201,5 +207,5 @@ clean:
 
 .PRECIOUS: $(BUILD)/%.o
 .PHONY: FORCE all filters check check-lab check-long check-asan check-tsan asan tsan units unit pipe \
-	coverage lint fuzz fuzzers demo static install uninstall dist clean
+	coverage lint fuzz fuzzers demo bench static install uninstall dist clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

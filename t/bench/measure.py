@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a row is, how its contenders are run, and what is taken down of each run.
+
+A contender is a line of bash.  What it takes is the system's own accounting: wait4(2) of
+the shell that ran it, and for what ran on the far side of ssh what sshd's ended children
+have used."""
+
+import dataclasses
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+LIMIT = 400  # seconds after which a run has failed
+SIZE = 'size() { blockdev --getsize64 "$1" 2>/dev/null || stat -c %s "$1"; }\n'
+
+
+@dataclasses.dataclass
+class Contender:
+    name: str
+    command: str
+    before: str = ""  # bash, before each run, outside the timed part
+    check: str = ""  # bash, fails where the job was not done; the row's own where empty
+    count: str = ""  # bash, prints a number that is kept with the run: bytes made, say
+
+
+@dataclasses.dataclass
+class Goal:
+    """How ours is to stand against the best of the named peers, or against a bound alone."""
+    measure: str  # "seconds", "cpu" or "count" of a run
+    ours: str
+    peers: tuple
+    bound: float
+    faster: bool = False  # peer / ours is to be at least the bound, not ours / peer at most
+    row: str = ""  # another than that which measures it
+
+
+@dataclasses.dataclass
+class Row:
+    number: str
+    job: str
+    ours: list
+    peers: list
+    goals: list
+    size: str = ""  # the variable of the input, whose size makes the throughput
+    before: str = ""
+    check: str = ""
+    unit: str = ""  # of counts
+    runs: int = 0  # where one run tells all
+
+
+@dataclasses.dataclass
+class Run:
+    seconds: float
+    cpu: float
+    count: float = 0
+
+
+class Failed(Exception):
+    pass
+
+
+class Shell:
+    """Runs bash with the variables of the preparation, in the scratch folder."""
+
+    def __init__(self, folder, variables, sshd=None):
+        self.folder, self.variables, self.sshd = folder, variables, sshd
+
+    def start(self, text, output):
+        script = SIZE + "set -o pipefail\n" + text
+        with open(os.path.join(self.folder, "log"), "w") as log:
+            return subprocess.Popen(
+                ["timeout", "-k", "5", str(LIMIT), "bash", "-c", script], cwd=self.folder,
+                env={**os.environ, **self.variables}, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=log)
+
+    def said(self):
+        with open(os.path.join(self.folder, "log"), errors="replace") as log:
+            return log.read().strip()[-500:]
+
+    def timed(self, text):
+        """Run it; the seconds on the clock and on the processors, of all its processes."""
+        far = self.sshd.cpu() if self.sshd else 0
+        begin = time.monotonic()
+        process = self.start(text, subprocess.DEVNULL)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        seconds = time.monotonic() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise Failed(f"exit status {process.returncode}: {self.said()}")
+        cpu = usage.ru_utime + usage.ru_stime
+        return Run(seconds, cpu + (self.sshd.cpu() - far if self.sshd else 0))
+
+    def untimed(self, text):
+        process = self.start(text, subprocess.PIPE)
+        output, _ = process.communicate()
+        if process.returncode != 0:
+            raise Failed(f"exit status {process.returncode}: {self.said()}")
+        return output.decode()
+
+
+def measure(row, shell, rounds):
+    """All contenders in turn, round by round, after one round that warms up.  What they
+    have done is checked in the first round and in the last."""
+    contenders = row.ours + row.peers
+    runs = {contender.name: [] for contender in contenders}
+    failures = {}
+    for turn in range(rounds + 1):
+        for contender in contenders:
+            if contender.name in failures:
+                continue
+            try:
+                run = once(row, contender, shell, check=turn in (0, rounds))
+                if turn or not rounds:
+                    runs[contender.name].append(run)
+                tell(row, contender, turn, run)
+            except Failed as why:
+                failures[contender.name] = str(why)
+                print(f"bench: row {row.number}: {contender.name}: {why}", file=sys.stderr)
+    return {name: done for name, done in runs.items() if name not in failures}, failures
+
+
+def once(row, contender, shell, check):
+    shell.untimed(row.before + "\n" + contender.before)
+    run = shell.timed(contender.command)
+    if contender.count:
+        run.count = float(shell.untimed(contender.count))
+    if check:
+        try:
+            shell.untimed(contender.check or row.check)
+        except Failed as why:
+            raise Failed(f"did not do the job: {why}") from None
+    return run
+
+
+def tell(row, contender, turn, run):
+    print(f"row {row.number}: {contender.name}: {f'run {turn}' if turn else 'warm-up'}: "
+          f"{run.seconds:.3f} s, CPU {run.cpu:.2f} s" +
+          (f", {run.count:.2f} {row.unit}" if contender.count else ""), file=sys.stderr)
+
+
+@dataclasses.dataclass
+class Verdict:
+    """A goal, held against what was measured: a line of the table."""
+    row: str
+    job: str
+    measure: str
+    ours: str
+    ours_figure: float
+    peer: str
+    peer_figure: float
+    ratio: float
+    least: float
+    most: float
+    goal: str
+    met: bool
+    size: int  # of the input, in bytes
+    unit: str
+
+
+def judge(row, goal, runs, size):
+    """None where somebody did not do the job, which has been said."""
+    def figures(name):
+        return [getattr(run, goal.measure) for run in runs[name]]
+
+    def middle(name):
+        return statistics.median(figures(name))
+
+    if goal.ours not in runs or any(peer not in runs for peer in goal.peers):
+        return None
+    if goal.peers:
+        peer = min(goal.peers, key=middle)
+        pairs = list(zip(figures(peer), figures(goal.ours)))
+        ratios = [a / b if goal.faster else b / a for a, b in pairs]
+        peer_figure = middle(peer)
+    else:
+        peer, peer_figure, ratios = "", 0, figures(goal.ours)
+    ratio = statistics.median(ratios)
+    return Verdict(goal.row or row.number, row.job, goal.measure, goal.ours, middle(goal.ours), peer,
+                   peer_figure, ratio, min(ratios), max(ratios),
+                   f"{'≥' if goal.faster else '≤'} {goal.bound:g}",
+                   ratio >= goal.bound if goal.faster else ratio <= goal.bound,
+                   size, row.unit)
