@@ -67,42 +67,39 @@ class Shell:
     def __init__(self, folder, variables, sshd=None):
         self.folder, self.variables, self.sshd = folder, variables, sshd
 
-    def start(self, text, output):
-        script = SIZE + "set -o pipefail\n" + text
-        with open(os.path.join(self.folder, "log"), "w") as log:
-            return subprocess.Popen(
-                ["timeout", "-k", "5", str(LIMIT), "bash", "-c", script], cwd=self.folder,
-                env={**os.environ, **self.variables}, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=log)
-
-    def said(self):
-        with open(os.path.join(self.folder, "log"), errors="replace") as log:
-            return log.read().strip()[-500:]
-
     def timed(self, text):
         """Run it; the seconds on the clock and on the processors, of all its processes."""
         far = self.sshd.cpu() if self.sshd else 0
         begin = time.monotonic()
-        process = self.start(text, subprocess.DEVNULL)
-        try:
-            _, status, usage = os.wait4(process.pid, 0)
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
+        usage, _ = self.run(text, subprocess.DEVNULL)
         seconds = time.monotonic() - begin
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
-            raise Failed(f"exit status {process.returncode}: {self.said()}")
         cpu = usage.ru_utime + usage.ru_stime
         return Run(seconds, cpu + (self.sshd.cpu() - far if self.sshd else 0))
 
     def untimed(self, text):
-        process = self.start(text, subprocess.PIPE)
-        output, _ = process.communicate()
-        if process.returncode != 0:
-            raise Failed(f"exit status {process.returncode}: {self.said()}")
-        return output.decode()
+        """Run it; what it printed."""
+        return self.run(text, subprocess.PIPE)[1]
+
+    def run(self, text, output):
+        script = SIZE + "set -o pipefail\n" + text
+        with open(os.path.join(self.folder, "log"), "w+", errors="replace") as log:
+            process = subprocess.Popen(
+                ["timeout", "-k", "5", str(LIMIT), "bash", "-c", script], cwd=self.folder,
+                env={**os.environ, **self.variables}, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=log, text=True)
+            try:
+                printed = process.stdout.read() if process.stdout else ""
+                _, status, usage = os.wait4(process.pid, 0)
+            except BaseException:
+                process.terminate()
+                process.wait()
+                raise
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode != 0:
+                log.seek(0)
+                said = (printed + log.read()).strip()[-500:]
+                raise Failed(f"exit status {process.returncode}: {said}")
+        return usage, printed
 
 
 def measure(row, shell, rounds):
