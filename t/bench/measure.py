@@ -54,11 +54,19 @@ class Row:
 class Run:
     seconds: float
     cpu: float
+    others: float  # what else used the processors meanwhile, of all they have, 0 to 1
     count: float = 0
 
 
 class Failed(Exception):
     pass
+
+
+def busy_seconds():
+    """Of all processors together, the time that others than this machine took included."""
+    with open("/proc/stat") as stat:
+        user, nice, system, _, _, irq, softirq, steal = map(int, stat.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 class Shell:
@@ -70,11 +78,11 @@ class Shell:
     def timed(self, text):
         """Run it; the seconds on the clock and on the processors, of all its processes."""
         far = self.sshd.cpu() if self.sshd else 0
-        begin = time.monotonic()
+        begin, busy = time.monotonic(), busy_seconds()
         usage, _ = self.run(text, subprocess.DEVNULL)
-        seconds = time.monotonic() - begin
-        cpu = usage.ru_utime + usage.ru_stime
-        return Run(seconds, cpu + (self.sshd.cpu() - far if self.sshd else 0))
+        seconds, busy = time.monotonic() - begin, busy_seconds() - busy
+        cpu = usage.ru_utime + usage.ru_stime + (self.sshd.cpu() - far if self.sshd else 0)
+        return Run(seconds, cpu, max(0, busy - cpu) / seconds / os.cpu_count())
 
     def untimed(self, text):
         """Run it; what it printed."""
@@ -138,7 +146,7 @@ def once(row, contender, shell, check):
 
 def tell(row, contender, turn, run):
     print(f"row {row.number}: {contender.name}: {f'run {turn}' if turn else 'warm-up'}: "
-          f"{run.seconds:.3f} s, CPU {run.cpu:.2f} s" +
+          f"{run.seconds:.3f} s, CPU {run.cpu:.2f} s, others {run.others:.0%}" +
           (f", {run.count:.2f} {row.unit}" if contender.count else ""), file=sys.stderr)
 
 
