@@ -5,7 +5,7 @@ so that the page cache is warm and the pipe is measured, not somebody's disk.
     disk      the disk, as large as it is, with its holes
     dense     its blocks that are not zero, 2 GiB at most
     sample    pieces of dense from end to end, 512 MiB at most; little: 128 MiB
-    quarter   every fourth 16 MiB of the disk
+    quarter   every fourth 16 MiB of the disk; eighth: every eighth
     changed   quarter, with 1 % of its blocks of 64 KiB that are not zero written anew
     stream    the sample as blkread writes it
     block     a loop device over the last three eighths of the disk as it lies in its file
@@ -26,7 +26,7 @@ import subprocess
 import time
 
 BLOCK = 65536
-NAMES = ("disk", "dense", "sample", "little", "quarter", "changed", "stream", "block", "gib",
+NAMES = ("disk", "dense", "sample", "little", "quarter", "eighth", "changed", "stream", "block", "gib",
          "low", "tall", "origin", "ssh")
 here = os.path.dirname(os.path.abspath(__file__))
 
@@ -170,9 +170,12 @@ class Prepared:
     def make_little(self, path):
         self.make_sample(path, 128 << 20)
 
-    def make_quarter(self, path):
+    def make_quarter(self, path, every=4):
         with open(self.image, "rb") as image, open(path, "wb") as out:
-            pick(image, out, 4, 16 << 20)
+            pick(image, out, every, 16 << 20)
+
+    def make_eighth(self, path):
+        self.make_quarter(path, 8)
 
     def make_changed(self, path):
         self.need("quarter")
