@@ -89,7 +89,7 @@ class Shell:
         return self.run(text, subprocess.PIPE)[1]
 
     def run(self, text, output):
-        script = SIZE + "set -o pipefail\n" + text
+        script = SIZE + "set -eo pipefail\n" + text
         with open(os.path.join(self.folder, "log"), "w+", errors="replace") as log:
             process = subprocess.Popen(
                 ["timeout", "-k", "5", str(LIMIT), "bash", "-c", script], cwd=self.folder,

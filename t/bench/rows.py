@@ -48,7 +48,8 @@ def dd(source, options="", target='"$target"'):
 
 def digests(name, *tools):
     return [Contender(tool, f'{tool} "${name}" >"$out"',
-                      check=f'grep -qi "$("$here/digest" {DIGESTS[tool]} "${name}")" "$out"')
+                      check=f'digest=$("$here/digest" {DIGESTS[tool]} "${name}")\n'
+                            'grep -qi "$digest" "$out"')
             for tool in tools]
 
 
@@ -92,8 +93,7 @@ def peak(command, what):
 
 
 def limited(stage, name, link):
-    return (f'blkread "${name}" | {stage} blkmeter -q -L {link} | '
-            'blkwrite "$target"')
+    return f'blkread "${name}" | {stage} blkmeter -q -L {link} | blkwrite "$target"'
 
 
 COUNTED = 'dd of=/dev/null bs=256K 2>"$out"'
@@ -121,7 +121,7 @@ ROWS = [
                          '-f raw -O raw "$disk" "$target"'),
                # What is there it would free first; so it gets fresh memory, as it always does.
                Contender("cp --sparse", 'cp --sparse=always "$disk" copy',
-                         before="rm -f copy", check='cmp "$disk" copy; rm copy')],
+                         before="rm -f copy", check='cmp "$disk" copy')],
         goals=[faster(3, "blkread, blkwrite", "dd, dd"),
                faster(1, "blkread, blkwrite", "dd, dd", "nbdcopy", "qemu-img convert",
                       "cp --sparse")],
