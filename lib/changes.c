@@ -10,6 +10,9 @@
 /* No line of a list is longer. */
 #define LINE_SIZE	1024
 
+/* QEMU rounds what it serves up to whole ones. */
+#define SECTOR		512
+
 struct changes {
 	const struct changes_options *options;
 	struct extents *extents;
@@ -32,7 +35,8 @@ struct text {
 	bool content;			/* some line was not empty */
 	bool clean;			/* some range is clean: it is a map of all */
 	bool gap;			/* ranges do not follow on one another from 0 */
-	uint64_t map_end;
+	uint64_t map_end;		/* of the last range */
+	uint64_t reach;			/* of the range that goes furthest */
 };
 
 /* Keep what lies on the device. */
@@ -167,6 +171,8 @@ read_line(struct text *text, char *line, struct error *error)
 	text->columns = columns;
 	text->gap = text->gap || offset != text->map_end;
 	text->map_end = offset + length;
+	if (text->map_end > text->reach)
+		text->reach = text->map_end;
 	text->clean = text->clean || !dirty;
 	return !dirty || add_range(text->changes, offset, length, error);
 }
@@ -175,17 +181,22 @@ read_line(struct text *text, char *line, struct error *error)
 static bool
 text_is_whole(const struct text *text, const char *name, struct error *error)
 {
+	uint64_t size = text->changes->options->size;
+
 	/* What wrote it has failed: that must not be taken for no changes. */
 	if (!text->content)
 		return error_set(error, "%s: empty: no list came", name);
+	/* A server's disk ends where its map does: the source is another, or not there yet. */
+	if (text->columns == COLUMNS_MAP && text->reach > (size + SECTOR - 1) / SECTOR * SECTOR)
+		return error_set(error, "%s: the map goes on to byte %ju of a device of %ju: it is of "
+		    "another one", name, (uintmax_t)text->reach, (uintmax_t)size);
 	if (!text->clean)
 		return true;
 	if (text->gap)
 		return error_set(error, "%s: the map of clean and dirty ranges has gaps", name);
-	if (text->map_end < text->changes->options->size)
+	if (text->map_end < size)
 		return error_set(error, "%s: the map ends at byte %ju of a device of %ju: it was cut, "
-		    "or is of another one", name, (uintmax_t)text->map_end,
-		    (uintmax_t)text->changes->options->size);
+		    "or is of another one", name, (uintmax_t)text->map_end, (uintmax_t)size);
 	return true;
 }
 
