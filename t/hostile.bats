@@ -96,7 +96,7 @@ refuse() {
 
 	refuse blkzip -t -- "$root"/t/files/bad-*
 
-	(cd "$root/t/files" && printf '%s\n' bad-* good-*) >names
+	(cd "$root/t/files" && printf '%s\n' bad-* cow-* good-*) >names
 	sed -n 's/^\([a-z]*-[^ \t]*\)\t.*/\1/p' "$root/t/files/README" | sort | cmp names
 }
 
