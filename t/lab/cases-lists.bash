@@ -11,12 +11,12 @@ list_cases() {
 
 make_thin_pool() {
 	modprobe -a crc32c_generic dm-thin-pool
-	lvcreate -q -y -Zn --type thin-pool --chunksize 64k -L 64M --poolmetadatasize 4M -n pool vg
+	lvcreate -q -y -Zn --type thin-pool --chunksize 64k -L 40M --poolmetadatasize 4M -n pool vg
 }
 
 thin_delta_verbose() {
 	make_thin_pool
-	lvcreate -q -y -Wn -V 32M -T vg/pool -n origin
+	lvcreate -q -y -Wn -V 16M -T vg/pool -n origin
 	origin=/dev/vg/origin
 	dd if="$before" of="$origin" bs=1M oflag=direct status=none
 	lvcreate -q -y -s -n old vg/origin
@@ -25,7 +25,7 @@ thin_delta_verbose() {
 	copy /dev/vg/old "$target"
 	change 0 4
 	change 9000 600
-	blkdiscard -o 20M -l 1M "$origin"
+	blkdiscard -o 12M -l 1M "$origin"
 	sync
 
 	dmsetup message vg-pool-tpool 0 reserve_metadata_snap
@@ -39,11 +39,11 @@ thin_delta_verbose() {
 # A volume under dm-era, copied at the beginning of era 2; $origin is what is written to.
 make_era() {
 	modprobe dm-era
-	make_volume data 32M
+	make_volume data 16M
 	make_volume era-meta 4M
 	dd if=/dev/zero of=/dev/vg/era-meta bs=1M count=4 oflag=direct status=none
 	dd if="$before" of=/dev/vg/data bs=1M oflag=direct status=none
-	dmsetup create web-era --table "0 65536 era /dev/vg/era-meta /dev/vg/data 128"
+	dmsetup create web-era --table "0 32768 era /dev/vg/era-meta /dev/vg/data 128"
 	at_end dmsetup remove web-era
 	origin=/dev/mapper/web-era
 	dmsetup message web-era 0 checkpoint
@@ -55,7 +55,7 @@ make_era() {
 era_block() {
 	make_era
 	change 0 4
-	change 32764 4
+	change 16380 4
 
 	dmsetup message web-era 0 checkpoint
 	dmsetup message web-era 0 take_metadata_snap
@@ -67,7 +67,7 @@ era_block() {
 	[ "$(listed --changes list "$origin")" = "131072 2" ]
 }
 
-# less_than_half LIST SOURCE: of a source of 32 MiB.
+# less_than_half LIST SOURCE: of a source of 16 MiB.
 less_than_half() {
-	[ "$(listed --changes "$@" | cut -d ' ' -f 1)" -lt 16777216 ]
+	[ "$(listed --changes "$@" | cut -d ' ' -f 1)" -lt 8388608 ]
 }

@@ -84,10 +84,10 @@ printed() {
 
 # The target is larger, as LVM rounds up where extents are larger.
 make_web() {
-	make_volume web 33M
+	make_volume web 17M
 	origin=$volume
 	dd if="$before" of="$origin" bs=1M oflag=direct status=none
-	make_target 36M
+	make_target 20M
 }
 
 write_to_web() {
@@ -102,7 +102,7 @@ readme_snapshot() {
 
 	printed README.md 'lvcreate -s'
 
-	same "$origin" "$target" 33M
+	same "$origin" "$target" 17M
 }
 
 manual_passes() {
@@ -110,16 +110,16 @@ manual_passes() {
 	write_to_web
 
 	printed filters/blkdiff.1 'lvremove -y vg/web-0'
-	same /dev/vg/web-1 "$target" 33M
+	same /dev/vg/web-1 "$target" 17M
 	stop "$writer"
 	printed filters/blkdiff.1 'blkdiff --snapshot /dev/vg/web-1 |'
 
-	same "$origin" "$target" 33M
+	same "$origin" "$target" 17M
 }
 
 manual_thin_delta() {
 	make_thin_pool
-	lvcreate -q -y -Wn -V 32M -T vg/pool -n web
+	lvcreate -q -y -Wn -V 16M -T vg/pool -n web
 	origin=/dev/vg/web
 	dd if="$before" of="$origin" bs=1M oflag=direct status=none
 	lvcreate -q -y -s -n web-old vg/web
@@ -127,7 +127,7 @@ manual_thin_delta() {
 	make_target
 	copy /dev/vg/web-old "$target"
 	scribble -n 60 "$origin"
-	blkdiscard -o 20M -l 1M "$origin"
+	blkdiscard -o 12M -l 1M "$origin"
 	sync
 
 	printed filters/blkdiff.1 reserve_metadata_snap

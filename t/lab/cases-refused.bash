@@ -21,11 +21,11 @@ refused_overflowed() {
 	vgchange -q -an vg
 	vgchange -q -ay vg
 	refused "blkdiff: *" blkdiff --snapshot "$snapshot"
-	blksum --map "$target" | blkdiff --map - "$origin" | blkwrite "$target"
+	patch_by_map
 	same "$origin" "$target"
 }
 
-# The merge is slowed down, and is over when the case is.
+# The merge is slowed down until that is seen.
 refused_merging() {
 	local throttle=/sys/module/dm_snapshot/parameters/snapshot_copy_throttle device
 
@@ -33,19 +33,29 @@ refused_merging() {
 	scribble -n 900 -a 32 -s 32 "$origin"
 	echo 1 >$throttle
 	at_end eval "echo 100 >$throttle"
-	lvconvert -q -y --merge -b vg/old
+	lvconvert -q -y --merge -b -i 1 vg/old
 	[[ $(dmsetup status vg-origin) == *snapshot-merge* ]]
 
 	for device in /dev/mapper/vg-origin /dev/mapper/vg-old; do
 		refused "blkdiff: $device: *merged*(wait *--map)" blkdiff --snapshot $device
 	done
 	[[ $(dmsetup status vg-origin) == *snapshot-merge* ]]
+	echo 100 >$throttle
+	wait_for 60 merged
+	change 512 64
+	different "$origin" "$target"
+	patch_by_map
+	same "$origin" "$target"
+}
+
+merged() {
+	[[ $(dmsetup status vg-origin) != *snapshot-merge* ]]
 }
 
 refused_transient() {
 	make_origin
 	make_volume store 4M
-	dmsetup create transient --table "0 65536 snapshot $origin /dev/vg/store N 8"
+	dmsetup create transient --table "0 32768 snapshot $origin /dev/vg/store N 8"
 	at_end dmsetup remove transient
 
 	refused "blkdiff: /dev/mapper/transient: *transient*--map)" \

@@ -33,7 +33,7 @@ chunks_of() {
 	make_pair "$1k" 24M
 	change 0 4
 	change 1024 512
-	change 32764 4
+	change 16380 4
 	scribble -n 30 -s 40 "$origin"
 	different "$origin" "$target"
 
@@ -115,7 +115,7 @@ two_snapshots() {
 	make_pair 64k 16M
 	change 4096 2048
 	lvcreate -q -y -s -pr -c 8k -L 8M -n newer vg/origin
-	make_volume other 32M
+	make_volume other 16M
 	copy /dev/vg/newer /dev/vg/other
 	change 5120 2048
 	change 100 4
@@ -147,13 +147,13 @@ written_snapshot() {
 pages_and_base() {
 	make_pair 512k 24M
 	dd if=/dev/zero of="$origin" bs=4K seek=300 count=1 oflag=direct conv=notrunc status=none
-	dd if="$lab/cases.bash" of="$origin" bs=512 seek=40000 count=1 conv=notrunc status=none
+	dd if="$lab/cases.bash" of="$origin" bs=512 seek=20000 count=1 conv=notrunc status=none
 
 	blkdiff --snapshot "$snapshot" >delta.blk
 	[ "$(stat -c %s delta.blk)" -lt 12000 ]
-	make_volume wrong 32M
+	make_volume wrong 16M
 	copy "$target" /dev/vg/wrong
-	dd if=/dev/urandom of=/dev/vg/wrong bs=4K seek=5000 count=1 oflag=direct conv=notrunc status=none
+	dd if=/dev/urandom of=/dev/vg/wrong bs=4K seek=2500 count=1 oflag=direct conv=notrunc status=none
 	blksum /dev/vg/wrong >wrong.sum
 	refused "blkwrite: *" blkwrite /dev/vg/wrong <delta.blk
 	blksum --status -c wrong.sum
@@ -238,12 +238,12 @@ nothing_written() {
 three_passes() {
 	local older=old newer
 
-	make_pair 16k 32M
+	make_pair 16k 24M
 	scribble -n 0 -s 64 -p 10 "$origin" &
 	writer=$!
 	for newer in second third; do
 		sleep 1
-		lvcreate -q -y -s -pr -c 16k -L 32M -n $newer vg/origin
+		lvcreate -q -y -s -pr -c 16k -L 24M -n $newer vg/origin
 		patch --snapshot /dev/vg/$older /dev/vg/$newer
 		same /dev/vg/$newer "$target"
 		lvremove -q -q -y vg/$older
@@ -261,7 +261,7 @@ overflow_meanwhile() {
 	local status=0
 
 	make_pair 64k 4M
-	scribble -n 40 -a 128 -s 128 "$origin"
+	scribble -n 50 -a 128 -s 128 "$origin"
 	{
 		blkdiff --snapshot "$snapshot" 2>err || echo $? >status
 	} | {
@@ -274,11 +274,13 @@ overflow_meanwhile() {
 	[ "$(<status)" = 2 ]
 	grep -q overflow err
 	refused "blkwrite: *overflow*" blkwrite "$target" <delta.blk
+	patch_by_map
+	same "$origin" "$target"
 }
 
 # The origin stays mounted and in use until the last writes are done.
 filesystem() {
-	make_volume origin 64M
+	make_volume origin 32M
 	origin=$volume
 	mke2fs -q -t ext4 "$origin"
 	mkdir mounted
@@ -287,8 +289,8 @@ filesystem() {
 	use_filesystem mounted &
 	writer=$!
 	sleep 2
-	make_snapshot 4k 48M
-	make_target 64M
+	make_snapshot 4k 32M
+	make_target 32M
 	copy "$snapshot" "$target"
 	sleep 1
 	touch enough

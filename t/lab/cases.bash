@@ -92,7 +92,7 @@ tidy() {
 	while IFS= read -r line; do
 		eval "$line"
 	done < <(tac "$dir/.end")
-	if [ -z "${volumes_stay:-}" ] && [ -n "$(lvs --noheadings vg)" ]; then
+	if [ -n "$(lvs --noheadings vg)" ]; then
 		lvremove -q -q -y vg
 	fi
 }
@@ -129,7 +129,7 @@ make_volume() {
 
 # make_origin [SIZE]: with the bytes of before.img, in $origin.
 make_origin() {
-	make_volume origin "${1:-32M}"
+	make_volume origin "${1:-16M}"
 	origin=$volume
 	dd if="$before" of="$origin" bs=1M oflag=direct status=none
 }
@@ -144,7 +144,7 @@ make_snapshot() {
 # make_target [SIZE]: with other bytes, as a volume has that was made of used extents; in
 # $target.
 make_target() {
-	make_volume target "${1:-32M}"
+	make_volume target "${1:-16M}"
 	target=$volume
 	dd if="$after" of="$target" bs=1M count=4 seek=2 oflag=direct status=none
 }
@@ -175,6 +175,11 @@ revert() {
 # patch [OPTION ...]: blkdiff straight into the target.
 patch() {
 	blkdiff "$@" | blkwrite --verify "$target"
+}
+
+# What is left where a snapshot is of no use.
+patch_by_map() {
+	blksum --map "$target" | blkdiff --map - "$origin" | blkwrite --verify "$target"
 }
 
 # same FILE FILE [LENGTH]

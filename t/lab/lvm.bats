@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # blkdiff with real LVM and device mapper, in a guest (guest, guest-lvm, cases-*.bash).  It is
-# booted once for all cases, killed at their end, and booted again; each test looks for what
-# the guest said of the case of its name.
+# booted once for nearly all cases, then rebooted, killed, and booted again; each test looks
+# for what the guest said of the case of its name.
 
 load ../helpers
 
@@ -14,29 +14,31 @@ setup_file() {
 	cd "$BATS_FILE_TMPDIR" || return
 	command -v "${needs[@]}" | wc -l | grep -qx "${#needs[@]}" || return 0
 	mkdir share
-	make_image before.img 32M 1
-	make_image after.img 32M 2
-	truncate -s 512M first.img
-	truncate -s 64M second.img
+	make_image before.img 16M 1
+	make_image after.img 16M 2
+	truncate -s 384M first.img
+	truncate -s 16M second.img
 	cc -O2 -D_GNU_SOURCE -o share/scribble "$root/t/lab/scribble.c"
-	boot snapshot_cases refused_cases list_cases printed_cases until_killed >first.log &
+	boot snapshot_cases refused_cases list_cases printed_cases until_rebooted >first.log || true
+	boot after_reboot_cases until_killed >second.log &
 	kill_guest
-	boot after_kill_cases >second.log || true
-	cat first.log second.log | tr -d '\r' >log
+	boot after_kill_cases >third.log || true
+	cat first.log second.log third.log | tr -d '\r' >log
 }
 
+# A guest that hangs is a failed one.
 boot() {
-	"$root/t/lab/guest" -s share -d first.img -d second.img -d before.img -d after.img \
+	timeout 900 "$root/t/lab/guest" -s share -d first.img -d second.img -d before.img -d after.img \
 		"$root/t/lab/guest-lvm" "$@" 2>&1 3>&-
 }
 
 # When it asks for it, unless it ends by itself.
 kill_guest() {
-	until grep -q '^kill me now' first.log; do
+	until grep -qs '^kill me now' second.log; do
+		[ -n "$(jobs -r)" ] || return 0
 		sleep 0.2
-		[ -n "$(jobs -r)" ] || break
 	done
-	kill -KILL "$(cat share/qemu)" || true
+	kill -KILL "$(cat share/qemu)"
 	wait
 }
 
