@@ -31,13 +31,15 @@ start_lvm() {
 }
 
 try() {
-	local name=$1 status=0 start=${EPOCHREALTIME/./} word='ok'
+	local name=$1 status start=${EPOCHREALTIME/./} word='ok'
 
 	shift
 	number=$((number + 1))
 	dir=$(mktemp -d /run/case.XXXXXX)
 	: >"$dir/.end"
-	run_case "$@" >"$dir/.log" 2>&1 || status=$?
+	# Behind || or in a condition errexit would be void, for the subshell as well.
+	run_case "$@" >"$dir/.log" 2>&1
+	status=$?
 	tidy >>"$dir/.log" 2>&1
 	if [ $status != 0 ]; then
 		word='not ok'
