@@ -45,7 +45,7 @@ apply_check(const struct piece *piece, const struct stream_header *header,
 	XXH3_64bits_reset(state);
 	for (at = 0; read && at < piece->length; at += part) {
 		part = piece->length - at < APPLY_ROOM ? piece->length - at : APPLY_ROOM;
-		read = target_read(target, piece->offset + at, room, (size_t)part, error);
+		read = target_read_old(target, piece->offset + at, room, (size_t)part, error);
 		if (!read)
 			break;
 		sum_part(state, record, header, room, (size_t)part);
@@ -65,6 +65,7 @@ apply_save(const struct piece *piece, uint64_t at, uint64_t length, struct targe
 	static const unsigned char zeros[UNDO_PART];
 	uint64_t ticket = 0, done, part;
 
+	length = target_held(target, piece->offset + at, length);
 	for (done = 0; done < length; done += part) {
 		const unsigned char *data = piece->zero ? zeros : piece->data + at + done;
 

@@ -30,8 +30,8 @@ bool apply_check(const struct piece *, const struct stream_header *, struct targ
     unsigned char *room, enum apply_verdict *, struct error *);
 
 /*
- * Save what the target holds at length bytes from at bytes into the piece, and wait
- * until that is on the medium.  Any thread.
+ * Save what the target held at length bytes from at bytes into the piece, and wait until
+ * that is on the medium.  What a file had no bytes for is not saved.  Any thread.
  */
 bool apply_save(const struct piece *, uint64_t at, uint64_t length, struct target *,
     struct undo *, unsigned char *room, struct error *);

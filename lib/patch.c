@@ -218,9 +218,11 @@ patch_pool(struct patch *patch)
 bool
 patch_check(struct patch *patch)
 {
+	struct target *target = patch->target;
 	bool done;
 
-	if (!target_prepare(patch->target, patch->size, true, patch->error))
+	if (!target_fits(target, patch->size, patch->error) ||
+	    (target->medium.fd != -1 && !target_open_readback(target, patch->error)))
 		return false;
 	patch->checking = true;
 	progress_phase("checking", patch->intake->reader.header.data);
@@ -236,24 +238,23 @@ static bool
 patch_begin(struct patch *patch)
 {
 	struct target *target = patch->target;
-	uint64_t whole = target->medium.device ? target->medium.size : patch->size, ticket = 0, at;
+	uint64_t ticket = 0, at, held;
 
-	if (!target->readable && !target_prepare(target, patch->size, true, patch->error))
+	if (!target_prepare(target, patch->size, !target->readable, patch->error))
 		return false;
 	patch->head_length = patch->size < COMMIT_SIZE ? patch->size : COMMIT_SIZE;
 	if (patch->head_length > 0 &&
-	    !target_read(target, 0, patch->head, patch->head_length, patch->error))
+	    !target_read_old(target, 0, patch->head, patch->head_length, patch->error))
 		return false;
 	memcpy(patch->head_before, patch->head, patch->head_length);
 	if (patch->options.undo != NULL) {
-		if (target->medium.size > whole)
-			whole = target->medium.size;
-		if (!undo_create(&patch->undo, patch->options.undo, whole, patch->error))
+		if (!undo_create(&patch->undo, patch->options.undo, target->medium.size, patch->error))
 			return false;
-		for (at = 0; at < patch->head_length; at += UNDO_PART)
+		held = target_held(target, 0, patch->head_length);
+		for (at = 0; at < held; at += UNDO_PART)
 			if (!undo_save(&patch->undo, target->offset + at, patch->head + at,
-			    (uint32_t)(patch->head_length - at < UNDO_PART ? patch->head_length - at : UNDO_PART),
-			    false, 0, &ticket, patch->error))
+			    (uint32_t)(held - at < UNDO_PART ? held - at : UNDO_PART), false, 0, &ticket,
+			    patch->error))
 				return false;
 		if (!undo_wait(&patch->undo, ticket, patch->error))
 			return false;

@@ -179,7 +179,7 @@ target_fits(const struct target *target, uint64_t size, struct error *error)
 }
 
 /* Through another descriptor, since what is written to a file goes through the page cache. */
-static bool
+bool
 target_open_readback(struct target *target, struct error *error)
 {
 	struct source *readback = &target->readback;
@@ -255,17 +255,22 @@ target_erase(struct target *target, uint64_t offset, uint64_t length, struct err
 	    medium_zero(&target->medium, target->offset + offset, length, error);
 }
 
-bool
-target_zero(struct target *target, uint64_t offset, uint64_t length, struct error *error)
+uint64_t
+target_held(const struct target *target, uint64_t offset, uint64_t length)
 {
 	uint64_t held = target->medium.size;
 
-	if (!target->medium.device) {
-		held -= held < target->offset ? held : target->offset;
-		held -= held < offset ? held : offset;
-		length = length < held ? length : held;
-	}
-	return target_erase(target, offset, length, error);
+	if (target->medium.device)
+		return length;
+	held -= held < target->offset ? held : target->offset;
+	held -= held < offset ? held : offset;
+	return length < held ? length : held;
+}
+
+bool
+target_zero(struct target *target, uint64_t offset, uint64_t length, struct error *error)
+{
+	return target_erase(target, offset, target_held(target, offset, length), error);
 }
 
 bool
@@ -308,6 +313,16 @@ target_read(struct target *target, uint64_t offset, unsigned char *data, size_t 
 		return error_set(error, "%s: reading back at byte %ju: end of file", target->name,
 		    (uintmax_t)(at + (uint64_t)n));
 	return true;
+}
+
+bool
+target_read_old(struct target *target, uint64_t offset, unsigned char *data, size_t length,
+    struct error *error)
+{
+	size_t held = (size_t)target_held(target, offset, length);
+
+	memset(data + held, 0, length - held);
+	return held == 0 || target_read(target, offset, data, held, error);
 }
 
 uint64_t

@@ -52,11 +52,17 @@ bool target_fits(const struct target *, uint64_t size, struct error *);
  */
 bool target_prepare(struct target *, uint64_t size, bool readback, struct error *);
 
+/* Be ready for target_read, and change nothing. */
+bool target_open_readback(struct target *, struct error *);
+
 /* The second half of that, where the size becomes known only later. */
 bool target_grow(struct target *, uint64_t size, struct error *);
 
 bool target_write(struct target *, uint64_t offset, const unsigned char *data, size_t length,
     struct error *);
+
+/* How many bytes of a range were there when the target was opened: of a device all. */
+uint64_t target_held(const struct target *, uint64_t offset, uint64_t length);
 
 /*
  * Make a range read as zeros (medium.h).  Large ranges take long: come in steps.
@@ -84,6 +90,13 @@ bool target_flush(struct target *, struct error *);
  * aligned and has room as source_read wants it.
  */
 bool target_read(struct target *, uint64_t offset, unsigned char *data, size_t length,
+    struct error *);
+
+/*
+ * The same of what was there when the target was opened: what a file had no bytes for reads
+ * as zeros, whether it is long enough by now or not.
+ */
+bool target_read_old(struct target *, uint64_t offset, unsigned char *data, size_t length,
     struct error *);
 
 /* Where the hole or the data at offset ends, at most end (see source_extent). */

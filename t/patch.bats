@@ -85,6 +85,22 @@ size_of() {
 	[[ $stderr == "blkwrite: target: at byte 0: neither what the delta replaces nor what it brings "* ]]
 }
 
+@test "a delta from a file that is refused makes no file longer, and creates none" {
+	make_image old 3M 1
+	make_image new 5M 2
+	blkdiff old new >delta
+	cp old target
+	printf other | dd of=target bs=1 seek=2500000 conv=notrunc status=none
+	cp target before
+
+	run -2 blkwrite target <delta
+	run -2 --separate-stderr blkwrite --create none <delta
+
+	cmp target before
+	[ ! -e none ]
+	[[ $stderr == "blkwrite: none: at byte "*": neither what the delta replaces"* ]]
+}
+
 @test "a delta by map on another base is refused" {
 	make_pair
 	cp old target
@@ -143,6 +159,25 @@ size_of() {
 	run -0 blkwrite --verify target <log
 
 	cmp target old
+}
+
+@test "undo gives a file that grew the size back that it had, with -o too" {
+	local offset
+
+	make_image old 3000001 1
+	make_image new 5000001 2
+	for offset in 0 1000001 2999999 3000001; do
+		echo "from $offset"
+		rm -f log
+		cp old target
+		blkdiff -o "$offset" old new >delta
+		blkwrite -o "$offset" --undo log target <delta
+		cmp -i "$offset" target new
+
+		run -0 blkwrite target <log
+
+		cmp target old
+	done
 }
 
 @test "undo knows nothing of a delta that found everything done" {
