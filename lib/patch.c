@@ -92,40 +92,63 @@ patch_take(void *context, void *argument)
 	return true;
 }
 
+/* Write length bytes of a piece from at on. */
 static bool
-write_range(struct patch *patch, const struct piece *piece, uint64_t skip, struct error *error)
+write_range(struct patch *patch, const struct piece *piece, uint64_t at, uint64_t length,
+    struct error *error)
 {
-	uint64_t offset = piece->offset + skip, length = piece->length - skip, step;
+	uint64_t end = at + length, step;
 
 	if (!piece->zero)
-		return target_write(patch->target, offset, piece->data + skip, (size_t)length, error);
-	for (; length > 0; offset += step, length -= step) {
-		step = length < TARGET_ZERO_STEP ? length : TARGET_ZERO_STEP;
-		if (!target_zero(patch->target, offset, step, error))
+		return target_write(patch->target, piece->offset + at, piece->data + at, (size_t)length,
+		    error);
+	for (; at < end; at += step) {
+		step = end - at < TARGET_ZERO_STEP ? end - at : TARGET_ZERO_STEP;
+		if (!target_zero(patch->target, piece->offset + at, step, error))
 			return false;
 	}
 	return true;
 }
 
-/* Save what the first MiB does not cover, write it, hold the rest. */
+/* The same, step by step, each saved before. */
+static bool
+save_and_write(struct patch *patch, struct patch_job *job, uint64_t at)
+{
+	struct piece *piece = job->piece;
+	bool done = true;
+	uint64_t step;
+
+	for (; done && at < piece->length; at += step) {
+		step = piece->length - at < UNDO_STEP ? piece->length - at : UNDO_STEP;
+		if (!undo_depart(&patch->undo, step, &piece->error))
+			return false;
+		done = apply_save(piece, at, step, patch->target, &patch->undo, job->room,
+		    &piece->error) && write_range(patch, piece, at, step, &piece->error);
+		undo_arrive(&patch->undo);
+	}
+	return done;
+}
+
+/* Hold what belongs to the first MiB, write the rest. */
 static bool
 patch_write(struct patch *patch, struct patch_job *job)
 {
 	struct piece *piece = job->piece;
 	uint64_t kept = head_part(patch, piece);
+	bool done;
 
 	if (kept > 0 && piece->zero)
 		memset(patch->head + piece->offset, 0, kept);
 	else if (kept > 0)
 		memcpy(patch->head + piece->offset, piece->data, kept);
-	if (kept < piece->length && patch->options.undo != NULL &&
-	    !apply_save(piece, kept, piece->length - kept, patch->target, &patch->undo, job->room,
-	    &piece->error))
-		return false;
-	if (kept < piece->length && !write_range(patch, piece, kept, &piece->error))
-		return false;
-	atomic_fetch_add(&patch->written, piece->length);
-	return true;
+	if (patch->options.undo != NULL)
+		done = save_and_write(patch, job, kept);
+	else
+		done = kept == piece->length ||
+		    write_range(patch, piece, kept, piece->length - kept, &piece->error);
+	if (done)
+		atomic_fetch_add(&patch->written, piece->length);
+	return done;
 }
 
 static void
@@ -248,7 +271,7 @@ patch_begin(struct patch *patch)
 		return false;
 	memcpy(patch->head_before, patch->head, patch->head_length);
 	if (patch->options.undo != NULL) {
-		if (!undo_create(&patch->undo, patch->options.undo, target->medium.size, patch->error))
+		if (!undo_create(&patch->undo, patch->options.undo, target, patch->error))
 			return false;
 		held = target_held(target, 0, patch->head_length);
 		for (at = 0; at < held; at += UNDO_PART)

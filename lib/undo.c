@@ -24,18 +24,20 @@ flush_folder(const char *path)
 }
 
 bool
-undo_create(struct undo *undo, const char *path, uint64_t size, struct error *error)
+undo_create(struct undo *undo, const char *path, struct target *target, struct error *error)
 {
 	struct stream_header header;
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	memset(undo, 0, sizeof(*undo));
 	undo->name = path;
+	undo->target = target;
 	pthread_mutex_init(&undo->lock, NULL);
 	pthread_cond_init(&undo->flushed_more, NULL);
+	pthread_cond_init(&undo->arrived, NULL);
 	if (fd == -1)
 		return error_errno(error, "%s", path);
-	header_init(&header, STREAM_UNDO, size);
+	header_init(&header, STREAM_UNDO, target->medium.size);
 	header.payload_max = UNDO_PART;
 	header_encode(&header);
 	if (!stream_begin(&undo->stream, fd, &header) || fsync(fd) == -1 || !flush_folder(path))
@@ -50,6 +52,37 @@ undo_fail(struct undo *undo, struct error *error)
 	error_errno(&undo->error, "%s", undo->name);
 	*error = undo->error;
 	return false;
+}
+
+bool
+undo_depart(struct undo *undo, uint64_t length, struct error *error)
+{
+	uint64_t most = length + (length / UNDO_PART + 1) * RECORD_SIZE;
+	bool good;
+
+	pthread_mutex_lock(&undo->lock);
+	while (undo->unsettled + most > UNDO_WINDOW && !undo->error.set)
+		if (undo->flights > 0)
+			pthread_cond_wait(&undo->arrived, &undo->lock);
+		else if (target_flush(undo->target, &undo->error))
+			undo->unsettled = 0;
+	good = !undo->error.set;
+	if (good) {
+		undo->unsettled += most;
+		undo->flights++;
+	} else
+		*error = undo->error;
+	pthread_mutex_unlock(&undo->lock);
+	return good;
+}
+
+void
+undo_arrive(struct undo *undo)
+{
+	pthread_mutex_lock(&undo->lock);
+	undo->flights--;
+	pthread_cond_broadcast(&undo->arrived);
+	pthread_mutex_unlock(&undo->lock);
 }
 
 bool

@@ -5,6 +5,7 @@
 # apply twice, resumable, and undone.
 
 load helpers
+load delta
 
 # Images "old" and "new" of one size that differ here and there, first bytes included,
 # with ranges that have become zero.
@@ -216,6 +217,22 @@ size_of() {
 		run -0 blkwrite target <delta
 		cmp target new
 	done
+}
+
+@test "an undo log mends a range that was torn, however much the record covers" {
+	require strace
+	make_noise old 100M
+	truncate -s 100M new
+	echo 0 100M | numfmt --from=iec --field=2 | blkdiff --changes - new >delta
+	[ "$(size_of delta)" -lt 1000 ]
+	cp old target
+	run inject "$PWD/target" fallocate "signal=KILL:when=1" blkwrite -j 2 --undo log target <delta
+	# As a machine that died in the middle of the write leaves it.
+	clear_range target 1100000 100000
+
+	run -0 --separate-stderr blkwrite target <log
+
+	cmp target old
 }
 
 @test "what is to be overwritten is flushed to the undo log before" {
