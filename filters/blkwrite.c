@@ -61,6 +61,7 @@ static uint64_t standard_input_size(void);
 static void fail(const struct error *) __attribute__((noreturn));
 static void list_differences(void);
 static void interrupted(int);
+static void report_tail(const char *, uint64_t);
 static void report(double);
 static void report_patch(double);
 static void usage(void) __attribute__((noreturn));
@@ -315,16 +316,24 @@ interrupted(int number)
 		warnx("%s (%s)", strsignal(number), now);
 }
 
+/* A larger device keeps what it has behind. */
+static void
+report_tail(const char *what, uint64_t size)
+{
+	uint64_t tail = target_tail(&target, size);
+
+	if (target.offset == 0 && (options.raw || !target.confined) && tail > 0)
+		warnx("%s: the %ju bytes behind the %s's %ju are left as they were", target.name,
+		    (uintmax_t)tail, what, (uintmax_t)size);
+}
+
 static void
 report(double seconds)
 {
-	uint64_t tail = target_tail(&target, writing.size);
 	unsigned char digest[DIGEST_SIZE];
 	char hex[DIGEST_HEX], rate[16];
 
-	if (target.offset == 0 && (options.raw || !target.confined) && tail > 0)
-		warnx("%s: the %ju bytes behind the image's %ju are left as they were", target.name,
-		    (uintmax_t)tail, (uintmax_t)writing.size);
+	report_tail("image", writing.size);
 	if (options.raw && intake.raw_length == UINT64_MAX)
 		warnx("standard input: %ju raw bytes came; nothing in them proves that this was all",
 		    (uintmax_t)writing.size);
@@ -345,9 +354,15 @@ report_patch(double seconds)
 {
 	if (patch.cut.set)
 		warnx("%s; all that came before it was put back", patch.cut.text);
+	if (intake.reader.header.kind == STREAM_DELTA)
+		report_tail("delta", patch.size);
 	if (patch.unchecked && intake.reader.header.kind == STREAM_DELTA)
 		warnx("%s: the delta does not say everywhere what it replaces: that it fits was not checked",
 		    target.name);
+	if (atomic_load(&patch.forced) > 0)
+		warnx("%s: %ju bytes were overwritten by --force that the delta was not made for: only a map "
+		    "or a digest tells what the target is now", target.name,
+		    (uintmax_t)atomic_load(&patch.forced));
 	if (options.undo != NULL && target.medium.size > target.offset + patch.size &&
 	    !target.medium.device && !target.confined)
 		warnx("%s: not cut to its new size of %ju bytes, for --undo could not bring the rest back",

@@ -19,6 +19,7 @@ struct patch_job {
 	struct verify_job verify;
 	bool verifying;
 	bool tail;			/* of an undo log: in its last window */
+	bool wrote;			/* what the target holds there is new */
 	bool broken;			/* the input is, not the target */
 	unsigned char *room;		/* APPLY_ROOM bytes, aligned */
 };
@@ -159,6 +160,7 @@ patch_work(void *context, void *argument)
 	struct piece *piece = job->piece;
 	enum apply_verdict verdict;
 
+	job->wrote = false;
 	if (job->verifying) {
 		verify_work(patch->verify, &job->verify);
 		return;
@@ -179,10 +181,12 @@ patch_work(void *context, void *argument)
 	if (verdict == APPLY_DONE)
 		atomic_fetch_add(&patch->passed, piece->length);
 	else if (!patch->checking)
-		(void)patch_write(patch, job);
+		job->wrote = patch_write(patch, job);
+	if (verdict == APPLY_NEITHER && job->wrote && !is_undo(patch))
+		atomic_fetch_add(&patch->forced, piece->length);
 }
 
-/* What lies behind the first MiB is read back; hashes are of blocks from where it begins. */
+/* What was written behind the first MiB is read back; hashes are of blocks from where it begins. */
 static bool
 keep_for_verify(struct patch *patch, struct piece *piece)
 {
@@ -222,7 +226,7 @@ patch_give(void *context, void *argument)
 		return true;
 	progress_add(piece->length);
 	patch->unchecked = patch->unchecked || piece->record.flags == 0;
-	if (patch->verify != NULL && !patch->checking && !keep_for_verify(patch, piece))
+	if (patch->verify != NULL && job->wrote && !keep_for_verify(patch, piece))
 		return error_errno(patch->error, "memory");
 	return true;
 }

@@ -48,7 +48,8 @@ struct patch {
 	bool unchecked;			/* some record did not say what it replaces */
 	struct error cut;		/* where an undo log broke off */
 	uint64_t size;			/* of the device made */
-	atomic_uint_fast64_t written, passed;	/* bytes: written; found to be there already */
+	/* Bytes: written; found to be there already; overwritten though neither old nor new. */
+	atomic_uint_fast64_t written, passed, forced;
 };
 
 /* Make ready; touches nothing.  Lifetimes as of writing_create.  False: error is filled. */

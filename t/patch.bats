@@ -119,9 +119,12 @@ size_of() {
 	cp old target
 	printf 'other' | dd of=target bs=1 seek=5 conv=notrunc status=none
 
-	run -0 blkwrite --force target <delta
+	run -0 --separate-stderr blkwrite --force target <delta
 
 	cmp target new
+	[[ $stderr == "blkwrite: target: "*" bytes were overwritten by --force that the delta was not made for: "* ]]
+	run -0 --separate-stderr blkwrite --force target <delta
+	[ -z "$stderr" ]
 }
 
 @test "a delta that was cut anywhere is finished by applying it again" {
@@ -357,6 +360,48 @@ size_of() {
 		run -0 blkwrite --verify "$device" <delta
 		cmp "$device" new
 	done
+}
+
+@test "--verify of a delta reads back what was written, and nothing else" {
+	require strace
+	make_noise old 40M
+	cp old new
+	printf x | dd of=new bs=1M seek=20 conv=notrunc status=none
+	printf y | dd of=new bs=1M seek=30 conv=notrunc status=none
+	blkdiff old new >delta
+	cp old target
+	dd if=new of=target bs=1M skip=20 seek=20 count=1 conv=notrunc status=none
+
+	strace -o calls -e trace=pread64 -P "$PWD/target" blkwrite -j 1 --verify target <delta
+
+	cmp target new
+	read_of() { grep -c ", 4096, $1) = 4096" calls; }
+	[ "$(read_of 31457280)" = 3 ]
+	[ "$(read_of 20971520)" = 2 ]
+	[ "$(grep -c pread64 calls)" = 6 ]
+}
+
+@test "a larger device keeps its tail, which is said" {
+	make_delta
+	attach 9M
+	dd if=old of="$device" bs=1M conv=fsync status=none
+
+	run -0 --separate-stderr blkwrite "$device" <delta
+
+	cmp -n 8388608 "$device" new
+	[ "$stderr" = "blkwrite: $device: the 1048576 bytes behind the delta's 8388608 are left as they were" ]
+}
+
+@test "the target of an undone delta is flushed before the log's last window is full" {
+	require strace
+	make_noise old 100M
+	truncate -s 100M new
+	blkdiff old new >delta
+	cp old target
+
+	strace -f -o calls -e trace=fsync,fdatasync -P "$PWD/target" blkwrite --undo log target <delta
+
+	[ "$(grep -c sync calls)" -ge 3 ]
 }
 
 @test "a record that does not read back as sent fails, and is named" {
