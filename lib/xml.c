@@ -10,6 +10,7 @@
 #define SECTOR		512
 #define PART		65536
 #define TAG_MAX		(1u << 20)	/* bytes of one tag: a hostile one has no end */
+#define NAMES_MAX	64		/* different names of attributes */
 
 /* What the tools write, told apart by the root element. */
 enum dialect { DIALECT_THIN, DIALECT_ERA };
@@ -30,6 +31,8 @@ struct xml {
 	bool diff;			/* the element diff came */
 	bool changed;			/* the element that is open at depth 3 is of changed ranges */
 	bool ranges;			/* and has said which */
+	const char *names[NAMES_MAX];	/* of attributes; the parser's, which has each once */
+	unsigned names_count;
 };
 
 /* Stop with a reason; the first one counts. */
@@ -144,12 +147,32 @@ root_element(struct xml *xml, const char *element, const char **attributes)
 		xml_fail(xml, "neither thin_delta's nor era_invalidate's XML");
 }
 
+/* The parser keeps all names to the end, so that a document with ever new ones has none. */
+static void
+count_names(struct xml *xml, const char **attributes)
+{
+	unsigned i;
+
+	for (; attributes[0] != NULL; attributes += 2) {
+		for (i = 0; i < xml->names_count && xml->names[i] != attributes[0]; i++)
+			continue;
+		if (i == NAMES_MAX) {
+			xml_fail(xml, "more names of attributes than any list has");
+			return;
+		}
+		if (i == xml->names_count)
+			xml->names[xml->names_count++] = attributes[0];
+	}
+}
+
 /* expat may call this once more for an empty element on which the parser was stopped. */
 static void
 element_begins(void *context, const char *element, const char **attributes)
 {
 	struct xml *xml = context;
 
+	if (!xml->error->set)
+		count_names(xml, attributes);
 	if (xml->error->set)
 		return;
 	if (++xml->depth == 1)

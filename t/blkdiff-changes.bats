@@ -299,6 +299,23 @@ DATA 49152 16384 unchecked" ]
 	[[ $stderr == "blkdiff: standard input: line 1: neither"* ]]
 }
 
+# Unlike the text of an element, its attributes' names are kept by the parser.
+@test "XML with ever new names is refused before they fill the memory" {
+	make_image device 1M
+	cat >endless <<-'EOP'
+		import itertools, sys
+		print("<blocks>")
+		for n in itertools.count():
+		    print(f'<block block="1" name{n}=""/>')
+	EOP
+
+	run -2 --separate-stderr bash -c "[ ${SANITIZER:+x} ] || ulimit -v 400000
+		python3 endless 2>/dev/null | timeout 60 blkdiff --era-block 4K --changes - device"
+
+	[ -z "$output" ]
+	[ "$stderr" = "blkdiff: standard input: line 65: more names of attributes than any list has" ]
+}
+
 @test "an element that is long, but ends, is none of these" {
 	local blanks
 
