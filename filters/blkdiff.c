@@ -48,6 +48,7 @@ static struct listing listing;
 static bool differs;
 
 static int parse_options(int, char **);
+static bool options_agree(int);
 static void compare_devices(const char *, const char *);
 static void compare_map(const char *);
 static bool map_differs(void *, const struct mapdiff_run *);
@@ -119,7 +120,7 @@ parse_options(int argc, char **argv)
 	};
 	struct error error = { 0 };
 	bool good = true;
-	int option, modes, operands;
+	int option;
 
 	options.length = UINT64_MAX;
 	options.jobs = pool_processors() + 1;
@@ -143,13 +144,23 @@ parse_options(int argc, char **argv)
 		}
 	if (!good)
 		errx(2, "%s", error.text);
-	operands = argc - optind;
-	modes = (options.map != NULL) + (options.snapshot != NULL) + (options.store != NULL) +
-	    (options.changes != NULL);
-	if (modes > 1 || (options.status && options.list) ||
-	    !(operands == (modes == 0 ? 2 : 1) || (operands == 0 && options.snapshot != NULL)))
+	if (!options_agree(argc - optind))
 		usage();
-	return operands;
+	return argc - optind;
+}
+
+/* Whether so many operands, and these options, go with what knows the changes. */
+static bool
+options_agree(int operands)
+{
+	int exceptions = (options.snapshot != NULL) + (options.store != NULL);
+	int modes = exceptions + (options.map != NULL) + (options.changes != NULL);
+
+	if (modes > 1 || (options.status && options.list) ||
+	    (options.era_block != 0 && options.changes == NULL) ||
+	    ((options.whole || options.read_only) && exceptions == 0))
+		return false;
+	return operands == (modes == 0 ? 2 : 1) || (operands == 0 && options.snapshot != NULL);
 }
 
 /* The delta that turns one device into the other. */

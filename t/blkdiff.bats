@@ -414,6 +414,9 @@ ZERO 700000002048 399511625728 unchecked" ]
 		--store old
 		--changes old old old
 		-q --list old old
+		--read-only old old
+		--bulk-from-origin --map old old
+		--era-block 64K --store old old
 		-Z old old
 	EOC
 }
