@@ -259,6 +259,75 @@ DATA 131072 16384 unchecked" ]
 	refuses 'chunk 0 of the origin is listed twice'
 }
 
+# refused_or LIST: what blkdiff says of the store is one line, or the list in that file.
+refused_or() {
+	status=0
+	blkdiff --list --store store new >list 2>messages || status=$?
+	case $status in
+	0) cmp list "$1" ;;
+	2) [ "$(wc -l <messages)" = 1 ] && [ ! -s list ] && grep -q '^blkdiff: store: ' messages ;;
+	*) false ;;
+	esac
+}
+
+@test "a store that was cut anywhere is refused, or all that it lists is there" {
+	local length end
+
+	make_noise old 256K 1
+	make_noise new 256K 2
+	make_store store old new 512 3
+	cp store good
+	blkdiff --list --store good new >whole
+	end=$(($(stat -c %s good) - 3 * 512))
+
+	for ((length = 0; length < end; length += 2041)); do
+		head -c "$length" good >store
+		refused_or /dev/null
+		[ "$status" = 2 ]
+	done
+	for length in $((end - 512)) $((end - 1)); do
+		head -c "$length" good >store
+		refused_or /dev/null
+		[ "$status" = 2 ]
+	done
+	for length in "$end" $((end + 1)) $((end + 512)); do
+		head -c "$length" good >store
+		refused_or whole
+		[ "$status" = 0 ]
+	done
+}
+
+# test-cow flips every bit in process.  A 0 in place of a chunk of the store ends the list
+# early, which only the kernel's count tells.
+@test "a store with a bit changed is refused, or lists at most as many chunks of the origin" {
+	local bit accepted=0
+
+	make_noise old 100K
+	cp old new
+	for bit in 1 2 7 20; do
+		put new $((bit * 4096)) x
+	done
+	make_store store old new
+	cp store good
+
+	for ((bit = 0; bit < 128; bit += 7)); do
+		cp good store
+		flip_bit store "$bit"
+		refused_or /dev/null
+		[ "$status" = 2 ]
+	done
+	for ((bit = 32768; bit < 32768 + 4 * 128; bit += 9)); do
+		cp good store
+		flip_bit store "$bit"
+		refused_or list
+		[ "$status" = 2 ] || {
+			awk '!/#/ && ($1 % 4096 || $2 % 4096 || $1 + $2 > 102400 || (n += $2) > 16384) { exit 1 }' list
+			accepted=$((accepted + 1))
+		}
+	done
+	[ "$accepted" -gt 0 ] && [ "$accepted" -lt 10 ]
+}
+
 @test "a list that goes on behind the store's end is refused" {
 	make_noise old 2M 1
 	make_noise new 2M 2

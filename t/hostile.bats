@@ -80,6 +80,50 @@ refuse() {
 	[ "$written" -gt 10 ]
 }
 
+@test "blkdiff refuses every broken map, and makes no whole delta of one" {
+	local map
+
+	make_noise device 129K
+	for map in map map-sha256; do
+		mkdir "$map"
+		"$TOOLS/unit/make-stream" "$map" | "$TOOLS/unit/make-broken" "$map" "${RANDOM_STREAMS:-40}"
+
+		refuse blkdiff --map - device -- "$map"/*
+		refuse -r blkdiff --map - device -- "$map"/*
+		refuse blkdiff --list --map - device -- "$map"/*
+	done
+}
+
+# expect_untouched COMMAND ...: it is refused in one line, and target is what base is.
+expect_untouched() {
+	cp base target
+	run -2 --separate-stderr "$@"
+	[ "${#stderr_lines[@]}" = 1 ]
+	[[ $stderr == "blkwrite: "* ]]
+	cmp target base
+}
+
+@test "blkwrite refuses a broken delta from a file or a pipe, and leaves its first MiB as it was" {
+	local file
+
+	# What the delta replaces: see streams_fill in t/unit/streams.h.
+	python3 -c '
+import sys
+for i in range(65536 * 2):
+    sys.stdout.write(chr(65 + (i >> 16)) if i % 64 == 0 else chr(97 + i % 26))' >base
+	"$TOOLS/unit/make-stream" delta-hashes >good
+	"$TOOLS/unit/make-broken" . <good
+	cp base target
+	blkwrite target <good
+	run -1 cmp -s -n 65536 target base
+
+	for file in header-* structure-* payload-*; do
+		echo "$file"
+		expect_untouched blkwrite target <"$file"
+		expect_untouched bash -c "cat '$file' | blkwrite target"
+	done
+}
+
 @test "an ABORT cannot speak to the terminal" {
 	for program in "blkzip -t" "blkzip -d" blksum blkmeter "blkwrite target"; do
 		truncate -s 1M target
