@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <errno.h>
 #include <string.h>
 
 #include <xxhash.h>
@@ -58,8 +57,9 @@ apply_check(const struct piece *piece, const struct stream_header *header,
 	return read;
 }
 
-bool
-apply_save(const struct piece *piece, uint64_t at, uint64_t length, struct target *target,
+/* Save what a part of the piece overwrites; what a file had no bytes for is in no log. */
+static bool
+save_part(const struct piece *piece, uint64_t at, uint64_t length, struct target *target,
     struct undo *undo, unsigned char *room, struct error *error)
 {
 	static const unsigned char zeros[UNDO_PART];
@@ -76,4 +76,35 @@ apply_save(const struct piece *piece, uint64_t at, uint64_t length, struct targe
 			return false;
 	}
 	return undo_wait(undo, ticket, error);
+}
+
+static bool
+write_part(const struct piece *piece, uint64_t at, uint64_t length, struct target *target,
+    struct error *error)
+{
+	return piece->zero ? target_zero(target, piece->offset + at, length, error) :
+	    target_write(target, piece->offset + at, piece->data + at, (size_t)length, error);
+}
+
+bool
+apply_write(const struct piece *piece, uint64_t at, struct target *target, struct undo *undo,
+    unsigned char *room, struct error *error)
+{
+	const uint64_t most = undo != NULL ? UNDO_STEP : TARGET_ZERO_STEP;
+	bool done = true;
+	uint64_t part;
+
+	for (; done && at < piece->length; at += part) {
+		part = piece->length - at < most ? piece->length - at : most;
+		if (undo == NULL) {
+			done = write_part(piece, at, part, target, error);
+			continue;
+		}
+		if (!undo_depart(undo, part, error))
+			return false;
+		done = save_part(piece, at, part, target, undo, room, error) &&
+		    write_part(piece, at, part, target, error);
+		undo_arrive(undo);
+	}
+	return done;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * apply: whether a record of a delta or an undo log fits what the target holds.
+ * apply: whether a record of a delta or an undo log fits what the target holds, and what
+ * it brings, written.
  */
 #ifndef APPLY_H
 #define APPLY_H
@@ -30,10 +31,11 @@ bool apply_check(const struct piece *, const struct stream_header *, struct targ
     unsigned char *room, enum apply_verdict *, struct error *);
 
 /*
- * Save what the target held at length bytes from at bytes into the piece, and wait until
- * that is on the medium.  What a file had no bytes for is not saved.  Any thread.
+ * Write what the piece brings from at bytes into it on.  With undo, which may be NULL, what
+ * the target held there is saved first, and on the medium before it is overwritten.  Any
+ * thread.  False: error is filled.
  */
-bool apply_save(const struct piece *, uint64_t at, uint64_t length, struct target *,
-    struct undo *, unsigned char *room, struct error *);
+bool apply_write(const struct piece *, uint64_t at, struct target *, struct undo *,
+    unsigned char *room, struct error *);
 
 #endif

@@ -6,12 +6,7 @@
 #include "digest.h"
 #include "io.h"
 
-/*
- * What tells a disk's content lies at its beginning: partition tables and most file
- * systems in the first page, btrfs in the second block.  So the first MiB leaves in
- * three steps, each flushed before the next.
- */
-static const uint64_t commit_steps[] = { 2 * DIGEST_BLOCK, 4096, 0 };
+const uint64_t commit_steps[COMMIT_STEPS] = { 2 * DIGEST_BLOCK, 4096, 0 };
 
 bool
 commit_create(struct commit *commit, struct target *target, bool sync, struct error *error)
@@ -76,7 +71,7 @@ commit_finish(struct commit *commit, struct error *error)
 	size_t i;
 
 	atomic_store(&commit->state, COMMIT_TORN);
-	for (i = 0; i < sizeof(commit_steps) / sizeof(*commit_steps); i++)
+	for (i = 0; i < COMMIT_STEPS; i++)
 		if (end > commit_steps[i]) {
 			if (!commit_write(commit, commit_steps[i], end, error))
 				return false;

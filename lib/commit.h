@@ -21,6 +21,14 @@
 
 #define COMMIT_SIZE	(1u << 20)
 
+/*
+ * What tells a disk's content lies at its beginning: partition tables and most file
+ * systems in the first page, btrfs in the second block.  So the first MiB is written in
+ * steps, from its end down to each of these, each flushed before the next.
+ */
+#define COMMIT_STEPS	3
+extern const uint64_t commit_steps[COMMIT_STEPS];
+
 /* Of the first MiB, and so of the target. */
 enum commit_state {
 	COMMIT_UNTOUCHED,	/* as it was */

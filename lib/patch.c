@@ -93,43 +93,6 @@ patch_take(void *context, void *argument)
 	return true;
 }
 
-/* Write length bytes of a piece from at on. */
-static bool
-write_range(struct patch *patch, const struct piece *piece, uint64_t at, uint64_t length,
-    struct error *error)
-{
-	uint64_t end = at + length, step;
-
-	if (!piece->zero)
-		return target_write(patch->target, piece->offset + at, piece->data + at, (size_t)length,
-		    error);
-	for (; at < end; at += step) {
-		step = end - at < TARGET_ZERO_STEP ? end - at : TARGET_ZERO_STEP;
-		if (!target_zero(patch->target, piece->offset + at, step, error))
-			return false;
-	}
-	return true;
-}
-
-/* The same, step by step, each saved before. */
-static bool
-save_and_write(struct patch *patch, struct patch_job *job, uint64_t at)
-{
-	struct piece *piece = job->piece;
-	bool done = true;
-	uint64_t step;
-
-	for (; done && at < piece->length; at += step) {
-		step = piece->length - at < UNDO_STEP ? piece->length - at : UNDO_STEP;
-		if (!undo_depart(&patch->undo, step, &piece->error))
-			return false;
-		done = apply_save(piece, at, step, patch->target, &patch->undo, job->room,
-		    &piece->error) && write_range(patch, piece, at, step, &piece->error);
-		undo_arrive(&patch->undo);
-	}
-	return done;
-}
-
 /* Hold what belongs to the first MiB, write the rest. */
 static bool
 patch_write(struct patch *patch, struct patch_job *job)
@@ -142,11 +105,8 @@ patch_write(struct patch *patch, struct patch_job *job)
 		memset(patch->head + piece->offset, 0, kept);
 	else if (kept > 0)
 		memcpy(patch->head + piece->offset, piece->data, kept);
-	if (patch->options.undo != NULL)
-		done = save_and_write(patch, job, kept);
-	else
-		done = kept == piece->length ||
-		    write_range(patch, piece, kept, piece->length - kept, &piece->error);
+	done = apply_write(piece, kept, patch->target,
+	    patch->options.undo != NULL ? &patch->undo : NULL, job->room, &piece->error);
 	if (done)
 		atomic_fetch_add(&patch->written, piece->length);
 	return done;
@@ -309,15 +269,15 @@ patch_read_back(struct patch *patch)
 	    patch->target->name, (uintmax_t)bytes);
 }
 
-/* Write the pages of the first MiB that change, from its end to its beginning. */
+/* Write the pages of the first MiB that change, from end down to start, and flush. */
 static bool
-patch_commit(struct patch *patch)
+write_head(struct patch *patch, uint64_t start, uint64_t end)
 {
 	unsigned char hash[DIGEST_SIZE];
-	uint64_t end = patch->head_length, at;
+	bool wrote = false;
+	uint64_t at;
 
-	progress_phase("committing", PROGRESS_UNKNOWN);
-	for (; end > 0; end = at) {
+	for (; end > start; end = at) {
 		uint32_t length;
 
 		at = (end - 1) / HEAD_PAGE * HEAD_PAGE;
@@ -326,11 +286,48 @@ patch_commit(struct patch *patch)
 			continue;
 		if (!target_write(patch->target, at, patch->head + at, length, patch->error))
 			return false;
+		wrote = true;
 		digest_blocks(patch->head + at, length, hash);
 		if (patch->verify != NULL && !verify_push(patch->verify, at, length, hash))
 			return error_errno(patch->error, "memory");
 	}
-	return !patch->options.sync || target_flush(patch->target, patch->error);
+	return !wrote || !patch->options.sync || target_flush(patch->target, patch->error);
+}
+
+/* Put the first MiB back as it was, its beginning first, as well as can be. */
+static void
+revoke_head(struct patch *patch)
+{
+	struct error ignored = { 0 };
+	uint64_t at, length;
+
+	for (at = 0; at < patch->head_length; at += length) {
+		length = patch->head_length - at < HEAD_PAGE ? patch->head_length - at : HEAD_PAGE;
+		if (memcmp(patch->head + at, patch->head_before + at, length) != 0)
+			(void)target_write(patch->target, at, patch->head_before + at, length, &ignored);
+	}
+	if (patch->options.sync)
+		(void)target_flush(patch->target, &ignored);
+}
+
+/* All else is on the medium: the first MiB follows, or stays as it was. */
+static bool
+patch_commit(struct patch *patch)
+{
+	uint64_t end = patch->head_length;
+	bool done = true;
+	unsigned i;
+
+	progress_phase("committing", PROGRESS_UNKNOWN);
+	for (i = 0; done && i < COMMIT_STEPS; i++)
+		if (end > commit_steps[i]) {
+			done = write_head(patch, commit_steps[i], end);
+			end = commit_steps[i];
+		}
+	done = done && patch_read_back(patch);
+	if (!done)
+		revoke_head(patch);
+	return done;
 }
 
 bool
@@ -347,7 +344,7 @@ patch_run(struct patch *patch, struct intake *intake)
 		return false;
 	progress_phase("flushing", PROGRESS_UNKNOWN);
 	if ((sync && !target_flush(patch->target, error)) || !patch_read_back(patch) ||
-	    !patch_commit(patch) || !patch_read_back(patch))
+	    !patch_commit(patch))
 		return false;
 	/* What a cut takes away is in no log. */
 	if (patch->options.undo == NULL && !target_cut(patch->target, patch->size, sync, error))

@@ -91,6 +91,38 @@ length_of() {
 	done
 }
 
+@test "a resuming delta of which the first MiB does not read back shows no half disk" {
+	require strace
+	make_noise source 2M
+	cp source target
+	clear_range target 0 1048576
+	blksum --map target | blkdiff --map - source >delta
+
+	# Its last page was not written, whatever the system says.
+	run -2 --separate-stderr inject "$PWD/target" pwrite64 retval=4096:when=1 \
+		blkwrite -j 1 --verify target <delta
+
+	[[ $stderr == *"4096 bytes read back otherwise than they were sent"* ]]
+	is_zero target 0 1048576
+	resume target
+	cmp source target
+}
+
+@test "the first MiB of a delta is flushed from its end to its beginning" {
+	require strace
+	make_noise source 2M
+	cp source target
+	clear_range target 0 1048576
+	blksum --map target | blkdiff --map - source >delta
+
+	strace -o calls -e trace=pwrite64,fsync,fdatasync -P "$PWD/target" blkwrite -j 1 target <delta
+
+	cmp source target
+	sed -n 's/^f.*sync(.*/sync/p; s/^pwrite64.* 4096, \(0\|4096\|131072\)) = 4096$/\1/p' calls |
+		tail -n 6 | tr '\n' ' ' >order
+	[ "$(cat order)" = "131072 sync 4096 sync 0 sync " ]
+}
+
 @test "a copy to a device that is larger is resumed" {
 	begin_copy 5M
 	truncate -s 8M target
