@@ -60,7 +60,7 @@ decompress(const unsigned char *data, size_t size, bool *good)
 {
 	static int in = -1, out = -1;
 	static struct input input;
-	struct zip zip = { .action = ZIP_DECOMPRESS, .input = &input, .jobs = 1 };
+	struct zip zip = { .action = ZIP_DECOMPRESS, .input = &input, .threads = 1 };
 	struct error error = { 0 };
 	ssize_t n;
 
