@@ -166,11 +166,20 @@ for i in range(65536 * 2):
 	[ "$(tr -d x <target | wc -c)" = 0 ]
 }
 
-@test "what the fuzzers found is read as it was found" {
-	run -0 --separate-stderr "$TOOLS/fuzz/replay-stream" "$root"/t/fuzz/corpus-stream \
-		"$root"/t/files
-	[ "${output% files}" -gt 200 ]
+# replay NAME FILES [FOLDER ...]: that fuzzer's corpus, so many files at least, and others.
+replay() {
+	local name=$1 files=$2
 
-	run -0 --separate-stderr "$TOOLS/fuzz/replay-gzip" "$root"/t/fuzz/corpus-gzip "$root"/t/files
-	[ "${output% files}" -gt 100 ]
+	shift 2
+	run -0 --separate-stderr "$TOOLS/fuzz/replay-$name" "$root/t/fuzz/corpus-$name" "$@"
+	[ "${output% files}" -ge "$files" ]
+}
+
+@test "what the fuzzers found is read as it was found" {
+	replay stream 200 "$root"/t/files
+	replay gzip 100 "$root"/t/files
+	replay store 30
+	replay changes 200 "$root"/t/files/lists
+	replay map 100 "$root"/t/files
+	replay patch 100 "$root"/t/files
 }

@@ -71,3 +71,19 @@ fuzz() {
 @test "the reader of gzip is fuzzed" {
 	fuzz gzip -max_len=4096
 }
+
+@test "the reader of exception stores is fuzzed" {
+	fuzz store -max_len=65536
+}
+
+@test "the readers of lists of changes are fuzzed" {
+	fuzz changes -max_len=4096 -dict="$root/t/fuzz/changes.dict"
+}
+
+@test "a device is held against fuzzed maps" {
+	fuzz map -max_len=8192
+}
+
+@test "fuzzed deltas and undo logs are applied" {
+	fuzz patch -max_len=8192
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * fuzz-patch: a delta or an undo log, applied to a target as blkwrite applies it.
+ *
+ * What comes of it is what the oracle makes of it in memory: from a pipe, and from a file,
+ * where a delta that is refused must leave the target as it was.  The undo log that is
+ * made on the way restores the target, whether the delta came to its end or not.
+ */
+#include <fcntl.h>
+
+/* Small devices, too, have more than what is written last. */
+#include "commit.h"
+#undef COMMIT_SIZE
+#define COMMIT_SIZE	12288u
+#include "../../lib/patch.c"
+
+#include "../unit/both.h"
+#include "../unit/check.h"
+#include "../unit/mutate.h"
+
+#define GUARD	4096u
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t capacity);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsigned seed);
+
+static int disk = -1;			/* the target, with a guard behind it */
+static char disk_name[64], log_name[64];
+static unsigned char fresh[STREAMS_DEVICE + GUARD];
+static size_t fresh_size;		/* of a target that grows, less */
+
+/* How a stream is applied, and what became of it. */
+struct trial {
+	bool file;			/* all is checked before */
+	const char *undo;
+	bool cut;			/* an undo log, of which only the beginning was good */
+	struct error error;
+};
+
+static void
+renew_disk(void)
+{
+	if (disk == -1) {
+		disk = memfd_create("disk", MFD_CLOEXEC);
+		snprintf(disk_name, sizeof(disk_name), "/proc/self/fd/%d", disk);
+		snprintf(log_name, sizeof(log_name), "/dev/shm/fuzz-patch.%d", (int)getpid());
+		memset(fresh, 0xee, sizeof(fresh));
+		streams_fill(fresh, STREAMS_DEVICE, 'A');
+	}
+	if (ftruncate(disk, 0) != 0 || !pwrite_full(disk, fresh, fresh_size, 0))
+		err(2, "disk");
+}
+
+static unsigned char now[sizeof(fresh)];
+
+static bool
+disk_is_fresh(void)
+{
+	return pread_full(disk, now, sizeof(now), 0) == (ssize_t)fresh_size &&
+	    memcmp(now, fresh, fresh_size) == 0;
+}
+
+/* The disk holds this at its beginning, and the guard, unless it was cut off. */
+static bool
+disk_holds(const unsigned char *device, uint64_t size)
+{
+	ssize_t n = pread_full(disk, now, sizeof(now), 0);
+
+	return n >= (ssize_t)size && memcmp(now, device, size) == 0 &&
+	    (n <= (ssize_t)STREAMS_DEVICE || memcmp(now + STREAMS_DEVICE, fresh + STREAMS_DEVICE,
+	    (size_t)n - STREAMS_DEVICE) == 0);
+}
+
+/* What blkwrite leaves to the end of the process. */
+static void
+trial_end(struct patch *patch, struct target *target, struct intake intake[2], bool good)
+{
+	unsigned i;
+
+	for (i = 0; patch->jobs != NULL && i < patch->options.jobs && patch->jobs[i] != NULL; i++) {
+		piece_destroy(patch->jobs[i]->piece);
+		free(patch->jobs[i]->verify.room);
+		free(patch->jobs[i]->room);
+		free(patch->jobs[i]);
+	}
+	free(patch->jobs);
+	free(patch->head);
+	free(patch->head_before);
+	if (patch->verify != NULL)
+		verify_destroy(patch->verify);
+	for (i = 0; i < 2; i++)
+		digest_destroy(intake[i].digest);
+	if (!good && patch->undo.stream.fd > 0)
+		close(patch->undo.stream.fd);
+	if (!good && target->readable)
+		source_close(&target->readback);
+	if (!good && target->medium.fd != -1)
+		close(target->medium.fd);
+}
+
+/* As the filter does it, from the header on. */
+static bool
+trial_patch(struct trial *trial, struct patch *patch, struct intake intake[2], struct target *target,
+    struct input *input)
+{
+	struct patch_options how = {
+		.jobs = 1, .verify = trial->file, .sync = true, .undo = trial->undo, .cut_at = UINT64_MAX
+	};
+	struct error *error = &trial->error;
+
+	if (!patch_create(patch, &how, &intake[0], target, error))
+		return false;
+	if (!trial->file)
+		return patch_run(patch, &intake[0]);
+	if (!patch_check(patch) || lseek(input->fd, 0, SEEK_SET) != 0)
+		return false;
+	input_open(input, input->fd, -1, "stream");
+	return intake_open_stream(&intake[1], input, INTAKE_PATCH, error) &&
+	    patch_run(patch, &intake[1]);
+}
+
+static bool
+trial_run(struct trial *trial, const uint8_t *data, size_t size)
+{
+	static struct patch patch;
+	static struct intake intake[2];
+	static struct input input;
+	struct target target;
+	struct target_options where = { .length = UINT64_MAX };
+	int fd = check_file(data, size);
+	bool good;
+
+	memset(intake, 0, sizeof(intake));
+	memset(&patch, 0, sizeof(patch));
+	input_open(&input, fd, -1, "stream");
+	good = intake_open_stream(&intake[0], &input, INTAKE_PATCH, &trial->error);
+	if (good && intake[0].reader.header.kind == STREAM_DELTA)
+		where = (struct target_options){ .length = STREAMS_DEVICE, .confined = true };
+	if (!target_open(&target, disk_name, &where, &trial->error))
+		errx(2, "%s", trial->error.text);
+	good = good && trial_patch(trial, &patch, intake, &target, &input);
+	trial->cut = good && patch.cut.set;
+	CHECK(good != trial->error.set);
+	CHECK(strpbrk(trial->error.text, "\n\r\033") == NULL);
+	trial_end(&patch, &target, intake, good);
+	close(fd);
+	return good;
+}
+
+/* The log puts back what was there. */
+static void
+check_undo(void)
+{
+	static unsigned char log[4 << 20];
+	struct trial trial = { .file = true };
+	int fd = open(log_name, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd == -1)
+		return;
+	n = pread_full(fd, log, sizeof(log), 0);
+	close(fd);
+	unlink(log_name);
+	CHECK(n > 0 && trial_run(&trial, log, (size_t)n));
+	check_case = trial.error.text;
+	CHECK(disk_is_fresh());
+}
+
+/* Ranges of an undo log that repeat: what comes of them depends on more than their order. */
+static bool
+ranges_repeat(const uint8_t *data, size_t size)
+{
+	static unsigned char seen[STREAMS_DEVICE];
+	struct mutation m = { .p = (unsigned char *)(uintptr_t)data, .length = size };
+	unsigned i;
+
+	memset(seen, 0, sizeof(seen));
+	mutate_index(&m);
+	for (i = 0; i < m.count; i++) {
+		uint64_t offset = load64(data + m.at[i] + 16), length = load64(data + m.at[i] + 24);
+
+		if (offset > sizeof(seen) || length > sizeof(seen) - offset)
+			return false;
+		if (memchr(seen + offset, 1, length) != NULL)
+			return true;
+		memset(seen + offset, 1, length);
+	}
+	return m.count == MUTATE_RECORDS;
+}
+
+static void
+check_delta(const struct oracle *oracle, bool expected, const uint8_t *data, size_t size)
+{
+	struct trial pipe = { .undo = log_name }, file = { .file = true };
+
+	expected = (expected || strcmp(oracle->why, "digest") == 0) && oracle->size != UINT64_MAX;
+	check_case = pipe.error.text;
+	CHECK(trial_run(&pipe, data, size) == expected);
+	CHECK(!expected || disk_holds(both_theirs.device, oracle->size));
+	check_undo();
+	renew_disk();
+	check_case = file.error.text;
+	CHECK(trial_run(&file, data, size) == expected);
+	CHECK(expected ? disk_holds(both_theirs.device, oracle->size) : disk_is_fresh());
+}
+
+/* Everything before the fault is put back. */
+static void
+check_log(const struct oracle *oracle, bool whole, const uint8_t *data, size_t size)
+{
+	bool expected = strcmp(oracle->why, "old") != 0;
+	struct trial pipe = { 0 }, file = { .file = true };
+
+	check_case = pipe.error.text;
+	CHECK(trial_run(&pipe, data, size) == expected);
+	CHECK(!expected || (pipe.cut == !whole && disk_holds(both_theirs.device, oracle->size)));
+	renew_disk();
+	check_case = file.error.text;
+	CHECK(trial_run(&file, data, size) == expected);
+	CHECK(!expected || (file.cut == !whole && disk_holds(both_theirs.device, oracle->size)));
+	CHECK(expected || disk_is_fresh());
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct oracle oracle = {
+		.device = both_theirs.device, .capacity = STREAMS_DEVICE, .hashes = both_theirs.hashes,
+	};
+	bool good;
+
+	both_prepare();
+	fresh_size = size % 4 == 0 ? 70000 : sizeof(fresh);
+	if (fresh_size < STREAMS_DEVICE)
+		memset(both_theirs.device + fresh_size, 0, STREAMS_DEVICE - fresh_size);
+	good = oracle_read(&oracle, data, size);
+	if (size < STREAM_HEADER_MIN || oracle.sequence == 0 ||
+	    oracle.kind % 2 != 0)
+		return 0;
+	renew_disk();
+	if (oracle.kind == STREAM_DELTA)
+		check_delta(&oracle, good, data, size);
+	else if (!ranges_repeat(data, size))
+		check_log(&oracle, good, data, size);
+	if (check_failures > 0) {
+		fprintf(stderr, "oracle: %s\n", oracle.why);
+		abort();
+	}
+	return 0;
+}
+
+size_t
+LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsigned seed)
+{
+	struct mutation m = { .random = seed, .p = data, .length = size, .capacity = capacity };
+
+	if (size < STREAM_HEADER_MIN || mutate_random(&m, 8) == 0)
+		return LLVMFuzzerMutate(data, size, capacity);
+	if (mutate_random(&m, 4) == 0) {
+		m.length = LLVMFuzzerMutate(data, size, capacity);
+		mutate_repair(&m, MUTATE_EVERYTHING);
+	} else
+		mutate(&m);
+	return m.length;
+}
