@@ -359,6 +359,9 @@ report_patch(double seconds)
 	if (patch.unchecked && intake.reader.header.kind == STREAM_DELTA)
 		warnx("%s: the delta does not say everywhere what it replaces: that it fits was not checked",
 		    target.name);
+	if (patch.intake->end.bad > 0)
+		warnx("%s: %ju bytes could not be read at the source; here they are as they were",
+		    target.name, (uintmax_t)patch.intake->end.bad);
 	if (atomic_load(&patch.forced) > 0)
 		warnx("%s: %ju bytes were overwritten by --force that the delta was not made for: only a map "
 		    "or a digest tells what the target is now", target.name,

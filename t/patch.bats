@@ -325,6 +325,20 @@ size_of() {
 	[[ $stderr == *"that it fits was not checked" ]]
 }
 
+@test "what the source of a delta could not read is said, and is status 2" {
+	python3 -c '
+import sys
+for i in range(65536):
+    sys.stdout.write("A" if i % 64 == 0 else chr(97 + i % 26))' >old
+	cp old target
+
+	run -2 --separate-stderr blkwrite target <"$root/t/files/good-delta.blk"
+
+	[[ $stderr == *"blkwrite: target: 512 bytes could not be read at the source; here they are as they were"* ]]
+	cmp -i 10000 -n 512 target old
+	run -1 cmp -s target old
+}
+
 @test "a delta makes a target as large or as small as the new device" {
 	make_image old 3M 1
 	make_image new 5000001 2
