@@ -86,7 +86,7 @@ patch_take(void *context, void *argument)
 	if (job->verifying)
 		return true;
 	job->piece->error.set = false;	/* as the first of two passes may have left it */
-	if (patch->draining || patch->cut.set || !intake_take(patch->intake, job->piece))
+	if (patch->draining || atomic_load(&patch->broken) || !intake_take(patch->intake, job->piece))
 		return false;
 	job->tail = patch->options.cut_at != UINT64_MAX &&
 	    patch->options.cut_at - patch->intake->input->position <= UNDO_WINDOW;
@@ -176,7 +176,9 @@ patch_give(void *context, void *argument)
 	if (!intake_give(patch->intake, piece)) {
 		/* A log ends where the machine died; nothing behind that was overwritten. */
 		if (is_undo(patch) && job->broken) {
-			patch->cut = piece->error;
+			if (!patch->cut.set)
+				patch->cut = piece->error;
+			atomic_store(&patch->broken, true);
 			return true;
 		}
 		*patch->error = piece->error;
@@ -216,6 +218,7 @@ patch_check(struct patch *patch)
 	done = patch_pool(patch);
 	patch->checking = false;
 	patch->cut = (struct error){ 0 };
+	atomic_store(&patch->broken, false);
 	atomic_store(&patch->passed, 0);
 	return done;
 }

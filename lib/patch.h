@@ -46,7 +46,8 @@ struct patch {
 	bool draining;			/* only reading back is left */
 	bool writing;			/* the target may be changed from here on */
 	bool unchecked;			/* some record did not say what it replaces */
-	struct error cut;		/* where an undo log broke off */
+	struct error cut;		/* where an undo log broke off; set when all threads are done */
+	atomic_bool broken;		/* it did: no more is taken */
 	uint64_t size;			/* of the device made */
 	/* Bytes: written; found to be there already; overwritten though neither old nor new. */
 	atomic_uint_fast64_t written, passed, forced;
