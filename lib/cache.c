@@ -71,7 +71,10 @@ cache_note(struct cache *cache, uint64_t first, size_t count, unsigned char *hel
 	pthread_mutex_lock(&cache->lock);
 	if (first < cache->first || first > cache->end)
 		cache->first = cache->end = first;
-	ahead = first + count + CACHE_PAGES / 2;
+	/* Far ahead, and not for each read. */
+	ahead = first + count + CACHE_PAGES / 4;
+	if (ahead > cache->end)
+		ahead += CACHE_PAGES / 4;
 	if (cache_look(cache, ahead < last ? ahead : last))
 		for (i = 0; i < count; i++)
 			held[i] = cache->held[(first + i) % CACHE_PAGES] & 1;

@@ -179,7 +179,7 @@ deflater_give(void *context, void *argument)
 static void
 deflater_destroy(struct deflater *deflater)
 {
-	for (unsigned i = 0; i < zip_jobs(deflater->zip); i++)
+	for (unsigned i = 0; i < pool_jobs(deflater->zip->threads); i++)
 		zip_room_destroy(&deflater->jobs[i].room);
 	free(deflater->zeros);
 	free(deflater);
@@ -192,7 +192,7 @@ deflater_prepare(struct deflater *deflater)
 	struct deflater_job *job;
 	size_t n;
 
-	for (unsigned i = 0; i < zip_jobs(deflater->zip); i++)
+	for (unsigned i = 0; i < pool_jobs(deflater->zip->threads); i++)
 		if (!zip_room_create(&deflater->jobs[i].room, GZIP_PLAIN, GZIP_PLAIN))
 			return false;
 	job = &deflater->jobs[0];

@@ -337,15 +337,16 @@ bool
 delta_run(struct delta *delta, struct error *error)
 {
 	struct delta_state state = { .delta = delta, .error = error };
-	struct chunk **chunks = chunks_create(delta->jobs);
+	unsigned jobs = pool_jobs(delta->jobs);
+	struct chunk **chunks = chunks_create(jobs);
 	bool done;
 
 	if (chunks == NULL)
 		return error_errno(error, "memory");
-	done = pool_run_prompt(&delta_ops, &state, (void **)chunks, delta->jobs, delta->jobs);
+	done = pool_run_prompt(&delta_ops, &state, (void **)chunks, jobs, delta->jobs);
 	if (!done && !state.stopped)
 		error_errno(error, "threads");
 	done = done && give_zeros(&state);
-	chunks_destroy(chunks, delta->jobs);
+	chunks_destroy(chunks, jobs);
 	return done;
 }

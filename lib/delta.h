@@ -25,7 +25,7 @@ struct delta {
 	struct source *source;
 	uint64_t offset, length;	/* the part of the source that the delta is of */
 	const struct extents *ranges;	/* of the source, settled, inside that part */
-	unsigned jobs;
+	unsigned jobs;			/* threads */
 
 	/* What the ranges held before: a device, or a store that lists them; or neither. */
 	struct source *old_source;

@@ -289,7 +289,7 @@ inflater_give(void *context, void *argument)
 static void
 inflater_destroy(struct inflater *inflater)
 {
-	for (unsigned i = 0; i < zip_jobs(inflater->zip); i++)
+	for (unsigned i = 0; i < pool_jobs(inflater->zip->threads); i++)
 		zip_room_destroy(&inflater->jobs[i].room);
 	inflateEnd(&inflater->z);
 	free(inflater);
@@ -298,7 +298,7 @@ inflater_destroy(struct inflater *inflater)
 static bool
 inflater_prepare(struct inflater *inflater)
 {
-	for (unsigned i = 0; i < zip_jobs(inflater->zip); i++)
+	for (unsigned i = 0; i < pool_jobs(inflater->zip->threads); i++)
 		if (!zip_room_create(&inflater->jobs[i].room,
 		    GZIP_HEADER + GZIP_DATA_MAX + GZIP_TRAILER, GZIP_PLAIN))
 			return false;

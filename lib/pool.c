@@ -10,7 +10,7 @@
 struct pool {
 	const struct pool_ops *ops;
 	void *context;
-	bool prompt;			/* take does not block: it is waited for */
+	bool prompt;			/* take does not block: the state stays locked */
 	pthread_t *threads;
 
 	pthread_mutex_t state;		/* over all that follows */
@@ -62,26 +62,36 @@ pool_give(struct pool *pool)
 		pthread_cond_broadcast(&pool->change);
 }
 
-/* Take the next job and work on it.  Whoever waits may take the one after it. */
-static void
-pool_work(struct pool *pool)
+/* Where take may block, others give meanwhile; then whoever waits may take the next. */
+static bool
+pool_take(struct pool *pool, void *job)
 {
-	void *job = pool->idle[--pool->idle_count];
-	uint64_t number;
 	bool taken;
 
+	if (pool->prompt)
+		return pool->ops->take(pool->context, job);
 	pool->taking = true;
 	pthread_mutex_unlock(&pool->state);
 	taken = pool->ops->take(pool->context, job);
 	pthread_mutex_lock(&pool->state);
 	pool->taking = false;
-	pool->ended = !taken;
-	if (pool->ended || pool->stopped) {
+	pthread_cond_signal(&pool->change);
+	return taken && !pool->stopped;
+}
+
+/* Take the next job and work on it. */
+static void
+pool_work(struct pool *pool)
+{
+	void *job = pool->idle[--pool->idle_count];
+	uint64_t number;
+
+	if (!pool_take(pool, job)) {
+		pool->ended = true;
 		pthread_cond_broadcast(&pool->change);
 		return;
 	}
 	number = pool->taken++;
-	pthread_cond_signal(&pool->change);
 	pthread_mutex_unlock(&pool->state);
 	if (pool->ops->work != NULL)
 		pool->ops->work(pool->context, job);
@@ -234,6 +244,12 @@ pool_run_prompt(const struct pool_ops *ops, void *context, void **jobs, unsigned
     unsigned threads)
 {
 	return pool_run_threads(ops, context, jobs, count, threads, true);
+}
+
+unsigned
+pool_jobs(unsigned threads)
+{
+	return threads == 1 ? 1 : 2 * threads;
 }
 
 unsigned

@@ -38,9 +38,12 @@ struct pool_ops {
 bool pool_run(const struct pool_ops *, void *context, void **jobs, unsigned count,
     unsigned threads);
 
-/* The same where take never blocks for long: on return no thread is in take, either. */
+/* The same where take takes no time: on return no thread is in take, either. */
 bool pool_run_prompt(const struct pool_ops *, void *context, void **jobs, unsigned count,
     unsigned threads);
+
+/* Jobs for so many threads that a result before its turn holds up none. */
+unsigned pool_jobs(unsigned threads);
 
 /* Processors that this process may use, 1 to 64. */
 unsigned pool_processors(void);

@@ -320,7 +320,7 @@ recode_relay(struct recode *recode)
 static void
 recode_destroy(struct recode *recode)
 {
-	for (unsigned i = 0; i < zip_jobs(recode->zip); i++)
+	for (unsigned i = 0; i < pool_jobs(recode->zip->threads); i++)
 		zip_room_destroy(&recode->jobs[i].room);
 	digest_destroy(recode->digest);
 	relay_close(&recode->relay);
@@ -346,9 +346,9 @@ recode_open(struct recode *recode, struct error *error)
 	if (!stream_open(&recode->reader, zip->input, error))
 		return false;
 	room = header->payload_max < RECORD_NOTE_MAX ? RECORD_NOTE_MAX : header->payload_max;
-	for (unsigned i = 0; i < zip_jobs(zip); i++)
+	for (unsigned i = 0; i < pool_jobs(zip->threads); i++)
 		if (!zip_room_create(&recode->jobs[i].room, room, room))
-			return error_errno(error, "%u jobs of 2 * %zu bytes", zip_jobs(zip), room);
+			return error_errno(error, "%u jobs of 2 * %zu bytes", pool_jobs(zip->threads), room);
 	if (zip->action == ZIP_TEST && digest_applies(header)) {
 		recode->digest = digest_create();
 		if (recode->digest == NULL)

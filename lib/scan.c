@@ -11,7 +11,7 @@ struct scan_state {
 	struct scan *scan;
 	struct error *error;
 	struct scan_chunk **chunks;
-	unsigned jobs;
+	unsigned threads, jobs;	/* chunks are made for jobs */
 	bool stopped;		/* give returned false */
 	uint64_t next;		/* where the next chunk begins */
 	uint64_t extent_end;	/* data is known to reach up to here */
@@ -223,18 +223,20 @@ chunk_create(struct scan_chunk **chunk, size_t size, size_t user_size)
 	return (*chunk)->data != NULL && (*chunk)->user != NULL;
 }
 
-/* Room for each thread; no more threads than chunks.  NULL with errno set. */
+/* No more threads than chunks.  NULL with errno set. */
 static struct scan_state *
 state_create(struct scan *scan)
 {
 	uint64_t chunks = scan->length / scan->chunk + 1;
 	size_t size = scan->length < scan->chunk ? (size_t)scan->length : scan->chunk;
 	struct scan_state *state = calloc(1, sizeof(*state));
-	unsigned jobs = chunks < scan->jobs ? (unsigned)chunks : scan->jobs;
+	unsigned jobs;
 
 	if (state == NULL)
 		return NULL;
 	state->scan = scan;
+	state->threads = chunks < scan->jobs ? (unsigned)chunks : scan->jobs;
+	jobs = pool_jobs(state->threads);
 	state->chunks = calloc(jobs, sizeof(*state->chunks));
 	for (; state->chunks != NULL && state->jobs < jobs; state->jobs++)
 		if (!chunk_create(&state->chunks[state->jobs], size, scan->user_size))
@@ -262,7 +264,7 @@ scan_run(struct scan *scan, struct error *error)
 		return error_errno(error, "%s", scan->source->name);
 	state->error = error;
 	done = (scan->source->pipe ? pool_run : pool_run_prompt)(&ops, state,
-	    (void **)state->chunks, state->jobs, state->jobs);
+	    (void **)state->chunks, state->jobs, state->threads);
 	if (!done && !state->stopped)
 		error_errno(error, "%s: threads", scan->source->name);
 	if (!done && scan->source->pipe)

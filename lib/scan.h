@@ -39,7 +39,7 @@ struct scan {
 	uint64_t offset, length;	/* UINT64_MAX: up to the end, which a pipe only finds */
 	uint32_t chunk;			/* a multiple of grid, up to SCAN_CHUNK_MAX; 0: SCAN_CHUNK */
 	uint32_t grid;			/* a multiple of DIGEST_BLOCK; 0: DIGEST_BLOCK */
-	unsigned jobs;			/* threads, and chunks in memory */
+	unsigned jobs;			/* threads; pool_jobs of them are the chunks in memory */
 	bool skip_bad;			/* list sectors that the medium lost instead of failing */
 	bool hash;			/* fill hashes and zero */
 	size_t user_size;		/* zeroed memory at each chunk's user */

@@ -25,21 +25,15 @@ zip_room_destroy(struct zip_room *room)
 	codec_destroy(room->codec);
 }
 
-unsigned
-zip_jobs(const struct zip *zip)
-{
-	return zip->threads == 1 ? 1 : 2 * zip->threads;
-}
-
 bool
 zip_run(struct zip *zip, const struct pool_ops *ops, void *engine, void *jobs, size_t job_size,
     const struct error *stopped, struct error *error)
 {
 	void *list[ZIP_JOBS];
 
-	for (unsigned i = 0; i < zip_jobs(zip); i++)
+	for (unsigned i = 0; i < pool_jobs(zip->threads); i++)
 		list[i] = (char *)jobs + i * job_size;
-	if (pool_run(ops, engine, list, zip_jobs(zip), zip->threads))
+	if (pool_run(ops, engine, list, pool_jobs(zip->threads), zip->threads))
 		return true;
 	if (stopped->set)
 		*error = *stopped;

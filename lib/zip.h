@@ -47,9 +47,6 @@ struct zip_room {
 bool zip_room_create(struct zip_room *, size_t in, size_t out);
 void zip_room_destroy(struct zip_room *);
 
-/* Pieces in memory: more than threads, so that a result before its turn holds up none. */
-unsigned zip_jobs(const struct zip *);
-
 /*
  * Run the jobs of an engine, an array of structs of that size, until take ends.  False: error is what give left in stopped, or that threads
  * could not be made.
