@@ -2,10 +2,10 @@
 """What the rows work on, each made when the first row asks for it, in a folder in memory:
 so that the page cache is warm and the pipe is measured, not somebody's disk.
 
-    disk      the disk, as large as it is, with its holes
-    dense     its blocks that are not zero, 2 GiB at most
+    dense     the disk's blocks that are not zero, 2 GiB at most
     sample    pieces of dense from end to end, 512 MiB at most; little: 128 MiB
-    quarter   every fourth 16 MiB of the disk; eighth: every eighth
+    quarter   every fourth 16 MiB of the disk, so with as large a share of holes; eighth:
+              every eighth
     changed   quarter, with 1 % of its blocks of 64 KiB that are not zero written anew
     stream    the sample as blkread writes it
     block     a loop device over the last three eighths of the disk as it lies in its file
@@ -26,7 +26,7 @@ import subprocess
 import time
 
 BLOCK = 65536
-NAMES = ("disk", "dense", "sample", "little", "quarter", "eighth", "changed", "stream", "block", "gib",
+NAMES = ("dense", "sample", "little", "quarter", "eighth", "changed", "stream", "block", "gib",
          "low", "tall", "origin", "ssh")
 here = os.path.dirname(os.path.abspath(__file__))
 
@@ -148,9 +148,6 @@ class Prepared:
     def size(self, name):
         with open(self.variables[name], "rb") as file:
             return file.seek(0, os.SEEK_END)
-
-    def make_disk(self, path):
-        subprocess.run(["cp", "--sparse=always", self.image, path], check=True)
 
     def make_dense(self, path):
         with open(self.image, "rb") as image, open(path, "wb") as out:

@@ -114,18 +114,18 @@ ROWS = [
         size="dense", before=USED, check=same("dense")),
 
     Row("2", "disk onto zeros",
-        ours=[Contender("blkread, blkwrite", 'blkread "$disk" | blkwrite --zeroed "$target"')],
-        peers=[Contender("dd, dd", dd('"$disk"')),
-               Contender("nbdcopy", 'nbdcopy --destination-is-zero "$disk" "$target"'),
+        ours=[Contender("blkread, blkwrite", 'blkread "$quarter" | blkwrite --zeroed "$target"')],
+        peers=[Contender("dd, dd", dd('"$quarter"')),
+               Contender("nbdcopy", 'nbdcopy --destination-is-zero "$quarter" "$target"'),
                Contender("qemu-img convert", "qemu-img convert -n -W --target-is-zero "
-                         '-f raw -O raw "$disk" "$target"'),
+                         '-f raw -O raw "$quarter" "$target"'),
                # What is there it would free first; so it gets fresh memory, as it always does.
-               Contender("cp --sparse", 'cp --sparse=always "$disk" copy',
-                         before="rm -f copy", check='cmp "$disk" copy')],
+               Contender("cp --sparse", 'cp --sparse=always "$quarter" copy',
+                         before="rm -f copy", check='cmp "$quarter" copy')],
         goals=[faster(3, "blkread, blkwrite", "dd, dd"),
                faster(1, "blkread, blkwrite", "dd, dd", "nbdcopy", "qemu-img convert",
                       "cp --sparse")],
-        size="disk", before=zeros("disk"), check=same("disk")),
+        size="quarter", before=zeros("quarter"), check=same("quarter")),
 
     Row("2-cold", "disk onto zeros, O_DIRECT",
         ours=[Contender("blkread, blkwrite", 'blkread "$block" | blkwrite --zeroed "$target"')],
