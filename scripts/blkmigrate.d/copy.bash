@@ -73,11 +73,7 @@ copy_disk() {
 		take_snapshot "$disk"
 		from=$(path_of_snapshot "$disk" "$snapshot")
 	fi
-	if [ -n "${made[$disk]:-}" ]; then
-		bulk "$disk" "$from"
-	else
-		by_what_is_known "$disk" "$from" "$base"
-	fi || die "$disk: the copy did not come to its end; the same command goes on from here"
+	watched "$disk" send "$disk" "$from" "$base" || die "$disk: the copy did not come to its end; the same command goes on from here"
 	unset "made[$disk]"
 	if [ "$from" = "${view[$disk]:-${source[$disk]}}" ]; then
 		return
@@ -85,6 +81,15 @@ copy_disk() {
 	act old lvchange -q -q --addtag blkmigrate.copied "${volume[$disk]%/*}/$snapshot" >/dev/null ||
 		die "$(name_of old): the snapshot $snapshot cannot be marked"
 	drop_snapshots "$disk" "$snapshot"
+}
+
+# send DISK VIEW BASE: all of it into what is empty, else what has changed.
+send() {
+	if [ -n "${made[$1]:-}" ]; then
+		bulk "$1" "$2"
+	else
+		by_what_is_known "$@"
+	fi
 }
 
 # compare DISK VIEW: one digest of both sides, each read once.

@@ -50,6 +50,8 @@ cutover() {
 	step fenced fence
 	source_is_fenced || die "$vm on $(name_of old) is not fenced and off any more; somebody has changed it"
 	step delta last_delta
+	[ -n "${begun[firmware]:-}" ] || firmware_is_free
+	step firmware copy_firmware
 	step defined define_target
 	source_is_fenced || die "$vm on $(name_of old) is not fenced and off any more; somebody has changed it"
 	# One that was off stays off.
@@ -238,6 +240,7 @@ roll_back() {
 	esac
 	journal begin rollback
 	remove_domain
+	remove_firmware
 	close_exports
 	lift_fence
 	state=$(domain_state old) || die "libvirt on $(name_of old) does not answer; $vm is not started"
@@ -247,7 +250,7 @@ roll_back() {
 	if [ "$autostart" = yes ]; then
 		vm_act old autostart "$uuid" >/dev/null || die "autostart of $vm cannot be switched on again"
 	fi
-	for state in ran quiet down fenced delta defined started committed; do
+	for state in ran quiet down fenced delta firmware defined started committed; do
 		[ -z "${begun[$state]:-}${finished[$state]:-}" ] || journal undo "$state"
 	done
 	journal undo rollback
@@ -267,7 +270,7 @@ remove_domain() {
 	fi
 	domain_is_ours || die "the virtual machine $vm on $(name_of new) is not the one that was made for this migration; nothing is started anywhere"
 	[ "$state" = 'shut off' ] || vm_act new destroy "$uuid" >/dev/null || true
-	vm_act new undefine "$uuid" >/dev/null || true
+	vm_act new undefine "$uuid" --nvram >/dev/null || true
 	state=$(domain_state new) && [ "$state" = none ] ||
 		die "$vm is still ${state:-unknown} on $(name_of new); nothing is started anywhere"
 	committed || status=$?

@@ -77,13 +77,21 @@ name_of() {
 	printf '%s\n' "${address[$1]:-this host}"
 }
 
-# reach HOST: it answers, and its shell gives back what it is given.
+# reach HOST: it answers, its shell gives back what it is given, and it is known where what
+# is known of migrations lies there: from/ID on the host that a disk leaves, to/ID on the one
+# where it arrives.
 reach() {
 	local host=$1 word=$'\'"$(x)`x`\\ *\t;&|<>~#!%\xc3\xa4' answer
 
-	answer=$(on "$host" printf %s "$word") ||
+	answer=$(on "$host" sh -c 'if [ "$(id -u)" = 0 ]; then
+			echo /var/lib/blkmigrate
+		else
+			echo "${XDG_STATE_HOME:-$HOME/.local/state}/blkmigrate"
+		fi
+		printf %s "$1"' reach "$word") ||
 		die "$(name_of "$host") does not answer by ssh: mend that first (ssh ${address[$host]} true)"
-	[ "$answer" = "$word" ] ||
+	folder[$host]=${state_option:-${answer%%$'\n'*}}
+	[ "${answer#*$'\n'}" = "$word" ] ||
 		die "the login shell on $(name_of "$host") does not read words as a POSIX shell does, or prints something: give the user sh or bash"
 }
 
@@ -149,20 +157,6 @@ fi
 shift 2
 exec "$@"'
 
-# state_folder HOST: where what is known of migrations lies; from/ID on the host that a disk
-# leaves, to/ID on the one where it arrives.
-state_folder() {
-	if [ -n "$state_option" ]; then
-		printf '%s\n' "$state_option"
-		return
-	fi
-	on "$1" sh -c 'if [ "$(id -u)" = 0 ]; then
-			echo /var/lib/blkmigrate
-		else
-			echo "${XDG_STATE_HOME:-$HOME/.local/state}/blkmigrate"
-		fi'
-}
-
 # session_open KEY: this run alone works on KEY, on both hosts, from here on.
 session_open() {
 	local host
@@ -221,15 +215,19 @@ feed_alone() {
 	fi
 }
 
-# For as long as this program lives; a zombie does not.
 beats() {
-	local state
-
-	while read -r _ _ state _ <"/proc/$$/stat" && [ "$state" != Z ]; do
-		echo beat 2>/dev/null || return 0
+	while driver_lives; do
+		echo beat || return 0
 		sleep 3
 	done 2>/dev/null
 }
+
+# driver_lives: asked by what this program has in the background; a zombie does not live.
+driver_lives() {
+	local state
+
+	read -r _ _ state _ <"/proc/$$/stat" && [ "$state" != Z ]
+} 2>/dev/null
 
 # guarded HOST COMMAND [ARGUMENT ...]: run there what changes something.
 guarded() {
@@ -290,7 +288,7 @@ end_pipe() {
 session_close() {
 	local host
 
-	for host in "${holders[@]}"; do
+	for host in "${holders[@]}" "${watchers[@]}"; do
 		pkill -TERM -P "$host" 2>/dev/null || true
 		kill "$host" 2>/dev/null || true
 	done

@@ -25,6 +25,7 @@ preflight() {
 		check_networks
 		check_machine
 		check_devices
+		check_firmware
 		check_targets
 		check_room
 		check_clock
@@ -189,10 +190,6 @@ check_files() {
 check_devices() {
 	[ -z "$(xml_values '/domain/devices/hostdev/@type' "$private/source.xml")" ] ||
 		problem "$vm has a device of the host passed through" "detach it first"
-	[ -z "$(xml_values '/domain/devices/tpm/@model' "$private/source.xml")" ] ||
-		problem "$vm has a TPM, whose state is not copied" "migrate it with virsh migrate, or remove the TPM"
-	[ -z "$(xml_value /domain/os/nvram "$private/source.xml")" ] ||
-		problem "$vm has firmware variables in $(xml_value /domain/os/nvram "$private/source.xml"), which are not copied" "migrate it with virsh migrate"
 	[ -z "$(xml_values '/domain/devices/filesystem/@type' "$private/source.xml")" ] ||
 		problem "$vm has a folder of the host" "detach it first"
 }

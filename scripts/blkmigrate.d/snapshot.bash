@@ -52,6 +52,42 @@ snapshot_size() {
 	echo $((wanted / 4096 * 4096))
 }
 
+# watch_snapshots DISK: until it is killed; those that fill are extended by as much as they
+# were made with.  Where there is no room they overflow, and a map has to serve.
+watch_snapshots() {
+	local disk=$1 group=${volume[$1]%/*} more name full
+
+	more=$(snapshot_size "$disk") || return 0
+	while sleep 2 && driver_lives; do
+		while read -r name full; do
+			[ "${full%%.*}" -ge 66 ] || continue
+			guarded old lvextend -q -q -L "+${more}b" "$group/$name" >/dev/null 2>&1 || continue
+			say "$disk: the snapshot $name was $full % full, and has been extended"
+		done < <(on old lvs --noheadings -o lv_name,data_percent \
+			-S "lv_tags=\"blkmigrate:$id\" && origin=\"${volume[$disk]#*/}\" && segtype!=thin && lv_snapshot_invalid=0" "$group")
+	done
+}
+
+# watched DISK COMMAND ...: run it while they are watched.
+watched() {
+	local disk=$1 status=0 watcher
+
+	shift
+	if $dry_run || [ "${kind[$disk]}" != lvm ]; then
+		"$@"
+		return
+	fi
+	watch_snapshots "$disk" &
+	watcher=$!
+	watchers+=("$watcher")
+	"$@" || status=$?
+	kill "$watcher" 2>/dev/null || true
+	wait "$watcher" 2>/dev/null || true
+	return "$status"
+}
+
+watchers=()
+
 # drop_snapshots DISK [KEEP]: remove ours, but not the one of that name.
 drop_snapshots() {
 	local disk=$1 keep=${2:-} name

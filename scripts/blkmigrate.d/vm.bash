@@ -88,17 +88,12 @@ vm_verify() {
 
 connect_old() {
 	make_private
-	connect_host old
+	reach old
 }
 
 connect_new() {
 	[ -n "${address[new]}" ] || die "--to says where it shall go"
-	connect_host new
-}
-
-connect_host() {
-	reach "$1"
-	folder[$1]=$(state_folder "$1") || die "$(name_of "$1") cannot be asked"
+	reach new
 }
 
 # open_migration NAME: the one that is known; false where there is none.
@@ -306,7 +301,8 @@ status_of_one() {
 	load_plan || die "$(name_of old): the plan in $(state_of old) cannot be read"
 	journal_read
 	ours=$(domain_state old) || ours='unknown: libvirt does not answer'
-	if (reach new) 2>/dev/null && folder[new]=$(state_folder new); then
+	if (reach new) 2>/dev/null; then
+		reach new
 		there=$(domain_state new) || there='unknown: libvirt does not answer'
 		committed || status=$?
 	else
@@ -402,7 +398,7 @@ purge_source() {
 		esac
 	done
 	drop_checkpoints
-	vm_act old undefine "$uuid" >/dev/null || die "$vm cannot be undefined on $(name_of old)"
+	vm_act old undefine "$uuid" --nvram >/dev/null || die "$vm cannot be undefined on $(name_of old)"
 }
 
 purge_target() {

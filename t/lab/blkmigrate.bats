@@ -395,3 +395,37 @@ without_numbers() {
 		grep -qxF -- "$line" printed
 	done
 }
+
+# make_uefi: the machine web, with variables of a firmware and a TPM.
+make_uefi() {
+	make_vm old web raw
+	on old 'virsh dumpxml --inactive web >/tmp/w.xml
+		sed -i "s,</os>,<loader readonly=\"yes\" type=\"pflash\">/usr/share/OVMF/OVMF_CODE_4M.fd</loader><nvram template=\"/usr/share/OVMF/OVMF_VARS_4M.fd\">/var/lib/libvirt/qemu/nvram/web_VARS.fd</nvram></os>,
+			s,</devices>,<tpm model=\"tpm-crb\"><backend type=\"emulator\" version=\"2.0\"/></tpm></devices>," /tmp/w.xml
+		virsh -q define /tmp/w.xml && virsh -q start web'
+}
+
+# What a machine with a firmware has beside its disks, on that host.
+firmware_sums() {
+	on "$1" 'cd /var/lib/libvirt && find qemu/nvram swtpm -type f ! -name "*.log" ! -name .lock -printf "%p %u %m\n" -exec sha256sum {} + | sort'
+}
+
+@test "firmware variables and a TPM's state go along, and are removed by a rollback" {
+	require swtpm
+	[ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || skip "needs ovmf"
+	make_uefi
+	shim new virsh '[[ " $* " != *" start "* ]] || exit 1'
+
+	run -2 migrate run web --to new --yes --shutdown-timeout 1 --destroy
+	stays web
+	[ -z "$(on new 'ls -A /var/lib/libvirt/qemu/nvram /var/lib/libvirt/swtpm/* 2>/dev/null | grep -v :')" ]
+	rm "$lab"/new/shims/*
+	shim new virsh 'if [[ " $* " == *" start "* ]]; then tar -C / -cf /tmp/firmware.tar var/lib/libvirt/qemu/nvram var/lib/libvirt/swtpm; fi'
+	run -0 migrate run web --to new --yes --shutdown-timeout 1 --destroy
+
+	is_state new web running
+	before=$(firmware_sums old)
+	[[ $before == *web_VARS.fd* && $before == *tpm2-00.permall* ]]
+	on new 'virsh -q destroy web; tar -C / -xpf /tmp/firmware.tar'
+	[ "$(firmware_sums new)" = "$before" ]
+}

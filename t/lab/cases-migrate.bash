@@ -9,6 +9,7 @@ migrate_cases() {
 	try "blkmigrate: a volume that is written to, pass after pass" migrate_passes
 	try "blkmigrate: what LVM rounds up is zeroed, and the next volume is left alone" migrate_tail
 	try "blkmigrate: a snapshot that overflowed: by a map, after a warning" migrate_overflow
+	try "blkmigrate: a snapshot that fills is extended" migrate_extended
 	try "blkmigrate: killed in the middle of a pass, the same command goes on" migrate_killed
 	try "blkmigrate: a thin volume" migrate_thin
 	try "blkmigrate: a volume of that name is left alone" migrate_existing
@@ -112,6 +113,20 @@ migrate_overflow() {
 
 	grep 'the snapshot origin-blkmigrate-1 does not serve' log
 	same "$origin" /dev/far/web 30M
+}
+
+migrate_extended() {
+	make_origin 30M
+	migrate --create --snapshot-size 4M
+	scribble -n 0 -s 8 -p 20 "$origin" &
+	writer=$!
+
+	migrate --snapshot-size 4M --bwlimit 200K
+	stop "$writer"
+
+	grep 'the snapshot origin-blkmigrate-[12] was .* % full, and has been extended' log
+	[ "$(grep -c 'does not serve' log)" = 0 ]
+	same /dev/vg/origin-blkmigrate-2 /dev/far/web 30M
 }
 
 migrate_killed() {
