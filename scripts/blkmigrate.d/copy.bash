@@ -213,6 +213,6 @@ say_copied() {
 finish_copy() {
 	drop_snapshots disk
 	unmark_target disk
-	journal 'done' finish
+	act old rm -rf -- "$(state_of old)"
 	say "finished: ${target[disk]} on $(name_of new) is yours, the snapshots on $(name_of old) are gone"
 }

@@ -93,6 +93,7 @@ find_disks() {
 find_disk() {
 	local disk=$1 type=$3 driver=$4 path=$5 pool=$6 name=$7 word
 
+	[[ $disk =~ ^[A-Za-z0-9]+$ ]] || { problem "a disk is called \"$disk\"" "give it a name like vda" && return; }
 	for word in $8; do
 		case $word in
 		shareable) problem "$disk is shareable: others may write to it" "detach it, or make it private" ;;

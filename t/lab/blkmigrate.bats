@@ -21,6 +21,7 @@ setup() {
 	require xsltproc xmllint
 	test_begin
 	wipe_hosts
+	on new 'rm -f /tmp/cut /tmp/first /tmp/second'
 }
 
 # migrate ARGUMENT ...: blkmigrate on old; what it says is in $output and $stderr.
@@ -62,9 +63,14 @@ stays() {
 	run ! grep nonexistent now.xml
 }
 
-# runs_once NAME: not on both.
-runs_once() {
-	! { is_state old "$1" running && is_state new "$1" running; }
+# cut_line, mend_line: nothing gets to new, or all does again.
+cut_line() {
+	dir=$lab packets_drop
+	at_end mend_line
+}
+
+mend_line() {
+	dir=$lab packets_pass
 }
 
 @test "a machine on a raw file" {
@@ -263,8 +269,7 @@ fails_and_is_taken_back() {
 	shim new virsh 'if [[ " $* " == *" start "* ]]; then "$tool" "$@"; touch /tmp/cut; sleep 600; fi'
 	background migrate run web --to new --yes
 	wait_for 60 on new 'test -e /tmp/cut'
-	packets_drop
-	at_end packets_pass
+	cut_line
 	wait_for 90 gone "$pid"
 
 	is_state old web 'shut off'
@@ -272,7 +277,7 @@ fails_and_is_taken_back() {
 	[[ $(migrate status web) == 'web: in the cutover'*'does not answer'* ]]
 	run -2 migrate rollback web
 	is_state old web 'shut off'
-	packets_pass
+	mend_line
 	rm "$lab"/new/shims/*
 
 	run -0 migrate run web --to new --yes
@@ -284,12 +289,11 @@ fails_and_is_taken_back() {
 	shim new virsh 'if [[ " $* " == *" resume "* ]]; then touch /tmp/cut; sleep 600; fi'
 	background migrate run web --to new --yes
 	wait_for 60 on new 'test -e /tmp/cut'
-	packets_drop
-	at_end packets_pass
+	cut_line
 	wait_for 120 gone "$pid"
 
 	is_state old web 'shut off'
-	packets_pass
+	mend_line
 	rm "$lab"/new/shims/*
 	run -2 --separate-stderr migrate rollback web
 	[[ $stderr == *'web was committed to new; it is not rolled back any more'* ]]
@@ -305,6 +309,7 @@ fails_and_is_taken_back() {
 	background migrate run web --to new --yes
 	wait_for 60 on new 'test -e /tmp/cut'
 	lose_power new
+	at_end start_host new
 	wait_for 90 gone "$pid"
 	is_state old web 'shut off'
 	rm "$lab"/new/shims/*

@@ -46,7 +46,7 @@ start_far() {
 	EOC
 	/usr/sbin/sshd -f $far/sshd_config -E $far/log
 	wait_for 60 ssh -F $far/config new true
-	truncate -s 64M $far/disk
+	truncate -s 32M $far/disk
 	vgcreate -q -s 4M far "$(losetup --find --show $far/disk)"
 }
 
@@ -61,6 +61,13 @@ migrate() {
 	cat log
 }
 
+# make_source SIZE: what is to be copied, in $origin.
+make_source() {
+	make_volume origin "$1"
+	origin=$volume
+	blkread -l 14M "$before" | blkwrite "$origin"
+}
+
 refused() {
 	if migrate "$@"; then
 		echo "it went through"
@@ -69,42 +76,42 @@ refused() {
 }
 
 migrate_passes() {
-	make_origin 30M
+	make_source 14M
 	scribble -n 0 -s 16 -p 50 "$origin" &
 	writer=$!
 
 	migrate --create --snapshot-size 100M
 	migrate --snapshot-size 100M
 	grep 'blkdiff --snapshot /dev/vg/origin-blkmigrate-1 /dev/vg/origin-blkmigrate-2 ' log
-	same /dev/vg/origin-blkmigrate-2 /dev/far/web 30M
-	different "$origin" /dev/far/web 30M
+	same /dev/vg/origin-blkmigrate-2 /dev/far/web 14M
+	different "$origin" /dev/far/web 14M
 	stop "$writer"
 	migrate --snapshot-size 100M --verify full
 	[ "$(grep -c -e "blksum --map" log)" = 0 ]
 
-	same "$origin" /dev/far/web 30M
+	same "$origin" /dev/far/web 14M
 	[ "$(lvs --noheadings -o lv_name,lv_tags -S lv_name=~blkmigrate vg | xargs)" = \
 		"origin-blkmigrate-3 blkmigrate.copied,$(lvs --noheadings -o lv_tags far/web | xargs)" ]
 }
 
 migrate_tail() {
-	lvcreate -q -y -Wn -Zn -L 32M -n web far
+	lvcreate -q -y -Wn -Zn -L 16M -n web far
 	lvcreate -q -y -Wn -Zn -L 4M -n web-next far
 	dd if="$after" of=/dev/far/web bs=1M oflag=direct status=none
 	dd if="$after" of=/dev/far/web-next bs=1M count=4 oflag=direct status=none
 	lvremove -q -q -y far/web
-	make_origin 30M
+	make_source 14M
 
 	migrate --create
 
-	same "$origin" /dev/far/web 30M
-	[ "$(blockdev --getsize64 /dev/far/web)" = $((32 << 20)) ]
-	cmp -n 2M -i 30M:0 /dev/far/web /dev/zero
+	same "$origin" /dev/far/web 14M
+	[ "$(blockdev --getsize64 /dev/far/web)" = $((16 << 20)) ]
+	cmp -n 2M -i 14M:0 /dev/far/web /dev/zero
 	same "$after" /dev/far/web-next 4M
 }
 
 migrate_overflow() {
-	make_origin 30M
+	make_source 14M
 	migrate --create --snapshot-size 1M
 	scribble -n 600 "$origin"
 	dmsetup status vg-origin--blkmigrate--1 | grep Invalid
@@ -112,11 +119,11 @@ migrate_overflow() {
 	migrate
 
 	grep 'the snapshot origin-blkmigrate-1 does not serve' log
-	same "$origin" /dev/far/web 30M
+	same "$origin" /dev/far/web 14M
 }
 
 migrate_extended() {
-	make_origin 30M
+	make_source 14M
 	migrate --create --snapshot-size 4M
 	scribble -n 0 -s 8 -p 20 "$origin" &
 	writer=$!
@@ -126,11 +133,11 @@ migrate_extended() {
 
 	grep 'the snapshot origin-blkmigrate-[12] was .* % full, and has been extended' log
 	[ "$(grep -c 'does not serve' log)" = 0 ]
-	same /dev/vg/origin-blkmigrate-2 /dev/far/web 30M
+	same /dev/vg/origin-blkmigrate-2 /dev/far/web 14M
 }
 
 migrate_killed() {
-	make_origin 30M
+	make_source 14M
 	for option in --create ''; do
 		"$lab/../../scripts/blkmigrate" copy --state "$dir/state" --ssh-option -F$far/config --bwlimit 2M \
 			$option /dev/vg/origin new:/dev/far/web &
@@ -141,7 +148,7 @@ migrate_killed() {
 		scribble -n 60 "$origin"
 
 		migrate
-		same "$origin" /dev/far/web 30M
+		same "$origin" /dev/far/web 14M
 		[ "$(lvs --noheadings -S lv_name=~blkmigrate vg | wc -l)" = 1 ]
 		scribble -n 300 "$origin"
 	done
@@ -149,43 +156,43 @@ migrate_killed() {
 
 migrate_thin() {
 	lvcreate -q -y -L 64M --poolmetadatasize 4M -T vg/pool
-	lvcreate -q -y -Wn -V 30M -T vg/pool -n origin
+	lvcreate -q -y -Wn -V 14M -T vg/pool -n origin
 	origin=/dev/vg/origin
-	dd if="$before" of="$origin" bs=1M count=30 oflag=direct status=none
+	blkread -l 14M "$before" | blkwrite "$origin"
 	migrate --create
 	scribble -n 60 "$origin"
 
 	migrate --verify full
 
-	same "$origin" /dev/far/web 30M
+	same "$origin" /dev/far/web 14M
 	[ "$(lvs --noheadings -o segtype -S lv_name=~blkmigrate vg | xargs)" = thin ]
 }
 
 migrate_existing() {
-	lvcreate -q -y -Wn -Zn -L 32M -n web far
+	lvcreate -q -y -Wn -Zn -L 16M -n web far
 	lvchange -q --addtag blkmigrate:0123456789ab far/web
 	dd if="$after" of=/dev/far/web bs=1M oflag=direct status=none
-	make_origin 30M
+	make_source 14M
 
 	refused --create
 
 	grep '/dev/far/web is there already, and blkmigrate did not make it' log
-	same "$after" /dev/far/web 32M
+	same "$after" /dev/far/web 16M
 	[ -z "$(lvs --noheadings -S lv_name=~blkmigrate vg)" ]
 }
 
 migrate_full() {
-	make_origin 100M
+	make_source 40M
 
 	refused --create
 
-	grep 'the volume far/web of 104857600 bytes cannot be made' log
+	grep 'the volume far/web of 41943040 bytes cannot be made' log
 	[ -z "$(lvs --noheadings far)" ]
 	[ -z "$(lvs --noheadings -S lv_name=~blkmigrate vg)" ]
 }
 
 migrate_no_room() {
-	make_origin 30M
+	make_source 14M
 	lvcreate -q -y -Wn -Zn -l 100%FREE -n filler vg
 
 	refused --create
@@ -195,7 +202,7 @@ migrate_no_room() {
 }
 
 migrate_finish() {
-	make_origin 30M
+	make_source 14M
 	migrate --create
 
 	migrate --finish
