@@ -231,6 +231,19 @@ break_program() {
 	[ -e 'done' ]
 }
 
+@test "a banner is no trouble" {
+	echo 'You are being watched.' >banner
+	echo "Banner $dir/banner" >>ssh/sshd_config
+	sed -i '/^LogLevel/d' ssh/config
+	kill -HUP "$sshd"
+	wait_for 5 ssh -F "$config" new true
+
+	run -0 --separate-stderr migrate copy --create old.img new:"$dir/new.img"
+
+	[[ $stderr == *'You are being watched.'* ]]
+	cmp old.img new.img
+}
+
 @test "a host whose key is not known is not trusted, whatever the options say" {
 	: >ssh/known
 

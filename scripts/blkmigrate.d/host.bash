@@ -188,7 +188,7 @@ session_hold() {
 
 	: >"$said"
 	beats | feed_alone "$host" bash -c "$take$hold" hold "${lock[$host]}" "$token" \
-		"$(id -un)@$(uname -n), process $$, since $(date '+%F %T')" >"$said" 2>&1 &
+		"$(id -un)@$(uname -n), process $$, since $(date '+%F %T')" >"$said" 2>"$said.err" &
 	holders+=($!)
 	until grep -q . "$said"; do
 		kill -0 $! 2>/dev/null || break
@@ -197,7 +197,7 @@ session_hold() {
 	case $(cat "$said") in
 	held) ;;
 	busy:*) die "another blkmigrate is at work on this, on $(name_of "$host"): $(sed 's/^busy: //' "$said")" ;;
-	*) die "cannot lock on $(name_of "$host"): $(cat "$said")" ;;
+	*) die "cannot lock on $(name_of "$host"): $(cat "$said" "$said.err")" ;;
 	esac
 }
 
