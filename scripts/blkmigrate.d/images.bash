@@ -6,6 +6,7 @@
 # QEMU keeps a bitmap of what is written.  The next pass, and after the shutdown the last one,
 # reads only that.  Where any of this is not to be had, less is done while it runs.
 
+# Whether a job has to be ended when this program ends.
 backing_up=false
 
 # image_disks: those that are read like this.
@@ -100,12 +101,12 @@ backup_begin() {
 		done
 		echo '</disks></domaincheckpoint>'
 	} | put old "$(state_of old)/checkpoint.xml"
+	backing_up=true
 	vm_act old backup-begin "$uuid" "$(state_of old)/backup.xml" "$(state_of old)/checkpoint.xml" \
 		>/dev/null 2>"$private/why" || {
 		warn "libvirt on $(name_of old) begins no backup of $vm: $(head -n 1 "$private/why")"
 		return 1
 	}
-	backing_up=true
 }
 
 # backup_end: if there is a job, and if it is this migration's.

@@ -1,0 +1,68 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# blkmigrate status: where a migration stands, by the journal and by what both hosts say, and what
+# to do next.
+
+vm_status() {
+	local each list
+
+	connect_old
+	if [ $# -gt 0 ]; then
+		find_migration "$1" || die "no migration of $1 is known on $(name_of old)"
+		list=$id
+	else
+		list=$(on old bash -c 'for plan in "$1"/from/*/plan; do
+			[ ! -e "$plan" ] || basename "$(dirname "$plan")"; done' list "${folder[old]}")
+	fi
+	[ -n "$list" ] || say "no migration is under way on $(name_of old)"
+	for each in $list; do
+		id=$each
+		status_of_one
+	done
+}
+
+# A line that says where it stands, one for what each host says, and one with what to do.
+status_of_one() {
+	local there=unknown ours=unknown status=0 stage
+
+	load_plan || die "$(name_of old): the plan in $(state_of old) cannot be read"
+	journal_read
+	ours=$(domain_state old) || ours='unknown: libvirt does not answer'
+	if (reach new) 2>/dev/null; then
+		reach new
+		there=$(domain_state new) || there='unknown: libvirt does not answer'
+		committed || status=$?
+	else
+		there='unknown: the host does not answer'
+		status=2
+	fi
+	stage=$(stage_of "$status")
+	printf '%s: %s\n' "$vm" "${stage%%|*}"
+	printf '  %s: %s%s\n' "$(name_of old)" "$ours" "$( [ -z "${begun[fenced]:-}" ] || echo ', fenced' )"
+	printf '  %s: %s%s\n' "$(name_of new)" "$there" "$( [ "$status" != 0 ] || echo ', committed' )"
+	printf '  next: %s\n' "${stage#*|}"
+}
+
+stage_of() {
+	local name
+
+	name=$(quote "$vm")
+	if [ "$1" = 2 ] && [ -n "${begun[committed]:-}" ]; then
+		echo "perhaps committed to $(name_of new), which does not answer; nothing is started|bring $(name_of new) back, then blkmigrate run $name --to ${address[new]}"
+	elif [ "$1" = 0 ] && [ -n "${finished[finished]:-}" ]; then
+		echo "moved to $(name_of new)|blkmigrate purge $name, when its old disks are not needed any more"
+	elif [ "$1" = 0 ]; then
+		echo "committed to $(name_of new), not finished|blkmigrate finish $name"
+	elif [ -n "${begun[rollback]:-}" ]; then
+		echo "being rolled back|blkmigrate rollback $name"
+	elif [ -n "${begun[down]:-}" ]; then
+		echo "in the cutover|blkmigrate cutover $name goes on, blkmigrate rollback $name goes back"
+	elif [ -n "${finished[bulk]:-}" ]; then
+		echo "copied, and runs on $(name_of old)|blkmigrate cutover $name, or blkmigrate sync $name for another pass"
+	elif [ -n "${finished[prepared]:-}" ]; then
+		echo "prepared|blkmigrate sync $name"
+	else
+		echo "planned|blkmigrate run $name --to ${address[new]} goes on, blkmigrate purge $name forgets it"
+	fi
+}
