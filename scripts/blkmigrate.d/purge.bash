@@ -6,14 +6,16 @@
 # vm_purge NAME: of a migration that was made, the old disks go; of one that was not, what
 # was made for it on the new host.
 vm_purge() {
-	local status=0
+	local status=0 state
 
 	need_migration "$1"
 	committed || status=$?
 	case $status in
 	0)
 		[ -n "${finished[finished]:-}" ] || die "the migration is not finished yet: blkmigrate finish $(quote "$vm")"
-		source_is_fenced || die "$vm on $(name_of old) is not fenced and off; nothing is removed"
+		state=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
+		# A purge that was stopped may have undefined it.
+		[ "$state" = none ] || source_is_fenced || die "$vm on $(name_of old) is not fenced and off; nothing is removed"
 		type_name "This removes the disks of $vm on $(name_of old) for good"
 		purge_source
 		;;
@@ -50,7 +52,10 @@ purge_source() {
 	local disk
 
 	for disk in "${disks[@]}"; do
-		(inspect_source "$disk") 2>/dev/null || continue
+		if ! (inspect_source "$disk") 2>/dev/null; then
+			say "${source[$disk]} is not there any more"
+			continue
+		fi
 		[ "$(identify "$disk")" = "${identity[$disk]}" ] ||
 			die "${source[$disk]} is not the disk that was copied; nothing of it is removed"
 		case ${kind[$disk]} in
@@ -59,6 +64,7 @@ purge_source() {
 		*) say "${source[$disk]} is a device of its own: it is left as it is" ;;
 		esac
 	done
+	[ "$state" != none ] || return 0
 	drop_checkpoints
 	vm_act old undefine "$uuid" --nvram >/dev/null || die "$vm cannot be undefined on $(name_of old)"
 }
