@@ -131,6 +131,8 @@ wipe_host() {
 		virsh undefine --nvram --managed-save --checkpoints-metadata --snapshots-metadata "$uuid"
 	done >/dev/null 2>&1
 	rm -rf /var/lib/blkmigrate /dev/lab
+	find /tmp -mindepth 1 -maxdepth 1 -type f -delete
+	[ ! -e /etc/lvm/lvm.conf ] || lvremove -q -q -y -S 'vg_name=~"vg|far"' || true
 }
 
 # shim HOST TOOL CODE: a program takes the place of the tool, bash code that goes on to the
@@ -142,6 +144,33 @@ shim() {
 	# shellcheck disable=SC2016
 	printf '#!/bin/bash\ntool=%q\n%s\nexec "$tool" "$@"\n' "$tool" "$3" >"$lab/$1/shims/$2"
 	chmod +x "$lab/$1/shims/$2"
+}
+
+# start_volumes DISK DISK: a volume group on each host: vg on old, far on new, whose extents
+# are larger.  The kernel under both is one, so the names have to differ.
+start_volumes() {
+	modprobe -a dm-mod dm-snapshot
+	on old "$(declare -f start_group); start_group vg 1M $1"
+	on new "$(declare -f start_group); start_group far 4M $2"
+}
+
+# Each host sees its own disk only; there is no udev.
+start_group() {
+	mkdir -p /etc/lvm
+	cat >/etc/lvm/lvm.conf <<-EOC
+		config { checks = 0 }
+		devices {
+			obtain_device_list_from_udev = 0
+			use_devicesfile = 0
+			external_device_info_source = "none"
+			scan = [ "/dev" ]
+			filter = [ "a|^$3\$|", "r|.*|" ]
+		}
+		activation { udev_sync = 0 udev_rules = 0 monitoring = 0 }
+		global { use_lvmpolld = 0 notify_dbus = 0 }
+		backup { backup = 0 archive = 0 }
+	EOC
+	vgcreate -q -s "$2" "$1" "$3"
 }
 
 # --- virtual machines ---------------------------------------------------------------
@@ -161,7 +190,8 @@ make_disk() {
 }
 
 # make_vm HOST NAME [KIND [SIZE]]: define a machine that is off.  Its disk, $disk on that host
-# and of $size bytes, is a raw file, a qcow2 file, or a block device.
+# and of $size bytes, is a raw file, a qcow2 file, a block device, or, after start_volumes, an lvm
+# volume in the group vg.
 make_vm() {
 	local host=$1 name=$2 kind=${3:-raw} images=$lab/$1/images
 
@@ -176,6 +206,12 @@ make_vm() {
 		qemu-img convert -f raw -O qcow2 "$images/raw" "$images/$name.qcow2"
 		rm "$images/raw"
 		;;
+	lvm)
+		disk=/dev/vg/$name
+		make_disk disk.img "${4:-16M}"
+		on "$host" "lvcreate -q -y -Wn -Zn -L ${4:-16M} -n $name vg &&
+			dd of=$disk bs=1M oflag=direct iflag=fullblock status=none" <disk.img
+		;;
 	block)
 		disk=/dev/lab/$name
 		make_disk "$lab/$host/$name.device" "${4:-16M}"
@@ -184,7 +220,7 @@ make_vm() {
 		;;
 	esac
 	size=$(bytes "${4:-16M}")
-	define "$host" "$name" "$kind:$disk"
+	define "$host" "$name" "${kind/lvm/block}:$disk"
 }
 
 # define HOST NAME KIND:DISK ...: a domain with these disks, vda, vdb and so on; $xml, in the

@@ -1,0 +1,154 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# What tests of blkmigrate on the lab's two hosts use: `load migrate` after libvirt.
+
+# migrate ARGUMENT ...: blkmigrate on old, of which /tmp/driver there is the process.
+migrate() {
+	on old "echo \$\$ >/tmp/driver; exec blkmigrate $(printf '%q ' "$@")"
+}
+
+# make_running NAME [KIND]: a machine on old that has counted a little.
+make_running() {
+	make_vm old "$@"
+	on old "virsh -q start -- $(printf %q "$1")"
+	wait_for 60 is_counting old "$1" 10
+}
+
+# moved NAME DISK [DISK-THERE]: it runs on new only, where its count has gone on from the one
+# with which it stopped, and a start on old fails and says where it has gone.
+moved() {
+	local stopped
+
+	is_state old "$1" 'shut off'
+	is_state new "$1" running
+	count old "$2"
+	stopped=$count
+	[ "$stopped" -ge 10 ]
+	wait_for 60 is_counting new "$1" 10
+	shut_down new "$1"
+	count new "${3:-$2}"
+	[ "$count" -ge $((stopped + 10)) ]
+	run on old "virsh start -- $(printf %q "$1")"
+	[ "$status" = 1 ]
+	[[ $output == *"/nonexistent/blkmigrate-"*"/moved-to-new/vda"* ]]
+	[[ $(on old "virsh dominfo -- $(printf %q "$1")") =~ Autostart:\ +disable ]]
+}
+
+# stays NAME DISK: it runs on old, where it counts on, without a fence; new has nothing of it.
+stays() {
+	is_state old "$1" running
+	[ -z "$(state new "$1")" ]
+	on old "virsh dumpxml --inactive -- $(printf %q "$1")" >now.xml
+	run ! grep nonexistent now.xml
+	count old "$2"
+	wait_for 60 counts_to old "$2" $((count + 10))
+}
+
+# --- never on both ------------------------------------------------------------------
+
+# watch_machines: from now on what starts, stops, pauses and goes on is noted on both hosts.
+watch_machines() {
+	local host
+
+	for host in old new; do
+		: >"$host.events"
+		background on "$host" 'exec virsh event --event lifecycle --loop --timestamp' >"$host.events"
+		eval "watch_$host=$pid"
+	done
+	for host in old new; do
+		wait_for 20 on "$host" 'pgrep -x virsh'
+	done
+}
+
+# never_both: since watch_machines no machine has run on both at any time.
+never_both() {
+	stop "$watch_old"
+	stop "$watch_new"
+	python3 - old.events new.events <<'EOP'
+import re, sys
+from datetime import datetime
+
+def intervals(name):
+    since, found = {}, []
+    for line in open(name):
+        event = re.match(r"(.*)\+0000: event 'lifecycle' for domain '(.*)': (\w+)", line)
+        if not event:
+            continue
+        at, domain, what = datetime.fromisoformat(event[1]), event[2], event[3]
+        if what in ("Started", "Resumed"):
+            since.setdefault(domain, at)
+        elif what in ("Suspended", "Stopped", "Shutdown", "Crashed") and domain in since:
+            found.append((domain, since.pop(domain), at))
+    return found + [(domain, at, datetime.max) for domain, at in since.items()]
+
+old, new = (intervals(name) for name in sys.argv[1:])
+# A machine that is started paused begins and stops at the same millisecond.
+both = [(a, b) for a in old for b in new
+        if a[0] == b[0] and a[1] < a[2] and b[1] < b[2] and max(a[1], b[1]) < min(a[2], b[2])]
+for a, b in both:
+    print(f"{a[0]} ran on old from {a[1]} to {a[2]}, on new from {b[1]} to {b[2]}")
+sys.exit(bool(both) or not old)
+EOP
+}
+
+# --- killed ---------------------------------------------------------------------------
+
+# kill_driver_at WHEN WORDS: the driver is killed once, when a line of its journal with these
+# words is written (after), before it gets there (before), or with only half of it (torn).
+kill_driver_at() {
+	on old 'rm -f /tmp/killed'
+	# shellcheck disable=SC2016
+	shim old sync 'journal=${*: -1}
+		if [[ $journal == */journal && ! -e /tmp/killed && $(tail -n 1 "$journal") == *" '"$2"' ."* ]]; then
+			touch /tmp/killed
+			case '"$1"' in
+			before) sed -i "\$ d" "$journal" ;;
+			torn) truncate -s -9 "$journal" ;;
+			esac
+			"$tool" "$journal"
+			kill -KILL "$(cat /tmp/driver)"
+			exit 1
+		fi'
+}
+
+# killed WHEN WORDS: a machine that runs, and a migration of it that is killed there.
+killed() {
+	watch_machines
+	make_running web raw
+	on old 'virsh -q autostart web'
+	kill_driver_at "$@"
+	run -137 migrate run web --to new --yes
+	[[ $(migrate status web) == 'web: '* ]]
+}
+
+# goes_on: the same command finishes it.
+goes_on() {
+	run migrate run web --to new --yes
+	echo "$output"
+	[ "$status" = 0 ]
+	moved web "$disk"
+	[[ $(on new 'virsh dominfo web') =~ Autostart:\ +enable ]]
+	never_both
+}
+
+# goes_back: as it was on old, and nothing is left on new.
+goes_back() {
+	run migrate rollback web
+	echo "$output"
+	[ "$status" = 0 ]
+	stays web "$disk"
+	[[ $(on old 'virsh dominfo web') =~ Autostart:\ +enable ]]
+	on old 'echo web | blkmigrate purge web'
+	[ -z "$(ls -A "$lab/new/images")" ]
+	never_both
+}
+
+# goes_nowhere_but_on: after the commit it is not taken back.
+goes_nowhere_but_on() {
+	run -2 migrate rollback web
+	echo "$output"
+	[[ $output == *'web was committed to new'* ]]
+	is_state old web 'shut off'
+	goes_on
+}

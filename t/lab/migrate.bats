@@ -1,0 +1,256 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# A virtual machine moves while everything goes wrong: blkmigrate is killed, hosts are not
+# there, somebody interferes.  It never runs on both hosts, no count is lost, and what is not
+# blkmigrate's is left alone.  The whole matrix of states and faults is t/long/migrate.bats.
+
+load ../helpers
+load network
+load libvirt
+load migrate
+
+setup_file() {
+	start_hosts
+}
+
+teardown_file() {
+	stop_hosts
+}
+
+setup() {
+	require_hosts
+	require xsltproc xmllint
+	test_begin
+	wipe_hosts
+}
+
+@test "killed when 'begin prepared' is in the journal, the same command goes on" {
+	killed after 'begin prepared'
+
+	goes_on
+}
+
+@test "killed when 'begin bulk' is in the journal, the same command goes on" {
+	killed after 'begin bulk'
+
+	goes_on
+}
+
+@test "killed when 'begin quiet' is in the journal, the same command goes on" {
+	killed after 'begin quiet'
+
+	goes_on
+}
+
+@test "killed when 'begin down' is in the journal, the same command goes on" {
+	killed after 'begin down'
+
+	goes_on
+}
+
+@test "killed when 'begin fenced' is in the journal, the same command goes on" {
+	killed after 'begin fenced'
+
+	goes_on
+}
+
+@test "killed when 'begin delta' is in the journal, the same command goes on" {
+	killed after 'begin delta'
+
+	goes_on
+}
+
+@test "killed when 'begin defined' is in the journal, the same command goes on" {
+	killed after 'begin defined'
+
+	goes_on
+}
+
+@test "killed when 'begin started' is in the journal, the same command goes on" {
+	killed after 'begin started'
+
+	goes_on
+}
+
+@test "killed when 'begin committed' is in the journal, the same command goes on" {
+	killed after 'begin committed'
+
+	goes_on
+}
+
+@test "killed when 'done committed' is in the journal, the same command goes on" {
+	killed after 'done committed'
+
+	goes_on
+}
+
+@test "killed when 'done resumed' is in the journal, the same command goes on" {
+	killed after 'done resumed'
+
+	goes_on
+}
+
+@test "killed when 'done finished' is in the journal, the same command goes on" {
+	killed after 'done finished'
+
+	goes_on
+}
+
+@test "killed before 'done prepared' is in the journal, it goes back" {
+	killed before 'done prepared'
+
+	goes_back
+}
+
+@test "killed before 'done bulk' is in the journal, it goes back" {
+	killed before 'done bulk'
+
+	goes_back
+}
+
+@test "killed before 'done quiet' is in the journal, it goes back" {
+	killed before 'done quiet'
+
+	goes_back
+}
+
+@test "killed before 'done down' is in the journal, it goes back" {
+	killed before 'done down'
+
+	goes_back
+}
+
+@test "killed before 'done fenced' is in the journal, it goes back" {
+	killed before 'done fenced'
+
+	goes_back
+}
+
+@test "killed before 'done delta' is in the journal, it goes back" {
+	killed before 'done delta'
+
+	goes_back
+}
+
+@test "killed before 'done defined' is in the journal, it goes back" {
+	killed before 'done defined'
+
+	goes_back
+}
+
+@test "killed before 'done started' is in the journal, it goes back" {
+	killed before 'done started'
+
+	goes_back
+}
+
+@test "killed before the commit is in the journal, it only goes on" {
+	killed before 'done committed'
+
+	goes_nowhere_but_on
+}
+
+# refused PATTERN COMMAND ...: with that message and status 2; the machine has not noticed,
+# and nothing was made on new.
+refused() {
+	local pattern=$1
+
+	shift
+	run -2 "$@"
+	echo "$output"
+	[[ $output == *$pattern* ]]
+	stays web "$disk"
+	[ -z "$(ls -A "$lab/new/images")" ]
+}
+
+@test "a host whose key is another one is not trusted, even where its user would" {
+	make_running web raw
+	on old 'cp ~/.ssh/known_hosts /tmp/known && sed -i "s/^new /other /; s/^old /new /" ~/.ssh/known_hosts'
+	at_end on old 'cp /tmp/known ~/.ssh/known_hosts'
+
+	refused 'new does not answer by ssh' \
+		migrate run web --to new --yes --ssh-option StrictHostKeyChecking=no
+}
+
+@test "a host that cannot be reached" {
+	make_running web raw
+	dir=$lab at new ip link set cable down
+	run migrate run web --to new --yes
+	dir=$lab at new ip link set cable up
+
+	[ "$status" = 2 ]
+	[[ $output == *'new does not answer by ssh'* ]]
+	wait_for 10 on old 'ssh new true'
+	stays web "$disk"
+}
+
+@test "no room on the other host" {
+	make_running web raw
+	on new 'mkdir -p /srv/small && { mountpoint -q /srv/small || mount -t tmpfs -o size=8M none /srv/small; }'
+
+	refused '/srv/small' migrate run web --to new --yes --dir /srv/small
+	[ -z "$(on new 'ls -A /srv/small')" ]
+}
+
+@test "somebody starts the machine between its shutdown and the fence: it stays on old" {
+	watch_machines
+	make_running web raw
+	shim old virsh 'if [[ " $* " == *" define "*fenced.xml* ]] && [ ! -e /tmp/started ]; then
+		touch /tmp/started
+		"$tool" -q start web
+	fi'
+
+	run -2 migrate run web --to new --yes
+	echo "$output"
+
+	stays web "$disk"
+	never_both
+}
+
+@test "a target that does not keep what it is given is not committed to" {
+	make_running web raw
+	shim new blksum 'case " $* " in
+		*" --map "*) ;;
+		*) "$tool" "$@" | sed "s/blk128:..../blk128:0000/"; exit ;;
+		esac'
+
+	run -2 migrate run web --to new --yes --verify full
+	echo "$output"
+
+	[[ $output == *'the digests of both sides differ'* ]]
+	stays web "$disk"
+}
+
+@test "a second driver is told who is at work, and disturbs nothing" {
+	make_running web raw
+	shim new virsh 'if [[ " $* " == *" define "* && ! -e /tmp/go ]]; then
+		touch /tmp/waits
+		until [ -e /tmp/go ]; do sleep 0.1; done
+	fi'
+	background migrate run web --to new --yes
+	wait_for 60 on new 'test -e /tmp/waits'
+
+	run -2 on old 'blkmigrate rollback web'
+	[[ $output == *'another blkmigrate is at work on this'* ]]
+	on new 'touch /tmp/go'
+	wait "$pid"
+
+	moved web "$disk"
+}
+
+@test "TERM in the cutover takes it back" {
+	make_running web raw
+	shim new virsh 'if [[ " $* " == *" define "* ]]; then
+		touch /tmp/waits
+		sleep 3
+	fi'
+	background migrate run web --to new --yes
+	wait_for 60 on new 'test -e /tmp/waits'
+
+	on old 'kill "$(cat /tmp/driver)"'
+
+	wait "$pid" || status=$?
+	[ "$status" = 143 ]
+	stays web "$disk"
+}
