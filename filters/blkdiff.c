@@ -236,7 +236,8 @@ read_snapshot(const char *path)
 		fail(&error);
 	open_source(path != NULL ? path : snapshot.origin_path);
 	progress_phase("flushing", PROGRESS_UNKNOWN);
-	if (!snapshot_fits(&snapshot, &source, &error) || !snapshot_read(&snapshot, &cow, &error))
+	if (!snapshot_fits(&snapshot, &source, &error) ||
+	    !snapshot_read(&snapshot, &source, &cow, &error))
 		fail(&error);
 	if (!snapshot.read_only && !options.read_only && !options.whole)
 		progress_warn("%s: the snapshot can be written to: whole chunks are sent, unchecked",

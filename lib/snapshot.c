@@ -146,42 +146,101 @@ flush_stack(dev_t device, unsigned depth, struct error *error)
 	return flush_device(device, error);
 }
 
-/* How many exceptions there are by the kernel's count. */
+/*
+ * The list of a snapshot that is the source, as it is before the older one's is read.  None
+ * of what else can be the source, or of a snapshot that lists what was written to itself.
+ */
 static bool
-snapshot_count(const struct snapshot *snapshot, uint64_t chunk, uint64_t *count,
+list_source(const struct snapshot *snapshot, const struct source *source, struct cow *list,
     struct error *error)
 {
-	uint64_t allocated, metadata;
+	struct error ignored = { 0 };
+	struct snapshot newer;
+	bool done;
 
-	if (!snapshot_check(snapshot, &allocated, &metadata, error))
+	memset(list, 0, sizeof(*list));
+	if (!source->device || !snapshot_open(&newer, source->name, &ignored) ||
+	    newer.origin != snapshot->origin || !newer.read_only)
+		return true;
+	if (!source_open(&newer.store, newer.cow_path, SOURCE_DIRECT_ALWAYS, false, error))
 		return false;
-	*count = (allocated - metadata) * SECTOR / chunk;
+	done = cow_read(list, &newer.store, newer.size, error);
+	source_close(&newer.store);
+	return done;
+}
+
+/* Whether each chunk of one list touches one of the other; theirs may be of another size. */
+static bool
+touches(const struct cow *part, const struct cow *all)
+{
+	size_t i, j = 0;
+
+	for (i = 0; i < part->count; i++) {
+		uint64_t start = part->list[i].old_chunk * part->chunk;
+
+		while (j < all->count && (all->list[j].old_chunk + 1) * all->chunk <= start)
+			j++;
+		if (j == all->count || all->list[j].old_chunk * all->chunk >= start + part->chunk)
+			return false;
+	}
 	return true;
 }
 
-bool
-snapshot_read(struct snapshot *snapshot, struct cow *cow, struct error *error)
+/* Does count, of a list read between two looks at the kernel's, agree with what it counted? */
+static bool
+counts_agree(size_t count, uint64_t first, uint64_t before, uint64_t after)
+{
+	return count >= first && count <= after && (before != after || count == after);
+}
+
+static bool
+read_list(struct snapshot *snapshot, struct cow *cow, struct error *error)
 {
 	double until = clock_seconds() + SETTLE_SECONDS;
-	uint64_t allocated, metadata, low, high = 0;
+	uint64_t allocated, metadata, first = UINT64_MAX, before, after;
 
-	if (!flush_stack(snapshot->origin, 0, error) ||
-	    !source_open(&snapshot->store, snapshot->cow_path, SOURCE_DIRECT_ALWAYS, false, error) ||
-	    !snapshot_check(snapshot, &allocated, &metadata, error))
+	if (!snapshot_check(snapshot, &allocated, &metadata, error))
 		return false;
 	for (;;) {
 		if (!cow_read(cow, &snapshot->store, snapshot->size, error))
 			return false;
-		low = (allocated - metadata) * SECTOR / cow->chunk;
-		if (snapshot_count(snapshot, cow->chunk, &high, error) && cow->count >= low &&
-		    cow->count <= high)
+		before = (allocated - metadata) * SECTOR / cow->chunk;
+		if (first == UINT64_MAX)
+			first = before;
+		if (!snapshot_check(snapshot, &allocated, &metadata, error)) {
+			cow_free(cow);
+			return false;
+		}
+		after = (allocated - metadata) * SECTOR / cow->chunk;
+		if (counts_agree(cow->count, first, before, after))
 			return true;
-		if (!error->set && clock_seconds() >= until)
+		if (clock_seconds() >= until)
 			error_set(error, "%s: the store lists %zu chunks, the kernel counts %ju to %ju",
-			    snapshot->name, cow->count, (uintmax_t)low, (uintmax_t)high);
+			    snapshot->name, cow->count, (uintmax_t)first, (uintmax_t)after);
 		cow_free(cow);
 		if (error->set)
 			return false;
 		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
 	}
+}
+
+bool
+snapshot_read(struct snapshot *snapshot, const struct source *source, struct cow *cow,
+    struct error *error)
+{
+	struct cow newer;
+	bool done;
+
+	if (!list_source(snapshot, source, &newer, error))
+		return false;
+	done = flush_stack(snapshot->origin, 0, error) &&
+	    source_open(&snapshot->store, snapshot->cow_path, SOURCE_DIRECT_ALWAYS, false, error) &&
+	    read_list(snapshot, cow, error);
+	if (done && !touches(&newer, cow)) {
+		done = error_set(error, "%s: it lists changes that %s does not: it is the older snapshot "
+		    "(list from the older one, read from the newer one)", source->name, snapshot->name);
+		cow_free(cow);
+	}
+	cow_free(&newer);
+	return done;
 }

@@ -41,11 +41,12 @@ bool snapshot_fits(const struct snapshot *, const struct source *, struct error 
 
 /*
  * Flush the origin, and every device that is stacked on it, for each has a cache of its
- * own; then read the store, past the page cache, until its list agrees with the kernel's count: exactly, where the
- * status stood still meanwhile, else between before and after.  The kernel counts what
- * is still on its way to the list, so that takes more than one look under load.  The
- * snapshot must outlive the cow.
+ * own; then read the store, past the page cache, until its list agrees with the kernel's
+ * count: exactly, where the status stood still meanwhile, else between before and after.
+ * The kernel counts what is still on its way to the list, so that takes more than one look
+ * under load.  Refused is a source that is the older of two snapshots of the origin: one
+ * that lists what this snapshot does not.  The snapshot must outlive the cow.
  */
-bool snapshot_read(struct snapshot *, struct cow *, struct error *);
+bool snapshot_read(struct snapshot *, const struct source *, struct cow *, struct error *);
 
 #endif

@@ -120,7 +120,12 @@ two_snapshots() {
 	change 5120 2048
 	change 100 4
 
-	patch --snapshot "$snapshot"
+	refused "blkdiff: $snapshot: it lists changes that /dev/vg/newer does not: *older*" \
+		blkdiff --snapshot /dev/vg/newer "$snapshot"
+	[ ! -s out ]
+	patch --snapshot "$snapshot" /dev/vg/newer
+	same /dev/vg/newer "$target"
+	patch --snapshot /dev/vg/newer
 	same "$origin" "$target"
 	target=/dev/vg/other
 	patch --snapshot /dev/vg/newer
