@@ -37,8 +37,13 @@ snapshot_open(struct snapshot *snapshot, const char *path, struct error *error)
 	if (!S_ISBLK(status.st_mode))
 		return refuse(path, "not a block device", "a store in a file is read by --store", error);
 	snapshot->device = status.st_rdev;
-	if (!dm_query(snapshot->device, false, &table, error))
-		return false;
+	if (!dm_query(snapshot->device, false, &table, error)) {
+		if (error->number != ENXIO)
+			return false;
+		*error = (struct error){ 0 };
+		return refuse(path, "no device-mapper device, so no snapshot",
+		    "an exception store is read by --store", error);
+	}
 	if (strcmp(table.type, "snapshot-merge") == 0 || strcmp(table.type, "error") == 0)
 		return refuse(path, "the snapshot is being merged into its origin",
 		    "wait for the merge, then use --map", error);
