@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "apply.h"
 #include "digest.h"
@@ -223,32 +224,43 @@ patch_check(struct patch *patch)
 	return done;
 }
 
-/* Read the first MiB; with an undo log, save it whole, for what comes of it is not known yet. */
+/* The first MiB goes into the undo log whole: what will come of it is not known yet. */
+static bool
+save_head(struct patch *patch)
+{
+	struct target *target = patch->target;
+	uint64_t held = target_held(target, 0, patch->head_length), ticket = 0, at, part;
+
+	for (at = 0; at < held; at += part) {
+		part = held - at < UNDO_PART ? held - at : UNDO_PART;
+		if (!undo_save(&patch->undo, target->offset + at, patch->head + at, (uint32_t)part, false, 0,
+		    &ticket, patch->error))
+			return false;
+	}
+	return undo_wait(&patch->undo, ticket, patch->error);
+}
+
+/* The undo log is there before the target is any longer. */
 static bool
 patch_begin(struct patch *patch)
 {
 	struct target *target = patch->target;
-	uint64_t ticket = 0, at, held;
+	const char *undo = patch->options.undo;
 
-	if (!target_prepare(target, patch->size, !target->readable, patch->error))
+	if (undo != NULL && !undo_create(&patch->undo, undo, target, patch->error))
 		return false;
+	if (!target_prepare(target, patch->size, !target->readable, patch->error)) {
+		if (undo != NULL)
+			(void)unlink(undo);
+		return false;
+	}
 	patch->head_length = patch->size < COMMIT_SIZE ? patch->size : COMMIT_SIZE;
 	if (patch->head_length > 0 &&
 	    !target_read_old(target, 0, patch->head, patch->head_length, patch->error))
 		return false;
 	memcpy(patch->head_before, patch->head, patch->head_length);
-	if (patch->options.undo != NULL) {
-		if (!undo_create(&patch->undo, patch->options.undo, target, patch->error))
-			return false;
-		held = target_held(target, 0, patch->head_length);
-		for (at = 0; at < held; at += UNDO_PART)
-			if (!undo_save(&patch->undo, target->offset + at, patch->head + at,
-			    (uint32_t)(held - at < UNDO_PART ? held - at : UNDO_PART), false, 0, &ticket,
-			    patch->error))
-				return false;
-		if (!undo_wait(&patch->undo, ticket, patch->error))
-			return false;
-	}
+	if (undo != NULL && !save_head(patch))
+		return false;
 	patch->writing = true;
 	return true;
 }

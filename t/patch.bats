@@ -260,6 +260,25 @@ size_of() {
 	[ "$stderr" = "blkwrite: log: File exists" ]
 	[ "$(cat log)" = precious ]
 	cmp target old
+	make_image new 9M
+	blkdiff old new >delta
+	run -2 blkwrite --undo log target <delta
+	cmp target old
+}
+
+@test "where the undo log has no room all is put back by what there is of it" {
+	make_noise old 8M 1
+	make_noise new 8M 2
+	blkdiff old new >delta
+	cp old target
+	mount_tmpfs 4M
+
+	run -2 --separate-stderr blkwrite --undo "$folder/log" target <delta
+	[[ $stderr == "blkwrite: $folder/log: No space left on device (target is partly changed: "*"the undo log puts them back)" ]]
+	run -1 cmp -s target old
+	run -0 blkwrite target <"$folder/log"
+
+	cmp target old
 }
 
 @test "a cut undo log puts back all before the cut, and says so" {
@@ -358,6 +377,8 @@ for i in range(65536):
 	dd if=old of="$device" bs=1M count=4 status=none
 	sync
 
+	run -2 --separate-stderr bash -c "cat delta | blkwrite --undo log '$device'"
+	[ ! -e log ]
 	run -2 --separate-stderr blkwrite "$device" <delta
 
 	[[ $stderr == "blkwrite: $device: too small: "* ]]
