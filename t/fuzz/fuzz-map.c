@@ -51,7 +51,7 @@ close_map(void)
 	close(input.fd);
 }
 
-/* Read all of it, a few blocks at a time. */
+/* Read all of it, what concerns the device a few blocks at a time. */
 static bool
 read_model(struct model *model, struct error *error)
 {
@@ -62,7 +62,9 @@ read_model(struct model *model, struct error *error)
 	model->hash_size = map_hash_size(model->map->hash);
 	model->blocks = 0;
 	do {
-		if (!map_next(&map, 3ull * model->map->grid, &length, &hashes, error))
+		uint64_t want = model->blocks <= DEVICE / model->map->grid ? 3 : 1ull << 30;
+
+		if (!map_next(&map, want * model->map->grid, &length, &hashes, error))
 			return false;
 		for (i = 0; i < length && model->blocks <= DEVICE / model->map->grid; i += model->map->grid) {
 			model->listed[model->blocks] = hashes != NULL;
