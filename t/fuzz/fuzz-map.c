@@ -10,15 +10,11 @@
 
 #include "../unit/both.h"
 #include "../unit/check.h"
-#include "../unit/mutate.h"
 #include "../unit/noise.h"
 #include "mapdiff.h"
+#include "mutator.h"
 
 #define DEVICE	200000u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t capacity);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsigned seed);
 
 static unsigned char device[DEVICE];
 
@@ -223,19 +219,4 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (check_failures > 0)
 		abort();
 	return 0;
-}
-
-size_t
-LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsigned seed)
-{
-	struct mutation m = { .random = seed, .p = data, .length = size, .capacity = capacity };
-
-	if (size < STREAM_HEADER_MIN || mutate_random(&m, 8) == 0)
-		return LLVMFuzzerMutate(data, size, capacity);
-	if (mutate_random(&m, 4) == 0) {
-		m.length = LLVMFuzzerMutate(data, size, capacity);
-		mutate_repair(&m, MUTATE_EVERYTHING);
-	} else
-		mutate(&m);
-	return m.length;
 }

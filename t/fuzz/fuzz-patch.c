@@ -16,13 +16,9 @@
 
 #include "../unit/both.h"
 #include "../unit/check.h"
-#include "../unit/mutate.h"
+#include "mutator.h"
 
 #define GUARD	4096u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t capacity);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsigned seed);
 
 static int disk = -1;			/* the target, with a guard behind it */
 static char disk_name[64], log_name[64];
@@ -100,8 +96,8 @@ trial_end(struct patch *patch, struct target *target, struct intake intake[2], b
 
 /* As the filter does it, from the header on. */
 static bool
-trial_patch(struct trial *trial, struct patch *patch, struct intake intake[2], struct target *target,
-    struct input *input)
+trial_patch(struct trial *trial, struct patch *patch, struct intake intake[2],
+    struct target *target, struct input *input)
 {
 	struct patch_options how = {
 		.jobs = 1, .verify = trial->file, .sync = true, .undo = trial->undo, .cut_at = UINT64_MAX
@@ -247,19 +243,4 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	}
 	return 0;
-}
-
-size_t
-LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsigned seed)
-{
-	struct mutation m = { .random = seed, .p = data, .length = size, .capacity = capacity };
-
-	if (size < STREAM_HEADER_MIN || mutate_random(&m, 8) == 0)
-		return LLVMFuzzerMutate(data, size, capacity);
-	if (mutate_random(&m, 4) == 0) {
-		m.length = LLVMFuzzerMutate(data, size, capacity);
-		mutate_repair(&m, MUTATE_EVERYTHING);
-	} else
-		mutate(&m);
-	return m.length;
 }
