@@ -5,7 +5,7 @@
  * Eighteen times a second it adds one to a count, and writes that to its disk, 128 times in
  * one sector: first as the slot of that count, of which there are 1024, 4 KiB apart, then as
  * the last count.  Where there is a second disk, its last count follows.  It starts from the
- * last count that it finds, so that no shutdown sets it back.  The power button of ACPI
+ * last count that it finds, so that no shutdown sets it back, and notes that one as well.  The power button of ACPI
  * turns it off, unless it is deaf.  On the serial line it says S when it starts, E when its
  * disk fails, B at the button.
  *
@@ -15,6 +15,7 @@
  * Written for SeaBIOS on QEMU's q35 and pc machines, where the registers of ACPI are at 0x600.
  */
 #define LAST		64	/* the sector of the last count */
+#define START		65	/* the one of the count that it started from */
 #define SLOTS		1024
 #define FIRST_SLOT	128	/* its sector; the next one is eight further */
 #define DEAF		445	/* the byte of this sector that is not zero in a deaf one */
@@ -53,6 +54,9 @@ _start:
 	movl	BUFFER, %eax
 	movl	%eax, count
 	movb	$WRITE, operation
+	movl	$START, %eax
+	call	transfer
+	jc	failed
 
 tick:
 	incl	count

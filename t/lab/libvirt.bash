@@ -132,7 +132,7 @@ wipe_host() {
 	done >/dev/null 2>&1
 	rm -rf /var/lib/blkmigrate /dev/lab
 	find /tmp -mindepth 1 -maxdepth 1 -type f -delete
-	[ ! -e /etc/lvm/lvm.conf ] || lvremove -q -q -y -S 'vg_name=~"vg|far"' || true
+	[ ! -e /etc/lvm/of-the-lab ] || lvremove -q -q -y -S 'vg_name=~"vg|far"' || true
 }
 
 # shim HOST TOOL CODE: a program takes the place of the tool, bash code that goes on to the
@@ -171,6 +171,8 @@ start_group() {
 		backup { backup = 0 archive = 0 }
 	EOC
 	vgcreate -q -s "$2" "$1" "$3"
+	# No other host's volumes are ever removed by wipe_host.
+	touch /etc/lvm/of-the-lab
 }
 
 # --- virtual machines ---------------------------------------------------------------
@@ -186,7 +188,7 @@ make_boot_sector() {
 make_disk() {
 	make_image "$1" "${2:-16M}" "${3:-1}"
 	dd if="$lab/bootvm" of="$1" conv=notrunc status=none
-	dd if=/dev/zero of="$1" bs=512 seek=64 count=1 conv=notrunc status=none
+	dd if=/dev/zero of="$1" bs=512 seek=64 count=2 conv=notrunc status=none
 }
 
 # make_vm HOST NAME [KIND [SIZE]]: define a machine that is off.  Its disk, $disk on that host
@@ -284,10 +286,11 @@ is_state() {
 	[ "$(state "$1" "$2")" = "$3" ]
 }
 
-# count HOST DISK: the last count on a disk, in $count; false, with a message, where a sector
-# is torn, or a slot is older than the count says.
+# count HOST DISK: the last count on a disk, in $count, and the one that it was started from, in
+# $started; false, with a message, where a sector is torn, or a slot is older than the count says.
 count() {
-	count=$(on "$1" "$(declare -f disk_head); disk_head $(printf %q "$2")" | last_count)
+	count=$(on "$1" "$(declare -f disk_head); disk_head $(printf %q "$2")" | last_count) &&
+		read -r count started <<<"$count"
 }
 
 # The first 5 MiB of a disk, whatever its format, also while it is in use.
@@ -318,12 +321,12 @@ for number in range(max(1, count - 1023), count + 1):
     slot = read(128 + number % 1024 * 8)
     if slot < number or (slot - number) % 1024:
         sys.exit(f"count {count}, but the slot of {number} says {slot}")
-print(count)'
+print(count, read(65))'
 }
 
 # counts_to HOST DISK NUMBER: it has reached that.
 counts_to() {
-	local count
+	local count started
 
 	count "$1" "$2" && [ "$count" -ge "$3" ]
 }

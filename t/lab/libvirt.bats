@@ -38,6 +38,7 @@ counts_on() {
 	wait_for 30 is_counting old web 20
 	shut_down old web
 	count old "$disk"
+	[ "$started" = "$before" ]
 	[ "$count" -ge $((before + 20)) ]
 }
 

@@ -15,8 +15,8 @@ make_running() {
 	wait_for 60 is_counting old "$1" 10
 }
 
-# moved NAME DISK [DISK-THERE]: it runs on new only, where its count has gone on from the one
-# with which it stopped, and a start on old fails and says where it has gone.
+# moved NAME DISK [DISK-THERE]: it runs on new only, where it was started from the very count
+# with which it stopped, and counts on; a start on old fails and says where it has gone.
 moved() {
 	local stopped
 
@@ -28,6 +28,8 @@ moved() {
 	wait_for 60 is_counting new "$1" 10
 	shut_down new "$1"
 	count new "${3:-$2}"
+	echo "it stopped at $stopped, was started from $started, and is at $count"
+	[ "$started" = "$stopped" ]
 	[ "$count" -ge $((stopped + 10)) ]
 	run on old "virsh start -- $(printf %q "$1")"
 	[ "$status" = 1 ]
