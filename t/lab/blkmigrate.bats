@@ -7,6 +7,7 @@
 load ../helpers
 load network
 load libvirt
+load migrate
 
 setup_file() {
 	start_hosts
@@ -22,45 +23,6 @@ setup() {
 	test_begin
 	wipe_hosts
 	on new 'rm -f /tmp/cut /tmp/first /tmp/second'
-}
-
-# migrate ARGUMENT ...: blkmigrate on old; what it says is in $output and $stderr.
-migrate() {
-	on old "blkmigrate $(printf '%q ' "$@")"
-}
-
-# make_running NAME KIND: a machine that has counted a little.
-make_running() {
-	make_vm old "$@"
-	on old "virsh -q start -- $(printf %q "$1")"
-	wait_for 30 is_counting old "$1" 20
-}
-
-# moved NAME DISK [DISK-THERE]: it runs on new only, counts on from where it stopped, and old
-# cannot start it.
-moved() {
-	local stopped
-
-	is_state old "$1" 'shut off'
-	is_state new "$1" running
-	wait_for 30 is_counting new "$1" 20
-	count old "$2"
-	stopped=$count
-	[ "$stopped" -ge 20 ]
-	shut_down new "$1"
-	count new "${3:-$2}"
-	[ "$count" -ge $((stopped + 20)) ]
-	run on old "virsh start -- $(printf %q "$1")"
-	[ "$status" = 1 ]
-	[[ $output == *"/nonexistent/blkmigrate-"*"/moved-to-new/vda"* ]]
-}
-
-# stays NAME: it runs on old as before, and new has nothing of it.
-stays() {
-	is_state old "$1" running
-	[ -z "$(state new "$1")" ]
-	on old "virsh dumpxml --inactive -- $(printf %q "$1")" >now.xml
-	run ! grep nonexistent now.xml
 }
 
 # cut_line, mend_line: nothing gets to new, or all does again.
@@ -195,7 +157,7 @@ mend_line() {
 
 	run -2 --separate-stderr migrate run web --to new --yes --shutdown-timeout 2
 	[[ $stderr == *'web does not shut down in 2 seconds'* ]]
-	stays web
+	stays web "$disk"
 	[[ $(on old 'virsh dominfo web') =~ Autostart:\ +enable ]]
 
 	run -0 migrate run web --to new --yes --shutdown-timeout 2 --destroy
@@ -210,8 +172,7 @@ fails_and_is_taken_back() {
 	echo "$stderr"
 	[[ $stderr == *$1* ]]
 	[[ $stderr == *'web is on this host as it was; nothing runs on new'* ]]
-	stays web
-	wait_for 30 is_counting old web 20
+	stays web "$disk"
 	rm "$lab"/*/shims/*
 	run -0 migrate run web --to new --yes
 	moved web "$disk"
@@ -316,7 +277,7 @@ fails_and_is_taken_back() {
 	start_host new
 
 	run -0 migrate rollback web
-	stays web
+	stays web "$disk"
 	run -0 migrate run web --to new --yes
 	moved web "$disk"
 }
@@ -324,15 +285,15 @@ fails_and_is_taken_back() {
 @test "rollback of a cutover that was killed" {
 	make_running web raw
 	shim new virsh 'if [[ " $* " == *" start "* ]]; then "$tool" "$@"; touch /tmp/cut; sleep 600; fi'
-	on old 'echo $$ >/tmp/driver; exec blkmigrate run web --to new --yes' &
+	background migrate run web --to new --yes
 	wait_for 60 on new 'test -e /tmp/cut'
 	on old 'kill -KILL $(cat /tmp/driver)'
-	wait || true
+	wait_for 20 gone "$pid"
 	rm "$lab"/new/shims/*
 
 	run -0 migrate rollback web
 
-	stays web
+	stays web "$disk"
 }
 
 @test "purge wants the name, and removes the old disk and nothing else" {
@@ -358,7 +319,7 @@ fails_and_is_taken_back() {
 
 	run -0 on old 'echo web | blkmigrate purge web'
 
-	stays web
+	stays web "$disk"
 	[ -z "$(ls -A "$lab/new/images")" ]
 }
 
@@ -422,7 +383,8 @@ firmware_sums() {
 	shim new virsh '[[ " $* " != *" start "* ]] || exit 1'
 
 	run -2 migrate run web --to new --yes --shutdown-timeout 1 --destroy
-	stays web
+	is_state old web running
+	[ -z "$(state new web)" ]
 	[ -z "$(on new 'ls -A /var/lib/libvirt/qemu/nvram /var/lib/libvirt/swtpm/* 2>/dev/null | grep -v :')" ]
 	rm "$lab"/new/shims/*
 	shim new virsh 'if [[ " $* " == *" start "* ]]; then tar -C / -cf /tmp/firmware.tar var/lib/libvirt/qemu/nvram var/lib/libvirt/swtpm; fi'
