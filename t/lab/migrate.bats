@@ -37,6 +37,18 @@ setup() {
 	goes_on
 }
 
+@test "killed when 'begin compared' is in the journal, the same command goes on" {
+	killed after 'begin compared'
+
+	goes_on
+}
+
+@test "killed when 'done ran' is in the journal, the same command goes on" {
+	killed after 'done ran'
+
+	goes_on
+}
+
 @test "killed when 'begin quiet' is in the journal, the same command goes on" {
 	killed after 'begin quiet'
 
@@ -57,6 +69,12 @@ setup() {
 
 @test "killed when 'begin delta' is in the journal, the same command goes on" {
 	killed after 'begin delta'
+
+	goes_on
+}
+
+@test "killed when 'begin firmware' is in the journal, the same command goes on" {
+	killed after 'begin firmware'
 
 	goes_on
 }
@@ -109,6 +127,12 @@ setup() {
 	goes_back
 }
 
+@test "killed before 'done compared' is in the journal, it goes back" {
+	killed before 'done compared'
+
+	goes_back
+}
+
 @test "killed before 'done quiet' is in the journal, it goes back" {
 	killed before 'done quiet'
 
@@ -133,6 +157,12 @@ setup() {
 	goes_back
 }
 
+@test "killed before 'done firmware' is in the journal, it goes back" {
+	killed before 'done firmware'
+
+	goes_back
+}
+
 @test "killed before 'done defined' is in the journal, it goes back" {
 	killed before 'done defined'
 
@@ -149,6 +179,32 @@ setup() {
 	killed before 'done committed'
 
 	goes_nowhere_but_on
+}
+
+@test "killed when it begins to go back, it goes back" {
+	killed after 'done defined'
+	kill_driver_at after 'begin rollback'
+	run -137 migrate rollback web
+
+	goes_back
+}
+
+@test "killed when it has gone back and not noted that, it goes back" {
+	killed after 'done defined'
+	kill_driver_at before 'undo rollback'
+	run -137 migrate rollback web
+
+	goes_back
+}
+
+@test "each step of the journal is one at which it was killed" {
+	make_running web raw
+	migrate run web --to new --yes
+	on old 'sed -n "s/.* done \(.*\) \./\1/p" /var/lib/blkmigrate/from/*/journal' | sort >steps
+
+	sed -nE "s/^\tkilled (after|before) '(begin|done) (.*)'$/\3/p" "$BATS_TEST_FILENAME" | sort -u >killed_at
+
+	diff killed_at steps
 }
 
 # refused PATTERN COMMAND ...: with that message and status 2; the machine has not noticed,
