@@ -1,0 +1,79 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# blkmigrate is killed after, before and in the middle of every line of its journal, and goes
+# on or back: whatever it was at, the virtual machine runs on one host only, and counts on.
+
+load ../helpers
+load ../lab/network
+load ../lab/libvirt
+load ../lab/migrate
+
+setup_file() {
+	start_hosts
+}
+
+teardown_file() {
+	stop_hosts
+}
+
+setup() {
+	require_hosts
+	require xsltproc xmllint
+	test_begin
+	wipe_hosts
+}
+
+# Every line of a journal, as an undisturbed migration has written it.
+journal_lines() {
+	make_running web raw
+	migrate run web --to new --yes
+	on old 'cut -d " " -f 2,3 /var/lib/blkmigrate/from/*/journal'
+}
+
+# each_line WHEN COMMAND: killed there, and then the command.
+each_line() {
+	local line
+
+	journal_lines | sort -u >lines
+	[ "$(wc -l <lines)" -gt 15 ]
+	while IFS= read -r line <&4; do
+		wipe_hosts
+		echo "# killed $1 '$line', at $SECONDS s" >&3
+		killed "$1" "$line"
+		"$2"
+	done 4<lines
+}
+
+# goes_back_if_it_can: which it can until it is committed.
+goes_back_if_it_can() {
+	if [ -n "$(on new 'ls /var/lib/blkmigrate/to/*/commit 2>/dev/null')" ]; then
+		goes_nowhere_but_on
+	else
+		goes_back
+	fi
+}
+
+@test "killed after each line of its journal, the same command goes on" {
+	each_line after goes_on
+}
+
+@test "killed after each line of its journal, it goes back, unless it was committed" {
+	each_line after goes_back_if_it_can
+}
+
+@test "killed before each line of its journal, the same command goes on" {
+	each_line before goes_on
+}
+
+@test "killed before each line of its journal, it goes back, unless it was committed" {
+	each_line before goes_back_if_it_can
+}
+
+@test "killed in the middle of each line of its journal, the same command goes on" {
+	each_line torn goes_on
+}
+
+@test "killed in the middle of each line of its journal, it goes back, unless it was committed" {
+	each_line torn goes_back_if_it_can
+}
