@@ -1,0 +1,84 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# A virtual machine on LVM moves while it writes all the time: both hosts, with libvirt and a
+# volume group each, are in the lab's guest, whose kernel has what that takes.  This very file
+# runs there, once, and here each test looks for what it said there.
+
+load ../helpers
+load network
+load libvirt
+load migrate
+
+guest_needs=(qemu-system-x86_64 busybox cpio modprobe lvm dmsetup xsltproc xmllint bats)
+
+setup_file() {
+	if [ -n "${IN_GUEST:-}" ]; then
+		modprobe -a veth bridge tun loop
+		start_hosts
+		start_volumes /dev/vda /dev/vdb
+		export LVM_SUPPRESS_FD_WARNINGS=1
+		return
+	fi
+	cd "$BATS_FILE_TMPDIR" || return
+	command -v "${guest_needs[@]}" "${lab_needs[@]}" >/dev/null || return 0
+	truncate -s 256M vg.img far.img
+	timeout 900 "$root/t/lab/guest" -m 1536 -d vg.img -d far.img \
+		env IN_GUEST=yes BATS_TEST_TIMEOUT=600 bats --timing "$BATS_TEST_FILENAME" >log 2>&1 3>&- || true
+}
+
+teardown_file() {
+	stop_hosts
+}
+
+setup() {
+	if [ -n "${IN_GUEST:-}" ]; then
+		test_begin
+		wipe_hosts
+	else
+		require_hosts
+		require "${guest_needs[@]}"
+	fi
+}
+
+# in_guest FUNCTION: there it is run, here it has run.
+in_guest() {
+	if [ -n "${IN_GUEST:-}" ]; then
+		"$1"
+		return
+	fi
+	tr -d '\r' <"$BATS_FILE_TMPDIR/log" | awk -v name="$BATS_TEST_DESCRIPTION" '
+		/^(not )?ok / {
+			line = $0
+			sub(/^(not )?ok [0-9]+ /, "", line)
+			mine = index(line, name " in ") == 1
+			if (mine)
+				good = /^ok /
+		}
+		mine
+		END { exit !good }' || {
+		tail -n 60 "$BATS_FILE_TMPDIR/log"
+		return 1
+	}
+}
+
+@test "a machine on a volume moves by snapshots while it runs, and only the last changes wait" {
+	in_guest moves_by_snapshots
+}
+
+moves_by_snapshots() {
+	watch_machines
+	make_running web lvm
+
+	run migrate run web --to new --yes --vg far -v
+	echo "$output"
+	[ "$status" = 0 ]
+
+	[[ $output == *'blkread /dev/vg/web-blkmigrate-1 | '* ]]
+	[[ $output == *'blkdiff --snapshot /dev/vg/web-blkmigrate-'* ]]
+	[[ $output =~ 'it was down for '[0-9.]+' seconds' ]]
+	moved web "$disk" /dev/far/web
+	never_both
+	[ -z "$(on old 'lvs --noheadings -S lv_name=~blkmigrate vg')" ]
+	[ -z "$(on new 'lvs --noheadings -o lv_tags far/web' | tr -d ' ')" ]
+}
