@@ -9,6 +9,8 @@ setup() {
 	test_begin
 	start_sshd
 	make_image old.img 4M
+	mkdir tmp
+	export TMPDIR=$dir/tmp
 }
 
 nasty=$'-it\'s "a" $(touch oops) `touch oops` \xc3\xa4*\\;&|'
@@ -189,6 +191,7 @@ break_program() {
 
 	cmp old.img new.img
 	[ -z "$(pgrep -f "blkread $dir" || true)" ]
+	[ -z "$(ls tmp)" ]
 }
 
 @test "two runs of the same are not at work at the same time" {
@@ -213,7 +216,7 @@ break_program() {
 
 	wait_for 10 gone "$pid"
 	wait_for 10 eval '! fuser -s state/lock/*'
-	[ -z "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'blkmigrate.*' -newer old.img)" ]
+	[ -z "$(ls tmp)" ]
 }
 
 @test "a command of a run that has been replaced does nothing" {
