@@ -190,7 +190,8 @@ session_hold() {
 	beats | feed_alone "$host" bash -c "$take$hold" hold "${lock[$host]}" "$token" \
 		"$(id -un)@$(uname -n), process $$, since $(date '+%F %T')" >"$said" 2>"$said.err" &
 	holders+=($!)
-	until grep -q . "$said"; do
+	until [ -s "$said" ]; do
+		[ -e "$said" ] || die "$private is gone: something else removes files there (TMPDIR names another place)"
 		kill -0 $! 2>/dev/null || break
 		sleep 0.05
 	done
