@@ -205,6 +205,16 @@ break_program() {
 	[[ $stderr == *"another blkmigrate is at work on this, on this host: "*", process $pid, since "* ]]
 }
 
+@test "where somebody removes its private folder it ends" {
+	break_program flock 'rm -rf "$TMPDIR"/blkmigrate.*
+		sleep 3'
+
+	run -2 --separate-stderr timeout 20 "$root/scripts/blkmigrate" copy --state "$dir/state" \
+		--ssh-option "-F$config" --create old.img new:"$dir/new.img"
+
+	[[ $stderr == *"blkmigrate: $TMPDIR/blkmigrate."*' is gone: something else removes files there'* ]]
+}
+
 @test "TERM ends it and all that it has started" {
 	make_noise old.img 32M
 	background "$root/scripts/blkmigrate" copy --state "$dir/state" --ssh-option "-F$config" \
