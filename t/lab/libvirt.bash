@@ -116,8 +116,7 @@ wipe_hosts() {
 	local host
 
 	for host in old new; do
-		rm -rf "$lab/$host/shims" "$lab/$host/images"/*
-		mkdir "$lab/$host/shims"
+		find "$lab/$host/shims" "$lab/$host/images" -mindepth 1 -delete
 		on "$host" "$(declare -f wipe_host); wipe_host"
 	done
 }
