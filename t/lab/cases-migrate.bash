@@ -75,7 +75,7 @@ lacks() {
 	fi
 }
 
-refused() {
+migrate_fails() {
 	if migrate "$@"; then
 		echo "it went through"
 		return 1
@@ -182,7 +182,7 @@ migrate_existing() {
 	dd if="$after" of=/dev/far/web bs=1M oflag=direct status=none
 	make_source 14M
 
-	refused --create
+	migrate_fails --create
 
 	grep '/dev/far/web is there already, and blkmigrate did not make it' log
 	same "$after" /dev/far/web 16M
@@ -192,7 +192,7 @@ migrate_existing() {
 migrate_full() {
 	make_source 40M
 
-	refused --create
+	migrate_fails --create
 
 	grep 'the volume far/web of 41943040 bytes cannot be made' log
 	[ -z "$(lvs --noheadings far)" ]
@@ -203,7 +203,7 @@ migrate_no_room() {
 	make_source 14M
 	lvcreate -q -y -Wn -Zn -l 100%FREE -n filler vg
 
-	refused --create
+	migrate_fails --create
 
 	grep 'no snapshot of vg/origin can be taken' log
 	[ "$(lvs --noheadings vg | wc -l)" = 2 ]
@@ -217,5 +217,5 @@ migrate_finish() {
 
 	[ -z "$(lvs --noheadings -S lv_name=~blkmigrate vg)" ]
 	[ -z "$(lvs --noheadings -o lv_tags far/web | xargs)" ]
-	refused
+	migrate_fails
 }

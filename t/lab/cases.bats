@@ -38,3 +38,9 @@ report() {
 	run -0 report bad <<<'bad() { false | cat; true; }'
 	[ "${lines[0]}" = "not ok 1 the name" ]
 }
+
+@test "no file of cases has a function that another has as well" {
+	run -0 bash -c 'grep -hoE "^[a-z_]+\(\)" "$1"/t/lab/cases*.bash "$1"/t/lab/guest-lvm | sort | uniq -d' twice "$root"
+
+	[ "$output" = "" ]
+}
