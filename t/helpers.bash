@@ -27,6 +27,9 @@ export LC_ALL=C
 export PATH=$BIN:$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export PYTHONDONTWRITEBYTECODE=1
 
+# A make that a test runs is nobody's child.
+unset MAKEFLAGS MFLAGS MAKELEVEL
+
 # A test that hangs is a failed test; every wait in here is shorter than this.
 : "${BATS_TEST_TIMEOUT:=300}"
 export BATS_TEST_TIMEOUT
@@ -306,8 +309,12 @@ inject() {
 	require strace
 	shift 3
 	[ -z "$file" ] || path=(-P "$file")
-	ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} \
-		strace -qq -f -o /dev/null "${path[@]}" -e "trace=$calls" -e "inject=$calls:$fault" "$@"
+	strace -qq -f -o /dev/null "${path[@]}" -e "trace=$calls" -e "inject=$calls:$fault" "$@"
+}
+
+# The search for leaks does not work in what is traced.
+strace() {
+	ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} command strace "$@"
 }
 
 # qemu_lock FILE: hold the lock that a running QEMU holds on its image; killed at the

@@ -93,8 +93,10 @@ compare(int fd, struct source *source, struct mapdiff *mapdiff, struct error *er
 	input_open(&input, fd, -1, "map");
 	mapdiff->source = source;
 	mapdiff->map = &map;
-	if (!map_open(&map, &input, error))
+	if (!map_open(&map, &input, error)) {
+		map_close(&map);
 		return false;
+	}
 	if (mapdiff->context != NULL)
 		((struct model *)mapdiff->context)->map = &map.stream.header;
 	done = mapdiff_run(mapdiff, error);
