@@ -53,7 +53,8 @@ xxhashes='xxh64 xxh128'
 @test "blk128 is XXH3-128 over the hashes of 64 KiB blocks, and the size" {
 	make_image image $((1048576 + 100))
 
-	digest=$(xxh128sum <(split -b 65536 --filter=xxh128sum image 2>/dev/null | cut -c 1-32 | xxd -r -p
+	digest=$(xxh128sum <(split -b 65536 --filter=xxh128sum image 2>/dev/null | cut -c 1-32 |
+		python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.stdin.read()))'
 		python3 -c 'import struct, sys; sys.stdout.buffer.write(struct.pack("<Q", 1048676))') | cut -c 1-32)
 
 	[ "$(blksum image)" = "blk128:$digest  image" ]

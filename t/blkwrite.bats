@@ -1485,7 +1485,7 @@ lost_write() {
 	attach "$dir/disk"
 	waiting "$device" --verify
 
-	patch_bytes disk 2000000 "$(printf %02x $((0x$(xxd -p -s 2000000 -l 1 disk) ^ 1)))"
+	patch_bytes disk 2000000 "$(printf %02x $((0x$(od -An -tx1 -j 2000000 -N 1 disk | tr -d " ") ^ 1)))"
 	status=0
 	finish || status=$?
 
