@@ -70,7 +70,7 @@ require() {
 	local tool
 
 	for tool; do
-		command -v "$tool" >/dev/null || skip "needs $tool"
+		type -P "$tool" >/dev/null || skip "needs $tool"
 	done
 }
 
