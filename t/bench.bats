@@ -76,7 +76,7 @@ make_disk() {
 @test "a run that is ended early leaves nothing" {
 	make_disk
 	background bench --rows 1 --runs 1000
-	wait_for 20 eval 'ls tmp/blk-bench.*/work/target'
+	wait_for 20 eval 'ls tmp/blk-bench.*/*/target'
 
 	kill -TERM -- "-$pid"
 
