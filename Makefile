@@ -34,15 +34,23 @@ PREFIX ?= /usr/local
 MANDIR ?= $(PREFIX)/share/man
 PKG_CONFIG ?= pkg-config
 
-# libdeflate has no .pc file in Debian 12 and is named by hand.
-NAMED = zlib libxxhash libmd libbsd expat
+# libdeflate has no .pc file in Debian 12 and is named by hand.  Where libzstd is not there,
+# or with ZSTD=, blkzip -m zstd is not either.
+ZSTD := $(shell $(PKG_CONFIG) --exists libzstd && echo libzstd)
+NAMED = zlib libxxhash libmd libbsd expat $(ZSTD)
+
+# Debian's libxxhash.so can choose instructions at run time, its libxxhash.a cannot.
+XXH_DISPATCH := $(shell program=$$(mktemp) && \
+	echo 'void XXH3_64bits_dispatch(void); int main(void) { XXH3_64bits_dispatch(); }' | \
+	$(CC) $(LDFLAGS) -x c -o $$program - -lxxhash 2>/dev/null && echo -DXXH_DISPATCH; rm -f $$program)
 
 CFLAGS ?= -O2 -g
 WARNINGS = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes \
 	-Wmissing-prototypes -Wwrite-strings -Wvla -Wformat=2 -Wundef
 MODE =
 override ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib -pthread \
-	$(WARNINGS) $(if $(WERROR),-Werror) $(shell $(PKG_CONFIG) --cflags $(NAMED)) $(MODE) $(CFLAGS)
+	$(WARNINGS) $(if $(WERROR),-Werror) $(shell $(PKG_CONFIG) --cflags $(NAMED)) \
+	$(if $(ZSTD),-DHAVE_ZSTD) $(XXH_DISPATCH) $(MODE) $(CFLAGS)
 override ALL_LIBS = $(shell $(PKG_CONFIG) $(LINK) --libs $(NAMED)) -ldeflate -lm -pthread
 LINK =
 

@@ -33,6 +33,7 @@ struct options {
 };
 
 static void parse_options(int, char **, struct options *, struct zip *);
+static enum record_codec parse_method(const char *);
 static void check_options(const struct options *, const struct zip *);
 static void open_input(struct input *, const char *, const struct zip *);
 static bool is_pipe(int);
@@ -45,7 +46,7 @@ static void usage(void) __attribute__((noreturn));
 int
 main(int argc, char **argv)
 {
-	static struct zip zip = { .action = ZIP_COMPRESS, .output = STDOUT_FILENO };
+	static struct zip zip = { .action = ZIP_COMPRESS, .method = RECORD_DEFLATE, .output = STDOUT_FILENO };
 	static struct input input;
 	struct options options = { 0 };
 	struct progress_options progress = { .program = "blkzip", .delay = 2, .interval = 1 };
@@ -82,6 +83,7 @@ parse_options(int argc, char **argv, struct options *options, struct zip *zip)
 		{ "decompress", no_argument, NULL, 'd' },
 		{ "fast", no_argument, NULL, '1' },
 		{ "jobs", required_argument, NULL, 'j' },
+		{ "method", required_argument, NULL, 'm' },
 		{ "raw", no_argument, NULL, 'r' },
 		{ "stdout", no_argument, NULL, 'c' },
 		{ "store", no_argument, NULL, STORE },
@@ -93,7 +95,7 @@ parse_options(int argc, char **argv, struct options *options, struct zip *zip)
 	struct error error = { 0 };
 	int option;
 
-	while ((option = getopt_long(argc, argv, "123456789cdj:rtv", names, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "123456789cdj:m:rtv", names, NULL)) != -1)
 		switch (option) {
 		case '1': case '2': case '3': case '4': case '5':
 		case '6': case '7': case '8': case '9':
@@ -108,6 +110,9 @@ parse_options(int argc, char **argv, struct options *options, struct zip *zip)
 		case 'j':
 			if (!argument_jobs(optarg, &zip->threads, &error))
 				errx(2, "%s", error.text);
+			break;
+		case 'm':
+			zip->method = parse_method(optarg);
 			break;
 		case 'r':
 			options->raw = true;
@@ -136,6 +141,18 @@ parse_options(int argc, char **argv, struct options *options, struct zip *zip)
 		zip->level = options->store ? 0 : options->adapt ? 9 : 1;
 	if (zip->threads == 0)
 		zip->threads = pool_processors() + 1;
+}
+
+static enum record_codec
+parse_method(const char *name)
+{
+	if (strcmp(name, "deflate") == 0)
+		return RECORD_DEFLATE;
+	if (strcmp(name, "zstd") != 0)
+		errx(2, "%s: the methods are deflate and zstd", name);
+	if (!codec_has(RECORD_ZSTD))
+		errx(2, "zstd: this program was built without it");
+	return RECORD_ZSTD;
 }
 
 /* What does not go together, or would end where nobody wants it. */
@@ -189,6 +206,9 @@ engine_run(struct zip *zip, bool raw, struct error *error)
 		return error_set(error, "a block stream is not written to a terminal");
 	if (stream)
 		return recode_run(zip, error);
+	if (zip->action == ZIP_COMPRESS && zip->method == RECORD_ZSTD)
+		return error_set(error, "%s: not a block stream; only that is compressed with zstd, "
+		    "raw bytes become gzip", zip->input->name);
 	return zip->action == ZIP_COMPRESS ? deflater_run(zip, error) : inflater_run(zip, error);
 }
 
@@ -238,6 +258,6 @@ fail(const struct error *error)
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: blkzip [-123456789cdrtv] [-j jobs] [--adapt | --store] [file]\n");
+	fprintf(stderr, "usage: blkzip [-123456789cdrtv] [-j jobs] [-m method] [--adapt | --store] [file]\n");
 	exit(2);
 }

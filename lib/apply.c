@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
-#include <xxhash.h>
-
 #include "apply.h"
 #include "io.h"
 #include "map.h"
+#include "xxh.h"
 
 /* Block hashes of one part: a part is at least a grid block, which is at least 4 KiB. */
 #define HASHES_MAX	(APPLY_ROOM / STREAM_GRID_MIN * MAP_HASH_MAX)

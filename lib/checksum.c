@@ -7,9 +7,9 @@
 #include <md5.h>
 #include <sha1.h>
 #include <sha2.h>
-#include <xxhash.h>
 
 #include "checksum.h"
+#include "xxh.h"
 
 struct kind {
 	const char *name, *tag;

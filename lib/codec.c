@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include <libdeflate.h>
+#ifdef HAVE_ZSTD
+#include <zstd.h>
+#endif
 
 #include "codec.h"
 
@@ -13,7 +16,30 @@
 struct codec {
 	struct libdeflate_compressor *compressors[LEVEL_MAX + 1];	/* made when first needed */
 	struct libdeflate_decompressor *decompressor;
+#ifdef HAVE_ZSTD
+	ZSTD_CCtx *zstd_compressor;	/* likewise */
+	ZSTD_DCtx *zstd_decompressor;
+#endif
 };
+
+bool
+codec_has(enum record_codec method)
+{
+#ifdef HAVE_ZSTD
+	return method <= RECORD_ZSTD;
+#else
+	return method <= RECORD_DEFLATE;
+#endif
+}
+
+bool
+codec_knows(const struct stream_header *header, struct error *error)
+{
+	if ((header->required & STREAM_REQUIRED_ZSTD) != 0 && !codec_has(RECORD_ZSTD))
+		return error_set(error, "the stream is compressed with zstd, and this program was "
+		    "built without it; blkzip -d where it comes from takes zstd out");
+	return true;
+}
 
 struct codec *
 codec_create(void)
@@ -42,6 +68,10 @@ codec_destroy(struct codec *codec)
 		if (codec->compressors[i] != NULL)
 			libdeflate_free_compressor(codec->compressors[i]);
 	libdeflate_free_decompressor(codec->decompressor);
+#ifdef HAVE_ZSTD
+	ZSTD_freeCCtx(codec->zstd_compressor);
+	ZSTD_freeDCtx(codec->zstd_decompressor);
+#endif
 	free(codec);
 }
 
@@ -97,6 +127,59 @@ codec_inflate(struct codec *codec, const void *data, size_t stored, void *out, s
 	    &used, &made) == LIBDEFLATE_SUCCESS && used == stored && made == length;
 }
 
+#ifdef HAVE_ZSTD
+
+/* As codec_deflate. */
+static size_t
+codec_zstd_compress(struct codec *codec, int level, const void *data, size_t length, void *out,
+    size_t capacity)
+{
+	size_t n;
+
+	if (codec->zstd_compressor == NULL)
+		codec->zstd_compressor = ZSTD_createCCtx();
+	if (codec->zstd_compressor == NULL) {
+		errno = ENOMEM;
+		return 0;
+	}
+	errno = 0;
+	n = ZSTD_compressCCtx(codec->zstd_compressor, out, capacity, data, length, level);
+	return ZSTD_isError(n) ? 0 : n;
+}
+
+/* As codec_inflate.  One frame is all of the payload, and what it says of itself is not trusted. */
+static bool
+codec_zstd_decompress(struct codec *codec, const void *data, size_t stored, void *out,
+    size_t length)
+{
+	if (codec->zstd_decompressor == NULL)
+		codec->zstd_decompressor = ZSTD_createDCtx();
+	return codec->zstd_decompressor != NULL &&
+	    ZSTD_findFrameCompressedSize(data, stored) == stored &&
+	    ZSTD_decompressDCtx(codec->zstd_decompressor, out, length, data, stored) == length;
+}
+
+#else
+
+static size_t
+codec_zstd_compress(struct codec *codec, int level, const void *data, size_t length, void *out,
+    size_t capacity)
+{
+	(void)codec, (void)level, (void)data, (void)length, (void)out, (void)capacity;
+	errno = ENOTSUP;
+	return 0;
+}
+
+static bool
+codec_zstd_decompress(struct codec *codec, const void *data, size_t stored, void *out,
+    size_t length)
+{
+	(void)codec, (void)data, (void)stored, (void)out, (void)length;
+	return false;
+}
+
+#endif
+
 bool
 codec_check_stored(const struct record *record, const void *payload, struct error *error)
 {
@@ -118,8 +201,10 @@ codec_unpack(struct codec *codec, const struct record *record, const struct stre
 		return error_set(error, "%s record with a wrong checksum",
 		    record_name(record->type));
 	*plain = payload;
-	if (record->codec == RECORD_DEFLATE) {
-		if (!codec_inflate(codec, payload, record->stored, out, length))
+	if (record->codec != RECORD_STORED) {
+		if (record->codec == RECORD_DEFLATE ?
+		    !codec_inflate(codec, payload, record->stored, out, length) :
+		    !codec_zstd_decompress(codec, payload, record->stored, out, length))
 			return error_set(error, "%s record does not inflate to the %zu bytes that it says",
 			    record_name(record->type), length);
 		*plain = out;
@@ -132,17 +217,19 @@ codec_unpack(struct codec *codec, const struct record *record, const struct stre
 }
 
 const unsigned char *
-codec_pack(struct codec *codec, int level, struct record *record, const unsigned char *payload,
-    unsigned char *out)
+codec_pack(struct codec *codec, enum record_codec method, int level, struct record *record,
+    const unsigned char *payload, unsigned char *out)
 {
-	size_t n;
+	size_t n, length = record->stored;
 
-	if (record->stored < 2 || !codec_worthwhile(payload, record->stored))
+	if (length < 2 || !codec_worthwhile(payload, length))
 		return payload;
-	n = codec_deflate(codec, level, payload, record->stored, out, record->stored - 1);
+	n = method == RECORD_ZSTD ?
+	    codec_zstd_compress(codec, level, payload, length, out, length - 1) :
+	    codec_deflate(codec, level, payload, length, out, length - 1);
 	if (n == 0)
 		return payload;
-	record->codec = RECORD_DEFLATE;
+	record->codec = method;
 	record->stored = (uint32_t)n;
 	record->stored_sum = (uint32_t)sum64(out, n);
 	return out;

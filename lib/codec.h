@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * codec: the payload of one DATA or MAP record, deflated (RFC 1951), inflated and
- * checked.  A struct codec is one thread's.
+ * codec: the payload of one DATA or MAP record, compressed, decompressed and checked:
+ * deflate (RFC 1951) and, where the program was built with it, zstd (RFC 8878).
+ * A struct codec is one thread's.
  */
 #ifndef CODEC_H
 #define CODEC_H
@@ -13,6 +14,12 @@
 #include "record.h"
 
 struct codec;
+
+/* Whether this program can compress and decompress so. */
+bool codec_has(enum record_codec);
+
+/* Whether it can read a stream with that header; false: error says what is missing. */
+bool codec_knows(const struct stream_header *, struct error *);
 
 /* NULL with errno set. */
 struct codec *codec_create(void);
@@ -43,11 +50,12 @@ bool codec_unpack(struct codec *, const struct record *, const struct stream_hea
     struct error *);
 
 /*
- * Deflate a record that is stored plain and of which the sum is set: changes codec,
- * stored and stored_sum.  Returns the new payload, which is out, or payload as it is
- * where deflating does not pay.  out holds record->stored bytes.
+ * Compress a record that is stored plain and of which the sum is set, as RECORD_DEFLATE
+ * or RECORD_ZSTD: changes codec, stored and stored_sum.  Returns the new payload, which
+ * is out, or payload as it is where compressing does not pay.  out holds record->stored
+ * bytes.
  */
-const unsigned char *codec_pack(struct codec *, int level, struct record *,
-    const unsigned char *payload, unsigned char *out);
+const unsigned char *codec_pack(struct codec *, enum record_codec, int level,
+    struct record *, const unsigned char *payload, unsigned char *out);
 
 #endif

@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <xxhash.h>
-
 #include "bytes.h"
 #include "digest.h"
+#include "xxh.h"
 
 /* Hashes of zero blocks are fed this many at a time. */
 #define ZERO_RUN	4096

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include <sha2.h>
-#include <xxhash.h>
 
 #include "io.h"
 #include "map.h"
+#include "xxh.h"
 
 size_t
 map_hash_size(enum stream_hash hash)

@@ -108,7 +108,8 @@ meter_next_record(struct meter *meter)
 static bool
 header_is_foreign(const struct stream_header *header)
 {
-	return header_sum_holds(header) && (header->length == 0 || header->required != 0 ||
+	return header_sum_holds(header) && (header->length == 0 ||
+	    (header->required & ~(uint64_t)STREAM_REQUIRED_ZSTD) != 0 ||
 	    header->kind < STREAM_IMAGE || header->kind > STREAM_UNDO ||
 	    header->hash < STREAM_XXH3_128 || header->hash > STREAM_SHA256);
 }
@@ -149,7 +150,7 @@ header_seen(struct meter *meter)
 static bool
 record_is_foreign(const struct record *record)
 {
-	return record->type > RECORD_ABORT || record->codec > RECORD_DEFLATE ||
+	return record->type > RECORD_ABORT || record->codec > RECORD_ZSTD ||
 	    (record->flags & ~(RECORD_OLD_BYTES | RECORD_OLD_HASHES)) != 0;
 }
 

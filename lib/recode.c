@@ -115,9 +115,10 @@ recode_take(void *context, void *argument)
 	return true;
 }
 
-/* Deflate what is plain; of what is deflated already only the sum is checked. */
+/* Compress what is plain; of what is compressed already only the sum is checked. */
 static bool
-job_pack(struct recode_job *job, const struct stream_header *header, struct error *error)
+job_pack(struct recode_job *job, enum record_codec method, const struct stream_header *header,
+    struct error *error)
 {
 	struct record *record = &job->record;
 
@@ -127,7 +128,8 @@ job_pack(struct recode_job *job, const struct stream_header *header, struct erro
 	    &job->payload, error))
 		return false;
 	if (job->level > 0)
-		job->payload = codec_pack(job->room.codec, job->level, record, job->room.in, job->room.out);
+		job->payload = codec_pack(job->room.codec, method, job->level, record, job->room.in,
+		    job->room.out);
 	return true;
 }
 
@@ -157,7 +159,8 @@ recode_work(void *context, void *argument)
 	if (job->error.set || !is_packed_type(&job->record))
 		return;
 	pace_begins(recode->zip->pace, &mark);
-	if (recode->zip->action == ZIP_COMPRESS ? !job_pack(job, header, &reason) :
+	if (recode->zip->action == ZIP_COMPRESS ?
+	    !job_pack(job, recode->zip->method, header, &reason) :
 	    !job_unpack(job, header, &reason)) {
 		job_fault(recode, job, &reason);
 		return;
@@ -335,6 +338,20 @@ digest_applies(const struct stream_header *header)
 	    header->grid == DIGEST_BLOCK && header->hash == STREAM_XXH3_128);
 }
 
+/* What comes out needs zstd from where it is put in to where all is decompressed. */
+static bool
+recode_begin(struct recode *recode)
+{
+	struct stream_header header = recode->reader.header;
+	const struct zip *zip = recode->zip;
+
+	if (zip->action == ZIP_DECOMPRESS)
+		header_require(&header, header.required & ~(uint64_t)STREAM_REQUIRED_ZSTD);
+	else if (zip->method == RECORD_ZSTD && zip->level > 0)
+		header_require(&header, header.required | STREAM_REQUIRED_ZSTD);
+	return stream_begin(&recode->writer, zip->output, &header);
+}
+
 /* Read the header, and make room for what it announces. */
 static bool
 recode_open(struct recode *recode, struct error *error)
@@ -358,7 +375,7 @@ recode_open(struct recode *recode, struct error *error)
 	    header->size : header->data);
 	if (zip->action == ZIP_TEST)
 		return true;
-	if (!stream_begin(&recode->writer, zip->output, header))
+	if (!recode_begin(recode))
 		return error_errno(error, "standard output");
 	zip->written = header->length;
 	if (zip->pace != NULL && zip->action == ZIP_COMPRESS)

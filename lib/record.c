@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include <bsd/stdlib.h>
-#include <xxhash.h>
 
 #include "bytes.h"
 #include "record.h"
 #include "size.h"
+#include "xxh.h"
 
 static const unsigned char record_magic[4] = { 'B', 'R', 'E', 'C' };
 
@@ -62,9 +62,9 @@ header_check(const struct stream_header *header, struct error *error)
 	if (header->length < STREAM_HEADER_MIN || header->length > STREAM_HEADER_MAX ||
 	    (header->length > STREAM_HEADER_MIN && header->length < STREAM_HEADER_MIN + 8))
 		return error_set(error, "header of %u bytes", header->length);
-	if (header->required != 0)
+	if ((header->required & ~(uint64_t)STREAM_REQUIRED_ZSTD) != 0)
 		return error_set(error, "the stream needs features that this version lacks (bits %#jx)",
-		    (uintmax_t)header->required);
+		    (uintmax_t)(header->required & ~(uint64_t)STREAM_REQUIRED_ZSTD));
 	if (header->kind < STREAM_IMAGE || header->kind > STREAM_UNDO)
 		return error_set(error, "unknown kind of stream %d", (int)header->kind);
 	if (header->hash < STREAM_XXH3_128 || header->hash > STREAM_SHA256)
@@ -83,6 +83,14 @@ header_check(const struct stream_header *header, struct error *error)
 	if (header->base_size != STREAM_UNKNOWN && header->base_size > SIZE_LIMIT)
 		return error_set(error, "base of %ju bytes", (uintmax_t)header->base_size);
 	return true;
+}
+
+void
+header_require(struct stream_header *header, uint64_t required)
+{
+	header->required = required;
+	store64(header->bytes + 16, required);
+	store64(header->bytes + 120, sum64(header->bytes, 120));
 }
 
 bool
@@ -217,6 +225,23 @@ record_check_flags(const struct record *record, const struct stream_header *head
 	return true;
 }
 
+/* Whether a payload may be stored so. */
+static bool
+record_codec_belongs(const struct record *record, const struct stream_header *header)
+{
+	bool sized = record->type == RECORD_DATA || record->type == RECORD_MAP;
+
+	switch (record->codec) {
+	case RECORD_STORED:
+		return true;
+	case RECORD_DEFLATE:
+		return sized;
+	case RECORD_ZSTD:
+		return sized && (header->required & STREAM_REQUIRED_ZSTD) != 0;
+	}
+	return false;
+}
+
 static bool
 record_check_stored(const struct record *record, const struct stream_header *header,
     struct error *error)
@@ -226,7 +251,7 @@ record_check_stored(const struct record *record, const struct stream_header *hea
 	uint64_t limit = sized ? header->payload_max :
 	    record->type == RECORD_ZERO || record->type == RECORD_BAD ? 0 : RECORD_NOTE_MAX;
 
-	if (record->codec != RECORD_STORED && (record->codec != RECORD_DEFLATE || !sized))
+	if (!record_codec_belongs(record, header))
 		return error_set(error, "%s record with unknown codec %d",
 		    record_name(record->type), (int)record->codec);
 	if (plain > limit || record->stored > limit)

@@ -25,8 +25,8 @@
 #define STREAM_GRID_MAX		(1u << 20)
 #define STREAM_UNKNOWN		UINT64_MAX	/* a size that only END says */
 
-#define STREAM_REQUIRED_ZSTD	1u
-#define STREAM_REQUIRED_STRIPED	2u
+#define STREAM_REQUIRED_ZSTD	1u	/* payloads may be RECORD_ZSTD */
+#define STREAM_REQUIRED_STRIPED	2u	/* not known to this version */
 
 #define RECORD_SIZE		64
 #define RECORD_NOTE_MAX		4096
@@ -41,7 +41,7 @@ enum record_type {
 	RECORD_ABORT
 };
 
-enum record_codec { RECORD_STORED, RECORD_DEFLATE };
+enum record_codec { RECORD_STORED, RECORD_DEFLATE, RECORD_ZSTD };
 
 #define RECORD_OLD_BYTES	1u		/* flags */
 #define RECORD_OLD_HASHES	2u
@@ -86,6 +86,9 @@ void header_init(struct stream_header *, enum stream_kind, uint64_t size);
 
 /* Encode into header->bytes, as version 1.0 with length 128. */
 void header_encode(struct stream_header *);
+
+/* Change what is required, in header->bytes too, and nothing else. */
+void header_require(struct stream_header *, uint64_t required);
 
 /* True if the sum over header->bytes[0 … 127] holds: what is wrong then was meant so. */
 bool header_sum_holds(const struct stream_header *);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "codec.h"
 #include "io.h"
 #include "stream.h"
 
@@ -54,6 +55,8 @@ stream_open(struct stream_reader *reader, struct input *input, struct error *err
 	if (!reader_fill(reader, 0, header->bytes, STREAM_HEADER_MIN, error))
 		return false;
 	if (!header_decode(header, &reason))
+		return error_set(error, "%s: stream byte 0: %s", input->name, reason.text);
+	if (!codec_knows(header, &reason))
 		return error_set(error, "%s: stream byte 0: %s", input->name, reason.text);
 	if (!reader_fill(reader, 0, header->bytes + STREAM_HEADER_MIN,
 	    header->length - STREAM_HEADER_MIN, error))

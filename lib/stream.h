@@ -29,8 +29,8 @@ struct stream_reader {
 bool stream_detect(struct input *);
 
 /*
- * Read and check the header.  The input must outlive the reader.  False: error
- * names the input and the byte.
+ * Read and check the header; one that announces payloads which codec does not know is
+ * refused.  The input must outlive the reader.  False: error names the input and the byte.
  */
 bool stream_open(struct stream_reader *, struct input *, struct error *);
 

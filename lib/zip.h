@@ -30,6 +30,7 @@ struct zip {
 	enum zip_action action;
 	struct input *input;
 	int output;			/* not used by ZIP_TEST */
+	enum record_codec method;	/* of what is compressed in a block stream */
 	int level;			/* 1 to 9; 0 stores */
 	struct pace *pace;		/* where it chooses the level, else NULL */
 	unsigned threads;		/* 1 to ZIP_THREADS */
@@ -48,8 +49,8 @@ bool zip_room_create(struct zip_room *, size_t in, size_t out);
 void zip_room_destroy(struct zip_room *);
 
 /*
- * Run the jobs of an engine, an array of structs of that size, until take ends.  False: error is what give left in stopped, or that threads
- * could not be made.
+ * Run the jobs of an engine, an array of structs of that size, until take ends.  False:
+ * error is what give left in stopped, or that threads could not be made.
  */
 bool zip_run(struct zip *, const struct pool_ops *, void *engine, void *jobs, size_t job_size,
     const struct error *stopped, struct error *error);

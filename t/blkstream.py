@@ -8,6 +8,7 @@ Exit status: 0 the stream is whole and good, 2 it is not."""
 
 import hashlib
 import struct
+import subprocess
 import sys
 import zlib
 
@@ -41,7 +42,8 @@ class Stream:
         (magic, major, minor, length, required, _, ident, self.size, coming, self.grid, self.most,
          self.kind, self.hash, self.base, check) = struct.unpack("<8sHHIQQ16sQQIIBB6xQ32xQ", raw)
         need(magic == b"\x89BLK\r\n\x1a\n" and check == xxh64(raw[:120]), "no header")
-        need(major == 1 and required == 0, f"version {major}, features {required:#x}")
+        need(major == 1 and required < 2, f"version {major}, features {required:#x}")
+        self.codecs = 2 + required
         need(length == 128 or 136 <= length <= 4096, "length of the header")
         rest = read(length - 128)
         need(not rest or struct.unpack("<Q", rest[-8:])[0] == xxh64(rest[:-8]), "extension")
@@ -72,13 +74,17 @@ class Stream:
             size = {"DATA": length, "MAP": blocks * (16 if self.hash == 1 else 32)}.get(name, 0)
             most = self.most if size else 0
         need(size <= most and (stored == size if codec == 0 else
-             codec == 1 and number in (1, 5) and 0 < stored < size), "size of the payload")
+             codec < self.codecs and number in (1, 5) and 0 < stored < size), "size of the payload")
         payload = read(stored)
         need(xxh64(payload) & 0xffffffff == stored_sum, "sum of the stored payload")
         if codec == 1:
             inflate = zlib.decompressobj(-15)
             payload = inflate.decompress(payload, size + 1)
             need(inflate.eof and not inflate.unused_data and len(payload) == size, "deflate")
+        if codec == 2:
+            zstd = subprocess.run(["zstd", "-dcq"], input=payload, capture_output=True)
+            payload = zstd.stdout
+            need(zstd.returncode == 0 and len(payload) == size, "zstd")
         need(xxh64(payload) == plain_sum, "sum of the payload")
         if length:
             self.apply(name, offset, length, payload, flags, old)

@@ -407,3 +407,88 @@ while part := sys.stdin.buffer.raw.read(65536):
 		cmp disk.img $copy
 	done
 }
+
+# Bit 0 of the features that a stream requires.
+needs_zstd() {
+	[ "$(od -An -tu1 -j 16 -N 1 "$1" | tr -d ' ')" = 1 ]
+}
+
+require_zstd() {
+	seq 1 200000 >image
+	blkread image >stream
+	blkzip -m zstd <stream >zstd.blk || {
+		echo "blkzip was built without zstd: libzstd-dev is missing"
+		return 1
+	}
+}
+
+@test "-m zstd makes a stream that says so, is small, and is taken by every filter" {
+	require_zstd
+
+	needs_zstd zstd.blk
+	[ "$(stat -c %s zstd.blk)" -lt "$(($(stat -c %s stream) / 3))" ]
+	blkzip -t <zstd.blk
+	blkmeter -q <zstd.blk | blkwrite --create copy
+	cmp image copy
+	[ "$(blksum <zstd.blk)" = "$(blksum <image | sed 's/  .*/  -/')" ]
+}
+
+@test "-d takes zstd out, and the need of it" {
+	require_zstd
+
+	blkzip -d <zstd.blk | cmp - stream
+}
+
+@test "deflate and zstd may stand in one stream, and both pass another blkzip" {
+	require_zstd
+	blkzip -1 <zstd.blk | cmp - zstd.blk
+	blkzip -1 <stream | blkzip -m zstd >both
+	needs_zstd both
+	blkzip -d <both | cmp - stream
+}
+
+@test "--adapt -m zstd brings the image over, whatever it chooses" {
+	require_zstd
+
+	blkread image | blkzip --adapt -m zstd | blkwrite --create copy
+	cmp image copy
+}
+
+@test "a map is compressed with zstd, and compared" {
+	require_zstd
+	blksum --map image | blkzip -m zstd -9 >map
+	needs_zstd map
+
+	blkdiff --map map image | blkzip -d >delta
+	blkwrite image <delta
+}
+
+@test "raw bytes are not compressed with zstd, and nothing is written" {
+	run -2 --separate-stderr blkzip -m zstd <<<"raw bytes"
+
+	[ -z "$output" ]
+	[ "$stderr" = "blkzip: standard input: not a block stream; only that is compressed with zstd, raw bytes become gzip" ]
+}
+
+@test "a method that there is not is refused, and named are those that there are" {
+	run -2 --separate-stderr blkzip -m lzma <<<"raw bytes"
+
+	[ "$stderr" = "blkzip: lzma: the methods are deflate and zstd" ]
+}
+
+@test "a zstd stream that is cut or changed is refused, and nothing looks like a disk" {
+	require_zstd
+	size=$(stat -c %s zstd.blk)
+	head -c $((size - 100)) zstd.blk >cut
+
+	run -2 --separate-stderr blkwrite --create copy <cut
+	[[ $stderr == *"stream byte "*"the stream was cut"* ]]
+	cmp -n 1M copy /dev/zero
+
+	for at in 16 200 $((size / 2)); do
+		cp zstd.blk changed
+		printf '\xa5' | dd of=changed bs=1 seek="$at" conv=notrunc status=none
+		run -2 --separate-stderr blkzip -t <changed
+		[[ $stderr == *"checksum"* ]]
+	done
+}

@@ -71,3 +71,17 @@ remake() {
 	git -C "$root" ls-tree -r --name-only HEAD | sort >committed
 	diff <(grep . packed) committed
 }
+
+@test "a program that is built without zstd refuses what needs it, and says what to do" {
+	remake ZSTD= BUILD="$dir/build" BIN="$dir/without" "$dir/without/blkwrite" "$dir/without/blkzip"
+	make_image image 1M
+	blkread image | blkzip -m zstd >stream
+
+	run -2 --separate-stderr without/blkwrite --create copy <stream
+	[ "$stderr" = "blkwrite: standard input: stream byte 0: the stream is compressed with zstd, and this program was built without it; blkzip -d where it comes from takes zstd out" ]
+	[ ! -e copy ]
+	run -2 --separate-stderr without/blkzip -m zstd
+	[ "$stderr" = "blkzip: zstd: this program was built without it" ]
+	blkread image | without/blkzip | blkwrite --create copy
+	cmp image copy
+}

@@ -76,7 +76,7 @@ put_headers(void)
 		{ "length-0", 12, 4, 0 }, { "length-127", 12, 4, 127 }, { "length-129", 12, 4, 129 },
 		{ "length-192", 12, 4, 192 }, { "length-4097", 12, 4, 4097 },
 		{ "length-max", 12, 4, UINT32_MAX },
-		{ "zstd", 16, 8, 1 }, { "striped", 16, 8, 2 }, { "required", 16, 8, UINT64_C(1) << 63 },
+		{ "striped", 16, 8, 2 }, { "required", 16, 8, UINT64_C(1) << 63 },
 		{ "size-too-large", 48, 8, SIZE_LIMIT + 1 }, { "size-2^64-2", 48, 8, UINT64_MAX - 1 },
 		{ "data-too-large", 56, 8, SIZE_LIMIT + 1 },
 		{ "grid-0", 64, 4, 0 }, { "grid-odd", 64, 4, 65535 }, { "grid-max", 64, 4, 1u << 31 },

@@ -14,6 +14,9 @@
 #include <string.h>
 #include <xxhash.h>
 #include <zlib.h>
+#ifdef HAVE_ZSTD
+#include <zstd.h>
+#endif
 
 struct oracle {
 	const unsigned char *p, *end;	/* what is left of the stream */
@@ -24,7 +27,7 @@ struct oracle {
 	uint64_t sequence, last, bad_end;
 	uint64_t data, zero, bad;
 	uint32_t grid, payload_max;
-	unsigned kind, hash_size;
+	unsigned kind, hash_size, codec_max;
 	unsigned char *plain;
 	const char *why;
 };
@@ -65,7 +68,11 @@ oracle_header(struct oracle *o)
 	    oracle_number(p + 120, 8) != XXH3_64bits(p, 120))
 		return oracle_no(o, "header");
 	length = oracle_number(p + 12, 4);
-	if (oracle_number(p + 8, 2) != 1 || oracle_number(p + 16, 8) != 0 || length > 4096 ||
+	o->codec_max = 1;
+#ifdef HAVE_ZSTD
+	o->codec_max += p[16] & 1;
+#endif
+	if (oracle_number(p + 8, 2) != 1 || oracle_number(p + 16, 8) > o->codec_max - 1 || length > 4096 ||
 	    (length != 128 && length < 136))
 		return oracle_no(o, "version");
 	if (left < length || (length > 128 &&
@@ -92,6 +99,18 @@ oracle_header(struct oracle *o)
 }
 
 static inline bool
+oracle_zstd(const unsigned char *in, uint32_t stored, unsigned char *out, uint64_t length)
+{
+#ifdef HAVE_ZSTD
+	return ZSTD_findFrameCompressedSize(in, stored) == stored &&
+	    ZSTD_decompress(out, length, in, stored) == length;
+#else
+	(void)in, (void)stored, (void)out, (void)length;
+	return false;
+#endif
+}
+
+static inline bool
 oracle_inflate(const unsigned char *in, uint32_t stored, unsigned char *out, uint64_t length)
 {
 	z_stream z = { .next_in = (unsigned char *)in, .avail_in = stored,
@@ -112,7 +131,7 @@ oracle_payload(struct oracle *o, const unsigned char *p, uint64_t plain, uint64_
 	uint64_t stored = oracle_number(p + 32, 4), sum = oracle_number(p + 40, 8);
 	bool sized = p[4] == 1 || p[4] == 5;
 
-	if (plain > most || stored > most || p[5] > (sized ? 1 : 0) ||
+	if (plain > most || stored > most || p[5] > (sized ? o->codec_max : 0) ||
 	    (p[5] == 0 ? stored != plain : stored == 0 || stored >= plain))
 		return oracle_no(o, "stored");
 	if ((size_t)(o->end - o->p) < stored)
@@ -123,8 +142,9 @@ oracle_payload(struct oracle *o, const unsigned char *p, uint64_t plain, uint64_
 	o->plain = malloc(plain + 1);
 	if (p[5] == 0)
 		memcpy(o->plain, o->p, plain);
-	else if (!oracle_inflate(o->p, (uint32_t)stored, o->plain, plain))
-		return oracle_no(o, "deflate");
+	else if (p[5] == 1 ? !oracle_inflate(o->p, (uint32_t)stored, o->plain, plain) :
+	    !oracle_zstd(o->p, (uint32_t)stored, o->plain, plain))
+		return oracle_no(o, "compressed");
 	if (XXH3_64bits(o->plain, plain) != sum)
 		return oracle_no(o, "plain sum");
 	o->p += stored;

@@ -28,6 +28,7 @@ enum streams_trait {
 	STREAMS_UNSIZED = 1,	/* header without size */
 	STREAMS_EXTENDED = 2,	/* header with an extension, a higher minor, optional features */
 	STREAMS_SHA256 = 4,
+	STREAMS_ZSTD = 8,	/* packed with zstd, not deflated */
 };
 
 struct streams_plan {
@@ -46,6 +47,9 @@ static const struct streams_plan streams_plans[] = {
 	{ "bad", STREAM_IMAGE, 192 << 10, "B0+4 B8+4 d0+64 B70+1 n Z64+64 B191+1 d128+64 e", 0 },
 	{ "unsized", STREAM_IMAGE, 65636, "d0+64 D64+100b e", STREAMS_UNSIZED },
 	{ "extended", STREAM_IMAGE, 65536, "n d0+64 e", STREAMS_EXTENDED },
+#ifdef HAVE_ZSTD
+	{ "zstd", STREAM_IMAGE, 131112, "n d0+64 Z64+64 D128+40b e", STREAMS_ZSTD },
+#endif
 	{ "aborted", STREAM_IMAGE, 131072, "d0+64 a", 0 },
 	{ "delta", STREAM_DELTA, 65536,
 	    "D5b+7b* Z100b+50b* d4+4* n B10000b+512b D20000b+10b Z20020b+100b e", 0 },
@@ -217,7 +221,8 @@ streams_put_range(struct streams_made *made, struct stream_writer *writer,
 	}
 	record_seal(&record, payload);
 	if (word->letter == 'd' || word->letter == 'm')
-		payload = codec_pack(codec, 6, &record, payload, packed);
+		payload = codec_pack(codec, made->plan->traits & STREAMS_ZSTD ? RECORD_ZSTD :
+		    RECORD_DEFLATE, 6, &record, payload, packed);
 	codec_destroy(codec);
 	if (word->old == '*') {
 		record.flags = RECORD_OLD_BYTES;
@@ -259,6 +264,8 @@ streams_header(const struct streams_plan *plan)
 		header.minor = 1;
 		header.optional = 1;
 	}
+	if (plan->traits & STREAMS_ZSTD)
+		header.required = STREAM_REQUIRED_ZSTD;
 	header_encode(&header);
 	if (plan->traits & STREAMS_EXTENDED)
 		streams_extend(&header);

@@ -42,16 +42,16 @@ unpack(const struct record *record, const unsigned char *payload, struct error *
 }
 
 static void
-what_is_packed_unpacks_at_every_level(void)
+what_is_packed_unpacks_at_every_level(enum record_codec method)
 {
 	for (int level = 1; level <= 9; level++) {
 		struct record record = data_record(text, LENGTH);
 		const struct record before = record;
-		const unsigned char *payload = codec_pack(codec, level, &record, text, packed);
+		const unsigned char *payload = codec_pack(codec, method, level, &record, text, packed);
 		struct error error;
 
 		CHECK(payload == packed);
-		CHECK_NUMBER(record.codec, RECORD_DEFLATE);
+		CHECK_NUMBER(record.codec, method);
 		CHECK(record.stored < LENGTH / 2);
 		CHECK_NUMBER(record.sum, before.sum);
 		CHECK_NUMBER(record.stored_sum, (uint32_t)sum64(packed, record.stored));
@@ -62,7 +62,7 @@ what_is_packed_unpacks_at_every_level(void)
 }
 
 static void
-what_gains_nothing_is_left_as_it_is(void)
+what_gains_nothing_is_left_as_it_is(enum record_codec method)
 {
 	struct record records[] = {
 		data_record(noise, LENGTH), data_record(noise, 1), data_record(noise, 100),
@@ -72,7 +72,7 @@ what_gains_nothing_is_left_as_it_is(void)
 		struct record record = records[i];
 		struct error error;
 
-		CHECK(codec_pack(codec, 6, &record, noise, packed) == noise);
+		CHECK(codec_pack(codec, method, 6, &record, noise, packed) == noise);
 		CHECK(memcmp(&record, &records[i], sizeof(record)) == 0);
 		CHECK(unpack(&record, noise, &error));
 	}
@@ -112,12 +112,12 @@ refuse_inflating(struct record record, const unsigned char *payload, const char 
 }
 
 static void
-inflating_uses_and_gives_exactly_what_is_said(void)
+inflating_uses_and_gives_exactly_what_is_said(enum record_codec method)
 {
 	struct record record = data_record(text, LENGTH);
 	const char *wrong = "DATA record does not inflate to the 65536 bytes that it says";
 
-	codec_pack(codec, 6, &record, text, packed);
+	codec_pack(codec, method, 6, &record, text, packed);
 	memset(packed + record.stored, 0, 16);
 
 	check_case = "a byte behind the final block";
@@ -137,14 +137,19 @@ inflating_uses_and_gives_exactly_what_is_said(void)
 	record.length = LENGTH;
 	record.sum++;
 	refuse_inflating(record, packed, "wrong checksum of its plain bytes");
-	check_case = "a reserved block type";
+	record.sum--;
+	check_case = "another codec";
+	record.codec = method == RECORD_ZSTD ? RECORD_DEFLATE : RECORD_ZSTD;
+	refuse_inflating(record, packed, wrong);
+	record.codec = method;
+	check_case = "a reserved block type, or no magic";
 	packed[0] |= 7;
 	refuse_inflating(record, packed, wrong);
 	check_case = "";
 }
 
 static void
-hashes_of_a_map_are_packed_alike(void)
+hashes_of_a_map_are_packed_alike(enum record_codec method)
 {
 	struct record record = {
 		.type = RECORD_MAP, .length = 100 * 65536 - 5, .stored = 100 * DIGEST_SIZE,
@@ -153,11 +158,67 @@ hashes_of_a_map_are_packed_alike(void)
 	struct error error = { 0 };
 
 	record_seal(&record, text);
-	codec_pack(codec, 6, &record, text, packed);
-	CHECK_NUMBER(record.codec, RECORD_DEFLATE);
+	codec_pack(codec, method, 6, &record, text, packed);
+	CHECK_NUMBER(record.codec, method);
 
 	CHECK(codec_unpack(codec, &record, &header, packed, plain, &out, &error));
 	CHECK(out == plain && memcmp(plain, text, 100 * DIGEST_SIZE) == 0);
+}
+
+/* What is not one frame, or says other things of itself than the record does. */
+static void
+a_payload_of_zstd_is_one_frame(void)
+{
+	static const unsigned char skippable[] = { 0x50, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 0 };
+	static const unsigned char empty[] = { 0x28, 0xb5, 0x2f, 0xfd, 0x20, 0, 1, 0, 0 };
+	static const unsigned char terabytes[] = { 0x28, 0xb5, 0x2f, 0xfd, 0xe0,
+		0, 0, 0, 0, 0, 1, 0, 0, 3, 0, 0x80, 'a' };
+	static const unsigned char dictionary[] = { 0x28, 0xb5, 0x2f, 0xfd, 0x21, 9, 1, 0x0b, 0, 0, 'a' };
+	const char *wrong = "DATA record does not inflate to the 65536 bytes that it says";
+	struct record record = data_record(text, LENGTH);
+	struct record small = { .type = RECORD_DATA, .codec = RECORD_ZSTD, .length = LENGTH };
+
+	codec_pack(codec, RECORD_ZSTD, 3, &record, text, packed);
+	check_case = "a frame to pass over behind it";
+	memcpy(packed + record.stored, skippable, sizeof(skippable));
+	record.stored += sizeof(skippable);
+	refuse_inflating(record, packed, wrong);
+	check_case = "an empty frame behind it";
+	record.stored -= sizeof(skippable);
+	memcpy(packed + record.stored, empty, sizeof(empty));
+	record.stored += sizeof(empty);
+	refuse_inflating(record, packed, wrong);
+	check_case = "nothing but a frame to pass over";
+	small.stored = sizeof(skippable);
+	refuse_inflating(small, skippable, wrong);
+	check_case = "2^40 bytes, the frame says";
+	small.stored = sizeof(terabytes);
+	refuse_inflating(small, terabytes, wrong);
+	check_case = "a dictionary";
+	small.stored = sizeof(dictionary);
+	refuse_inflating(small, dictionary, wrong);
+	check_case = "";
+}
+
+static void
+run(enum record_codec method)
+{
+	what_is_packed_unpacks_at_every_level(method);
+	what_gains_nothing_is_left_as_it_is(method);
+	inflating_uses_and_gives_exactly_what_is_said(method);
+	hashes_of_a_map_are_packed_alike(method);
+}
+
+static void
+a_stream_of_zstd_is_known_where_it_can_be_read(void)
+{
+	struct error error = { 0 };
+
+	CHECK(codec_knows(&header, &error));
+	header_require(&header, STREAM_REQUIRED_ZSTD);
+	CHECK(codec_knows(&header, &error) == codec_has(RECORD_ZSTD));
+	CHECK(error.set != codec_has(RECORD_ZSTD));
+	header_require(&header, 0);
 }
 
 int
@@ -170,11 +231,13 @@ main(void)
 	arc4random_buf(noise, sizeof(noise));
 	for (size_t i = 0; i < sizeof(text); i++)
 		text[i] = "the quick brown fox"[i * i / 1000 % 19];
-	what_is_packed_unpacks_at_every_level();
-	what_gains_nothing_is_left_as_it_is();
 	a_changed_payload_is_refused();
-	inflating_uses_and_gives_exactly_what_is_said();
-	hashes_of_a_map_are_packed_alike();
+	a_stream_of_zstd_is_known_where_it_can_be_read();
+	run(RECORD_DEFLATE);
+	if (codec_has(RECORD_ZSTD)) {
+		run(RECORD_ZSTD);
+		a_payload_of_zstd_is_one_frame();
+	}
 	codec_destroy(codec);
 	codec_destroy(NULL);
 	return check_done();

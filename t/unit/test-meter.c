@@ -233,7 +233,7 @@ what_is_not_understood_is_plain_and_no_fault(void)
 {
 	static const struct { const char *what; size_t byte; unsigned char value; } rows[] = {
 		{ "a higher major version", 8, 2 },
-		{ "a required feature", 16, 1 },
+		{ "a required feature", 16, 2 },
 		{ "another required feature", 23, 0x80 },
 		{ "an unknown kind", 72, 9 },
 		{ "an unknown block hash", 73, 7 },

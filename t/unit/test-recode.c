@@ -190,7 +190,7 @@ map(uint32_t grid, bool right_digest)
 static struct file
 recode(enum zip_action action, int level, struct file in, struct error *error)
 {
-	struct zip zip = { .action = action, .level = level, .threads = 1 };
+	struct zip zip = { .action = action, .method = RECORD_DEFLATE, .level = level, .threads = 1 };
 	static struct input input;
 	int out = check_file("", 0), fd = check_file(in.data, in.length);
 
