@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
+#ifdef HAVE_ZSTD
+#include <zstd.h>
+#endif
 
 #include <libdeflate.h>
 
@@ -94,6 +97,14 @@ mutate_repair_payload(const struct mutation *m, unsigned char *record, size_t st
 			return;
 		sum = XXH3_64bits(plain, made);
 	}
+#ifdef HAVE_ZSTD
+	if (record[5] == RECORD_ZSTD) {
+		made = ZSTD_decompress(plain, sizeof(plain), payload, stored);
+		if (ZSTD_isError(made))
+			return;
+		sum = XXH3_64bits(plain, made);
+	}
+#endif
 	store64(record + 40, sum);
 }
 
