@@ -148,9 +148,17 @@ digest_hex(const unsigned char digest[DIGEST_SIZE], char *out)
 }
 
 bool
-digest_is_unknown(const unsigned char digest[DIGEST_SIZE])
+digest_check(const struct digest *digest, const unsigned char wanted[DIGEST_SIZE],
+    struct error *error)
 {
 	static const unsigned char unknown[DIGEST_SIZE];
+	unsigned char made[DIGEST_SIZE];
+	char ours[DIGEST_HEX], theirs[DIGEST_HEX];
 
-	return memcmp(digest, unknown, DIGEST_SIZE) == 0;
+	digest_finish(digest, made);
+	if (memcmp(wanted, unknown, DIGEST_SIZE) == 0 ||
+	    memcmp(made, wanted, DIGEST_SIZE) == 0)
+		return true;
+	return error_set(error, "the digest of what came is blk128:%s, END says blk128:%s",
+	    digest_hex(made, ours), digest_hex(wanted, theirs));
 }

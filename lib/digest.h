@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "error.h"
+
 #define DIGEST_BLOCK	65536
 #define DIGEST_SIZE	16
 #define DIGEST_HEX	(2 * DIGEST_SIZE + 1)
@@ -49,7 +51,8 @@ void digest_finish(const struct digest *, unsigned char out[DIGEST_SIZE]);
 /* Lower-case hexadecimal, DIGEST_HEX bytes with the final 0.  Returns out. */
 char *digest_hex(const unsigned char digest[DIGEST_SIZE], char *out);
 
-/* True if all bytes are zero: the mark of a digest that is not known. */
-bool digest_is_unknown(const unsigned char digest[DIGEST_SIZE]);
+/* The digest of what was added is the wanted one, or that is all zero: not known. */
+bool digest_check(const struct digest *, const unsigned char wanted[DIGEST_SIZE],
+    struct error *);
 
 #endif

@@ -210,22 +210,13 @@ intake_work(struct intake *intake, struct piece *piece)
 static bool
 intake_give_end(struct intake *intake, struct piece *piece)
 {
-	unsigned char digest[DIGEST_SIZE];
-	char ours[DIGEST_HEX], theirs[DIGEST_HEX];
 	struct error reason = { 0 };
 
-	if (!intake->raw && intake->reader.header.kind == STREAM_IMAGE &&
-	    !digest_is_unknown(intake->end.digest)) {
-		digest_finish(intake->digest, digest);
-		if (memcmp(digest, intake->end.digest, DIGEST_SIZE) != 0) {
-			error_set(&reason, "the digest of what came is blk128:%s, END says blk128:%s",
-			    digest_hex(digest, ours), digest_hex(intake->end.digest, theirs));
-			piece_fault(intake, piece, &reason);
-			return false;
-		}
-	}
-	intake->whole = true;
-	return true;
+	intake->whole = intake->raw || intake->reader.header.kind != STREAM_IMAGE ||
+	    digest_check(intake->digest, intake->end.digest, &reason);
+	if (!intake->whole)
+		piece_fault(intake, piece, &reason);
+	return intake->whole;
 }
 
 bool

@@ -192,18 +192,10 @@ recode_put(struct recode *recode, struct recode_job *job)
 static bool
 recode_check_digest(struct recode *recode, struct recode_job *job)
 {
-	unsigned char digest[DIGEST_SIZE];
-	char ours[DIGEST_HEX], theirs[DIGEST_HEX];
 	struct error reason = { 0 };
 
-	if (recode->digest == NULL || digest_is_unknown(job->end.digest))
-		return true;
-	digest_finish(recode->digest, digest);
-	if (memcmp(digest, job->end.digest, DIGEST_SIZE) == 0)
-		return true;
-	error_set(&reason, "the digest of what came is blk128:%s, END says blk128:%s",
-	    digest_hex(digest, ours), digest_hex(job->end.digest, theirs));
-	return job_fault(recode, job, &reason);
+	return digest_check(recode->digest, job->end.digest, &reason) ||
+	    job_fault(recode, job, &reason);
 }
 
 /* A map's payload are the hashes themselves. */

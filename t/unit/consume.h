@@ -118,7 +118,7 @@ consume_end(struct consumer *consumer, const struct record *record)
 		return false;
 	if (end->size > consumer->capacity)
 		return consume_fail(consumer, record, "the target is too small");
-	if ((kind != STREAM_IMAGE && kind != STREAM_DELTA) || digest_is_unknown(end->digest))
+	if ((kind != STREAM_IMAGE && kind != STREAM_DELTA) || bytes_are_zero(end->digest, DIGEST_SIZE))
 		return true;
 	streams_digest(consumer->device, end->size, digest);
 	if (memcmp(digest, end->digest, DIGEST_SIZE) != 0)

@@ -116,13 +116,19 @@ hashes_are_canonical(void)
 }
 
 static void
-a_digest_of_zero_bytes_is_unknown(void)
+a_digest_is_held_against_one_that_is_known(void)
 {
-	unsigned char digest[DIGEST_SIZE] = { 0 };
+	unsigned char wanted[DIGEST_SIZE] = { 0 };
+	struct digest *digest = digest_create();
+	struct error error = { 0 };
 
-	CHECK(digest_is_unknown(digest));
-	digest[DIGEST_SIZE - 1] = 1;
-	CHECK(!digest_is_unknown(digest));
+	CHECK(digest_check(digest, wanted, &error) && !error.set);
+	digest_finish(digest, wanted);
+	CHECK(digest_check(digest, wanted, &error) && !error.set);
+	wanted[0] ^= 1;
+	CHECK(!digest_check(digest, wanted, &error));
+	CHECK(strncmp(error.text, "the digest of what came is blk128:", 34) == 0);
+	digest_destroy(digest);
 }
 
 int
@@ -134,7 +140,7 @@ main(void)
 	a_sparse_tebibyte_has_its_known_digest();
 	a_device_may_come_in_pieces();
 	hashes_are_canonical();
-	a_digest_of_zero_bytes_is_unknown();
+	a_digest_is_held_against_one_that_is_known();
 	digest_destroy(NULL);
 	return check_done();
 }
