@@ -19,12 +19,10 @@
 #include "arguments.h"
 #include "changes.h"
 #include "cow.h"
-#include "delta.h"
 #include "dm.h"
 #include "error.h"
-#include "extents.h"
+#include "finding.h"
 #include "io.h"
-#include "listing.h"
 #include "mapdiff.h"
 #include "pool.h"
 #include "progress.h"
@@ -34,7 +32,7 @@
 
 struct options {
 	const char *map, *snapshot, *store, *changes;
-	bool status, list, json, whole, read_only;
+	bool status, list, whole, read_only;
 	uint64_t era_block, offset, length;
 	unsigned jobs;
 };
@@ -42,10 +40,7 @@ struct options {
 static struct options options;
 static struct source source, old, store;
 static struct cow cow;
-static struct extents ranges;
-static struct delta delta;
-static struct listing listing;
-static bool differs;
+static struct finding finding;
 
 static int parse_options(int, char **);
 static bool options_agree(int);
@@ -59,9 +54,6 @@ static void read_changes(const char *);
 static void open_device(struct source *, const char *);
 static void open_source(const char *);
 static void open_list(struct input *, const char *, int);
-static bool send_ranges(uint64_t, struct error *);
-static void begin_stream(struct stream_header *);
-static bool found(void *, uint64_t, uint64_t);
 static void finish(const struct error *, const unsigned char *, const unsigned char *);
 static void fail(const struct error *) __attribute__((noreturn));
 static void usage(void) __attribute__((noreturn));
@@ -78,8 +70,7 @@ main(int argc, char **argv)
 		err(2, "/dev/null");
 	operands = parse_options(argc, argv);
 	argv += optind;
-	listing = (struct listing){ .out = stdout, .json = options.json };
-	if (!options.status && !options.list && isatty(STDOUT_FILENO))
+	if (finding.form == FINDING_DELTA && isatty(STDOUT_FILENO))
 		errx(2, "a block stream is not written to a terminal (--list lists the ranges)");
 	if (!progress_start(&progress, NULL))
 		err(2, "threads");
@@ -93,7 +84,7 @@ main(int argc, char **argv)
 		read_store(argv[0]);
 	else
 		read_changes(argv[0]);
-	return options.status && differs ? 1 : 0;
+	return finding.form == FINDING_STATUS && finding.differs ? 1 : 0;
 }
 
 /* Returns how many operands there are, as many as the options want. */
@@ -131,7 +122,7 @@ parse_options(int argc, char **argv)
 		case STORE: options.store = optarg; break;
 		case CHANGES: options.changes = optarg; break;
 		case LIST: options.list = true; break;
-		case JSON: options.list = options.json = true; break;
+		case JSON: options.list = finding.listing.json = true; break;
 		case WHOLE: options.whole = true; break;
 		case READ_ONLY: options.read_only = true; break;
 		case ERA_BLOCK: good = argument_size("--era-block", optarg, &options.era_block, &error); break;
@@ -146,6 +137,9 @@ parse_options(int argc, char **argv)
 		errx(2, "%s", error.text);
 	if (!options_agree(argc - optind))
 		usage();
+	if (options.status || options.list)
+		finding.form = options.status ? FINDING_STATUS : FINDING_LIST;
+	finding.listing.out = stdout;
 	return argc - optind;
 }
 
@@ -176,15 +170,15 @@ compare_devices(const char *old_path, const char *path)
 	base = old.size > options.offset ? old.size - options.offset : 0;
 	if (bounded && base > options.length)
 		base = options.length;
-	delta.old_source = &old;
-	delta.old_end = options.offset + (base < options.length ? base : options.length);
-	if (!extents_add(&ranges, options.offset, options.length))
+	finding.delta.old_source = &old;
+	finding.delta.old_end = options.offset + (base < options.length ? base : options.length);
+	if (!extents_add(&finding.ranges, options.offset, options.length))
 		error_errno(&error, "memory");
 	/* What is shorter differs, as for cmp(1): that needs no reading. */
-	else if (options.status && base != options.length)
-		differs = true;
+	else if (finding.form == FINDING_STATUS && base != options.length)
+		finding.differs = true;
 	else
-		(void)send_ranges(base, &error);
+		(void)finding_send(&finding, base, &error);
 	finish(&error, NULL, NULL);
 }
 
@@ -208,11 +202,10 @@ compare_map(const char *path)
 	header.grid = map.stream.header.grid;
 	header.hash = map.stream.header.hash;
 	header.payload_max = header.grid > MAPDIFF_RUN ? header.grid : MAPDIFF_RUN;
-	begin_stream(&header);
 	mapdiff.offset = options.offset;
 	mapdiff.length = options.length;
 	mapdiff.jobs = options.jobs;
-	(void)mapdiff_run(&mapdiff, &error);
+	(void)(finding_begin(&finding, &header) && mapdiff_run(&mapdiff, &error));
 	finish(&error, mapdiff.digest, map.end.digest);
 }
 
@@ -220,7 +213,7 @@ static bool
 map_differs(void *context, const struct mapdiff_run *run)
 {
 	(void)context;
-	return delta_put(&delta, run->offset, run->length, run->data,
+	return delta_put(&finding.delta, run->offset, run->length, run->data,
 	    run->checked ? RECORD_OLD_HASHES : 0, run->checked ? run->old : 0);
 }
 
@@ -244,7 +237,7 @@ read_snapshot(const char *path)
 		    options.snapshot);
 	list_store(snapshot.size, snapshot.read_only || options.read_only);
 	/* An overflow meanwhile has dropped the old data that was compared with. */
-	if (send_ranges(options.length, &error))
+	if (finding_send(&finding, options.length, &error))
 		(void)snapshot_check(&snapshot, &allocated, &metadata, &error);
 	finish(&error, NULL, NULL);
 }
@@ -263,7 +256,7 @@ read_store(const char *path)
 	if (error.set || !cow_read(&cow, &store, source.size, &error))
 		fail(&error);
 	list_store(source.size, options.read_only);
-	(void)send_ranges(options.length, &error);
+	(void)finding_send(&finding, options.length, &error);
 	finish(&error, NULL, NULL);
 }
 
@@ -271,12 +264,12 @@ read_store(const char *path)
 static void
 list_store(uint64_t size, bool pristine)
 {
-	if (!cow_extents(&cow, size, &ranges))
+	if (!cow_extents(&cow, size, &finding.ranges))
 		err(2, "memory");
 	if (!pristine || options.whole)
 		return;
-	delta.old_store = &cow;
-	delta.old_end = size;
+	finding.delta.old_store = &cow;
+	finding.delta.old_end = size;
 }
 
 static void
@@ -293,9 +286,9 @@ read_changes(const char *path)
 	if (list.era_block == 0 && source.device && fstat(source.fd, &status) == 0)
 		list.era_block = dm_era_block(status.st_rdev);
 	progress_phase("reading the list", PROGRESS_UNKNOWN);
-	if (!changes_read(&input, &list, &ranges, &error))
+	if (!changes_read(&input, &list, &finding.ranges, &error))
 		fail(&error);
-	(void)send_ranges(STREAM_UNKNOWN, &error);
+	(void)finding_send(&finding, STREAM_UNKNOWN, &error);
 	finish(&error, NULL, NULL);
 }
 
@@ -323,6 +316,10 @@ open_source(const char *path)
 	if (!scan_bound(&bounds, &error))
 		fail(&error);
 	options.length = bounds.length;
+	finding.delta.source = &source;
+	finding.delta.offset = options.offset;
+	finding.delta.length = options.length;
+	finding.delta.jobs = options.jobs;
 }
 
 /* A list or a map; watch is where its results go. */
@@ -337,62 +334,6 @@ open_list(struct input *input, const char *path, int watch)
 	input_open(input, fd, watch, standard ? "standard input" : path);
 }
 
-/* Send what the ranges hold now, or say that there are some. */
-static bool
-send_ranges(uint64_t base_size, struct error *error)
-{
-	bool finer = delta.old_source != NULL || delta.old_store != NULL;
-	struct stream_header header;
-	bool more = true;
-	size_t i;
-
-	extents_settle(&ranges, options.offset, options.offset + options.length);
-	/* Where nothing finer is known the list is the answer. */
-	if (!finer && (options.status || options.list)) {
-		for (i = 0; more && i < ranges.count; i++)
-			more = found(NULL, ranges.list[i].offset, ranges.list[i].length);
-		return true;
-	}
-	delta.source = &source;
-	delta.ranges = &ranges;
-	delta.jobs = options.jobs;
-	header_init(&header, STREAM_DELTA, options.length);
-	header.base_size = base_size;
-	if (!finer)
-		header.data = extents_total(&ranges);
-	begin_stream(&header);
-	progress_phase("reading", extents_total(&ranges));
-	return delta_run(&delta, error);
-}
-
-/* Everything about the delta is known but its records. */
-static void
-begin_stream(struct stream_header *header)
-{
-	delta.offset = options.offset;
-	delta.length = options.length;
-	if (options.status || options.list) {
-		delta.found = found;
-		return;
-	}
-	if (!delta_begin(&delta, STDOUT_FILENO, header))
-		err(2, "standard output");
-}
-
-/* A range that differs, of --list or -q; false ends the search. */
-static bool
-found(void *context, uint64_t offset, uint64_t length)
-{
-	(void)context;
-	differs = true;
-	if (options.status)
-		return false;
-	progress_pause();
-	listing_add(&listing, offset, length);
-	progress_resume();
-	return true;
-}
-
 /* Close the stream or the list, or say to both sides what went wrong. */
 static void
 finish(const struct error *error, const unsigned char *digest, const unsigned char *base_digest)
@@ -400,12 +341,10 @@ finish(const struct error *error, const unsigned char *digest, const unsigned ch
 	if (error->set)
 		fail(error);
 	progress_stop();
-	if (delta.write_errno != 0 || !delta_end(&delta, digest, base_digest)) {
-		errno = delta.write_errno;
+	if (!finding_end(&finding, digest, base_digest)) {
+		errno = finding.delta.write_errno;
 		err(2, "standard output");
 	}
-	if (options.list)
-		listing_finish(&listing);
 	if (fflush(stdout) == EOF || ferror(stdout) || close(STDOUT_FILENO) == -1)
 		err(2, "standard output");
 }
@@ -417,7 +356,7 @@ fail(const struct error *error)
 	/* The reader of our output has gone: end as a write to it would have ended us. */
 	if (error->number == EPIPE)
 		raise(SIGPIPE);
-	delta_abort(&delta, error->text);
+	delta_abort(&finding.delta, error->text);
 	errx(2, "%s", error->text);
 }
 

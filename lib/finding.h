@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * finding: what has changed leaves as a delta, as a list of ranges, or only as a yes or no.
+ *
+ * It is between those who know which ranges have changed and standard output, of which it
+ * takes what stdio has for a list, and the descriptor for a delta.
+ */
+#ifndef FINDING_H
+#define FINDING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "delta.h"
+#include "error.h"
+#include "extents.h"
+#include "listing.h"
+
+enum finding_form {
+	FINDING_DELTA,
+	FINDING_LIST,
+	FINDING_STATUS		/* the first difference ends the search */
+};
+
+struct finding {
+	enum finding_form form;
+	struct extents ranges;		/* of the source, where something may have changed */
+	struct delta delta;		/* its source, the part of it, what was there before */
+	struct listing listing;
+
+	bool differs;			/* something has changed */
+};
+
+/*
+ * Everything is known but the records, which delta_put gives.  False: delta.write_errno is set.
+ */
+bool finding_begin(struct finding *, struct stream_header *);
+
+/*
+ * Send what the ranges hold now, or tell of them.  base_size goes into the header.  False:
+ * error is set; or delta.write_errno is; or neither, where a yes is all that is wanted.
+ */
+bool finding_send(struct finding *, uint64_t base_size, struct error *);
+
+/*
+ * End the delta, with the digests of the device made and of the base where they are known,
+ * else NULL; or the list.  False: delta.write_errno is set, if not before.
+ */
+bool finding_end(struct finding *, const unsigned char *digest, const unsigned char *base_digest);
+
+#endif
