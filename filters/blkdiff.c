@@ -22,6 +22,7 @@
 #include "dm.h"
 #include "error.h"
 #include "finding.h"
+#include "id.h"
 #include "io.h"
 #include "mapdiff.h"
 #include "pool.h"
@@ -33,6 +34,7 @@
 struct options {
 	const char *map, *snapshot, *store, *changes;
 	bool status, list, whole, read_only;
+	unsigned char id[STREAM_ID_SIZE];
 	uint64_t era_block, offset, length;
 	unsigned jobs;
 };
@@ -91,7 +93,7 @@ main(int argc, char **argv)
 static int
 parse_options(int argc, char **argv)
 {
-	enum { MAP = 256, SNAPSHOT, STORE, CHANGES, LIST, JSON, WHOLE, READ_ONLY, ERA_BLOCK };
+	enum { MAP = 256, SNAPSHOT, STORE, CHANGES, LIST, JSON, WHOLE, READ_ONLY, ERA_BLOCK, ID };
 	static const struct option names[] = {
 		{ "map", required_argument, NULL, MAP },
 		{ "snapshot", required_argument, NULL, SNAPSHOT },
@@ -102,6 +104,7 @@ parse_options(int argc, char **argv)
 		{ "bulk-from-origin", no_argument, NULL, WHOLE },
 		{ "read-only", no_argument, NULL, READ_ONLY },
 		{ "era-block", required_argument, NULL, ERA_BLOCK },
+		{ "id", required_argument, NULL, ID },
 		{ "quiet", no_argument, NULL, 'q' },
 		{ "silent", no_argument, NULL, 's' },
 		{ "offset", required_argument, NULL, 'o' },
@@ -126,6 +129,10 @@ parse_options(int argc, char **argv)
 		case WHOLE: options.whole = true; break;
 		case READ_ONLY: options.read_only = true; break;
 		case ERA_BLOCK: good = argument_size("--era-block", optarg, &options.era_block, &error); break;
+		case ID:
+			good = id_load(optarg, options.id, &error);
+			finding.id = options.id;
+			break;
 		case 'q':
 		case 's': options.status = true; break;
 		case 'o': good = argument_size("-o", optarg, &options.offset, &error); break;
@@ -140,6 +147,8 @@ parse_options(int argc, char **argv)
 	if (options.status || options.list)
 		finding.form = options.status ? FINDING_STATUS : FINDING_LIST;
 	finding.listing.out = stdout;
+	if (finding.id != NULL && finding.form != FINDING_DELTA)
+		errx(2, "--id: only a delta carries an id");
 	return argc - optind;
 }
 
@@ -363,8 +372,8 @@ fail(const struct error *error)
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: blkdiff [-qs] [-j jobs] [-l length] [-o offset] [--json] [--list]\n"
-	    "               old new\n"
+	fprintf(stderr, "usage: blkdiff [-qs] [-j jobs] [-l length] [-o offset] [--id @file] [--json]\n"
+	    "               [--list] old new\n"
 	    "       blkdiff [options] --map map source\n"
 	    "       blkdiff [options] [--bulk-from-origin] [--read-only]\n"
 	    "               --snapshot snapshot [source]\n"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "finding.h"
@@ -30,6 +31,8 @@ finding_begin(struct finding *finding, struct stream_header *header)
 		delta->found_context = finding;
 		return true;
 	}
+	if (finding->id != NULL)
+		memcpy(header->id, finding->id, STREAM_ID_SIZE);
 	return delta_begin(delta, STDOUT_FILENO, header);
 }
 

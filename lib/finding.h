@@ -24,6 +24,7 @@ enum finding_form {
 
 struct finding {
 	enum finding_form form;
+	const unsigned char *id;	/* of the delta's stream; NULL: a random one */
 	struct extents ranges;		/* of the source, where something may have changed */
 	struct delta delta;		/* its source, the part of it, what was there before */
 	struct listing listing;
@@ -32,7 +33,8 @@ struct finding {
 };
 
 /*
- * Everything is known but the records, which delta_put gives.  False: delta.write_errno is set.
+ * Everything is known but the records, which delta_put gives.  The id is put into the
+ * header.  False: delta.write_errno is set.
  */
 bool finding_begin(struct finding *, struct stream_header *);
 

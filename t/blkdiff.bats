@@ -312,6 +312,49 @@ ZERO 700000002048 399511625728 unchecked" ]
 	cmp target new
 }
 
+@test "--id gives a delta its id, from a file or the environment, whoever knows the changes" {
+	local words
+
+	make_pair
+	blksum --map old >map
+	echo 00112233445566778899aabbccddeeFF >id
+	export SECRET=00112233445566778899aabbccddeeff
+
+	for words in '@id old new' 'env:SECRET old new' '@id --map map new' '@id --changes list new'; do
+		echo 0 8M | numfmt --from=iec --field=2 >list
+		blkdiff --id $words >delta
+		[ "$(od -An -j32 -N16 -tx1 delta | tr -d ' ')" = "$SECRET" ]
+		cp old target
+		blkwrite --id @id target <delta
+		cmp target new
+	done
+	[ "$(blkdiff old new | od -An -j32 -N16 -tx1)" != "$(blkdiff old new | od -An -j32 -N16 -tx1)" ]
+}
+
+@test "a delta with another id than blkwrite was told is refused, and nothing is touched" {
+	make_pair
+	cp old target
+	echo 00112233445566778899aabbccddeeff >id
+	blkdiff old new >delta
+
+	run -2 --separate-stderr blkwrite --id @id target <delta
+
+	[ "$stderr" = "blkwrite: standard input: a stream with another id than --id says" ]
+	cmp old target
+}
+
+@test "an id on the command line, and one for what is no delta, are refused" {
+	make_pair
+	echo 00112233445566778899aabbccddeeff >id
+
+	run -2 --separate-stderr blkdiff --id "$(cat id)" old new
+	[[ $stderr == *"@FILE or env:NAME"* ]]
+	for form in -q --list --json; do
+		run -2 --separate-stderr blkdiff "$form" --id @id old new
+		[ "$stderr" = "blkdiff: --id: only a delta carries an id" ]
+	done
+}
+
 @test "a read error of the new device is named by its byte, and the delta says that it is broken" {
 	make_image old 4M
 	attach_faulty old read-error=2M
