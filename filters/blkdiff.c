@@ -49,6 +49,7 @@ static bool options_agree(int);
 static void compare_devices(const char *, const char *);
 static void compare_map(const char *);
 static bool map_differs(void *, const struct mapdiff_run *);
+static bool map_passed(void *, uint64_t);
 static void read_snapshot(const char *);
 static void read_store(const char *);
 static void list_store(uint64_t, bool);
@@ -198,7 +199,7 @@ compare_map(const char *path)
 	static struct map_reader map;
 	static struct input input;
 	struct mapdiff mapdiff = { .source = &source, .map = &map, .beyond = true,
-	    .differs = map_differs };
+	    .differs = map_differs, .passed = map_passed };
 	struct stream_header header;
 	struct error error = { 0 };
 
@@ -224,6 +225,13 @@ map_differs(void *context, const struct mapdiff_run *run)
 	(void)context;
 	return delta_put(&finding.delta, run->offset, run->length, run->data,
 	    run->checked ? RECORD_OLD_HASHES : 0, run->checked ? run->old : 0);
+}
+
+static bool
+map_passed(void *context, uint64_t offset)
+{
+	(void)context;
+	return delta_pass(&finding.delta, offset);
 }
 
 /* What was written to the origin since a snapshot of it was taken. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,9 @@
 
 /* Zeros in a row are gathered up to this, or for a second, so that the pipe stays alive. */
 #define ZEROS_MAX	(1ull << 30)
+
+/* A stream is silent for no longer than this many seconds, while its source can be read. */
+#define SILENCE_MAX	5
 
 /* Pages in a row that are sent as one record. */
 struct run {
@@ -182,6 +186,7 @@ bool
 delta_begin(struct delta *delta, int fd, struct stream_header *header)
 {
 	delta->sending = true;
+	delta->sent = clock_seconds();
 	header_encode(header);
 	return sent(delta, stream_begin(&delta->stream, fd, header));
 }
@@ -216,7 +221,23 @@ put_record(struct delta *delta, struct record *record, const void *payload)
 	if (delta->found != NULL && !delta->found(delta->found_context, offset, record->length))
 		return false;
 	record->offset = offset - delta->offset;
-	return !delta->sending || sent(delta, stream_put(&delta->stream, record, payload));
+	if (!delta->sending)
+		return true;
+	delta->sent = clock_seconds();
+	return sent(delta, stream_put(&delta->stream, record, payload));
+}
+
+bool
+delta_pass(struct delta *delta, uint64_t offset)
+{
+	double now = clock_seconds();
+	char note[32];
+
+	if (!delta->sending || now - delta->sent < SILENCE_MAX)
+		return true;
+	delta->sent = now;
+	snprintf(note, sizeof(note), "position=%ju", (uintmax_t)(offset - delta->offset));
+	return sent(delta, stream_put_note(&delta->stream, note));
 }
 
 bool
@@ -290,6 +311,7 @@ give_chunk(void *context, void *job)
 		given = gather_zeros(state, chunk->offset, chunk->length);
 	for (i = 0; given && i < chunk->count; i++)
 		given = give_run(state, chunk, &chunk->runs[i]);
+	given = given && delta_pass(state->delta, chunk->offset + chunk->length);
 	progress_add(chunk->length);
 	if (!given) {
 		state->stopped = true;

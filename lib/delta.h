@@ -37,6 +37,7 @@ struct delta {
 	void *found_context;
 
 	bool sending;			/* delta_begin was called: there is a stream */
+	double sent;			/* when something was sent last, on clock_seconds */
 	struct stream_writer stream;
 	int write_errno;		/* where writing it failed */
 };
@@ -60,6 +61,12 @@ bool delta_run(struct delta *, struct error *);
  */
 bool delta_put(struct delta *, uint64_t offset, uint64_t length, const unsigned char *data,
     unsigned old_flag, uint64_t old);
+
+/*
+ * The source was looked at up to there, and perhaps nothing differs: a NOTE keeps a reader
+ * awake who would take long silence for a peer that has gone.  False: write_errno is set.
+ */
+bool delta_pass(struct delta *, uint64_t offset);
 
 /*
  * End the stream, if there is one: with the digests of the device made and of the base

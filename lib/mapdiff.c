@@ -199,7 +199,8 @@ static bool
 compare_chunk(void *context, struct scan_chunk *chunk)
 {
 	struct mapdiff_state *state = context;
-	struct map_reader *map = state->mapdiff->map;
+	struct mapdiff *mapdiff = state->mapdiff;
+	struct map_reader *map = mapdiff->map;
 	uint64_t at, end = 0, length;
 	const unsigned char *hashes;
 
@@ -222,8 +223,9 @@ compare_chunk(void *context, struct scan_chunk *chunk)
 	}
 	progress_add(chunk->length);
 	/* The data is this chunk's: a run does not outlive it. */
-	return (!state->mapdiff->beyond || add_beyond(state, chunk, end)) &&
-	    (state->run.data == NULL || run_give(state));
+	return (!mapdiff->beyond || add_beyond(state, chunk, end)) &&
+	    (state->run.data == NULL || run_give(state)) && (mapdiff->passed == NULL ||
+	    mapdiff->passed(mapdiff->context, mapdiff->offset + chunk->offset + chunk->length));
 }
 
 static bool

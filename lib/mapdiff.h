@@ -35,6 +35,8 @@ struct mapdiff {
 
 	/* Called in order; false stops. */
 	bool (*differs)(void *context, const struct mapdiff_run *);
+	/* The source was compared up to there; false stops.  May be NULL. */
+	bool (*passed)(void *context, uint64_t offset);
 	void *context;
 
 	unsigned char digest[DIGEST_SIZE];	/* of what was compared; set when it is done */
@@ -43,7 +45,7 @@ struct mapdiff {
 /*
  * Compare, and read the map to its end.  A block of which only a part is in the source,
  * or in the map, is compared where the map has a hash of just that part, and differs
- * where it has none.  False: error is set; or, where differs returned false, it is not.
+ * where it has none.  False: error is set; or, where differs or passed returned false, it is not.
  */
 bool mapdiff_run(struct mapdiff *, struct error *);
 

@@ -133,6 +133,34 @@ check_stop(void)
 	CHECK_NUMBER(first.length, 4096);
 }
 
+/* A stream that was silent for long gets a NOTE, once, and is as good as before. */
+static void
+check_silence(void)
+{
+	struct consumer consumer = { .device = target, .capacity = MOST };
+	struct source source;
+	struct stream_header header;
+	struct delta delta = { .source = &source, .length = MOST };
+	int fd = memfd_create("delta", MFD_CLOEXEC);
+
+	noise_source(&source, after, MOST, "after");
+	header_init(&header, STREAM_DELTA, MOST);
+	CHECK(delta_begin(&delta, fd, &header));
+	CHECK(delta_pass(&delta, 4096));
+	CHECK_NUMBER(lseek(fd, 0, SEEK_CUR), STREAM_HEADER_MIN);
+	delta.sent -= 60;
+	CHECK(delta_pass(&delta, 8192));
+	CHECK(delta_pass(&delta, 12288));
+	CHECK_NUMBER(lseek(fd, 0, SEEK_CUR), STREAM_HEADER_MIN + RECORD_SIZE + strlen("position=8192"));
+	CHECK(delta_end(&delta, NULL, NULL));
+	if (lseek(fd, 0, SEEK_SET) != 0)
+		err(2, "memfd");
+	CHECK(consume(&consumer, fd));
+	CHECK_TEXT(consumer.error.text, "");
+	source_close(&source);
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -149,6 +177,7 @@ main(void)
 		check_delta(size, old_size, against, 1 + (unsigned)noise(4));
 	}
 	check_stop();
+	check_silence();
 	extents_free(&ranges);
 	return check_done();
 }
