@@ -4,21 +4,13 @@
 # blkmigrate without libvirt: one disk to the second host, which is this machine by ssh.
 
 load helpers
+load migrate
 
 setup() {
-	test_begin
-	start_sshd
-	make_image old.img 4M
-	mkdir tmp
-	export TMPDIR=$dir/tmp
+	migrate_begin
 }
 
 nasty=$'-it\'s "a" $(touch oops) `touch oops` \xc3\xa4*\\;&|'
-
-# migrate COMMAND [ARGUMENT ...]: with this test's hosts and state.
-migrate() {
-	"$root/scripts/blkmigrate" "$1" --state "$dir/state" --ssh-option "-F$config" "${@:2}"
-}
 
 # with_modules COMMAND ...: in a shell that has the functions of blkmigrate.
 with_modules() {
@@ -26,17 +18,6 @@ with_modules() {
 		. "$1/scripts/blkmigrate.d/host.bash"
 		shift
 		"$@"' shell "$root" "$@"
-}
-
-# break_program NAME TEXT: the program is found first, on both hosts, and does that.
-break_program() {
-	mkdir -p "$dir/broken"
-	printf '#!/bin/bash\n%s\n' "$2" >"$dir/broken/$1"
-	chmod +x "$dir/broken/$1"
-	PATH=$dir/broken:$PATH
-	sed -i "s|^SetEnv PATH=|&$dir/broken:|" "$dir/ssh/sshd_config"
-	kill -HUP "$sshd"
-	wait_for 5 ssh -F "$config" new true
 }
 
 @test "quote: any shell reads the words back as they were" {
@@ -156,7 +137,6 @@ break_program() {
 	[ -z "$(find state -type f 2>/dev/null)" ]
 	pipe=$(grep '^old# blkread' <<<"$output")
 	[[ $pipe == *'| blkzip --adapt | blkmeter '*'| ssh '*' new '*'blkwrite --verify'* ]]
-	mkdir -p state/lock
 	truncate -s 4M new.img
 	bash -o pipefail -c "${pipe#old# }"
 	cmp old.img new.img

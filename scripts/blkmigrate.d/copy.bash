@@ -3,35 +3,9 @@
 #
 # Bytes from disk to disk: all of it, or what has changed, by the pipes that people type.
 
-# receiver DISK: the pipe's end.
-receiver() {
-	local zeroed=()
-
-	# A file that was made a moment ago is a hole.
-	[ -z "${made[$1]:-}" ] || [ "${target_kind[$1]}" != file ] || zeroed=(--zeroed)
-	ssh_text new "$(quote flock -s "${lock[new]}.work" blkwrite --verify -v "${zeroed[@]}" "${sink[$1]:-${target[$1]}}")"
-}
-
-# What stands before the network, on the old host.
-packed() {
-	printf '%s | blkzip --adapt\n' "$1"
-}
-
-meter() {
-	local words=(blkmeter -N "$1")
-
-	if $json; then
-		words+=(--json)
-	elif [ ! -t 2 ]; then
-		words+=(-q)
-	fi
-	[ -z "$rate" ] || words+=(-L "$rate")
-	quote "${words[@]}"
-}
-
 # bulk DISK VIEW: all of it.
 bulk() {
-	run_pipe "$(ssh_text old "$(packed "$(quote blkread "$2")")") | $(meter "$1") | $(receiver "$1")"
+	transfer "$1" "$(stamped "$1" blkread "$2")"
 }
 
 # by_map DISK VIEW: what the target does not have; both sides are read.
@@ -39,12 +13,12 @@ by_map() {
 	local map
 
 	map=$(ssh_text new "$(quote blksum --map -l "${size[$1]}" "${sink[$1]:-${target[$1]}}")")
-	run_pipe "$map | $(ssh_text old "$(packed "$(quote blkdiff --map - "$2")")") | $(meter "$1") | $(receiver "$1")"
+	transfer "$1" "$(stamped "$1" blkdiff --map - "$2")" "$map"
 }
 
 # by_snapshot DISK OLDER [VIEW]: what the older snapshot's store lists.
 by_snapshot() {
-	run_pipe "$(ssh_text old "$(packed "$(quote blkdiff --snapshot "$2" ${3:+"$3"})")") | $(meter "$1") | $(receiver "$1")"
+	transfer "$1" "$(stamped "$1" blkdiff --snapshot "$2" ${3:+"$3"})"
 }
 
 # by_what_is_known DISK VIEW BASE: by snapshot where there is one, and by map where there is
@@ -138,7 +112,7 @@ copy_main() {
 	fi
 	prepare_copy
 	journal begin copy
-	copy_disk disk
+	each_disk copy_disk disk
 	if $verify_full; then
 		verify_copy
 	fi
@@ -214,5 +188,6 @@ finish_copy() {
 	drop_snapshots disk
 	unmark_target disk
 	act old rm -rf -- "$(state_of old)"
+	act new rm -rf -- "$(state_of new)"
 	say "finished: ${target[disk]} on $(name_of new) is yours, the snapshots on $(name_of old) are gone"
 }

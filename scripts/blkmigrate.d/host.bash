@@ -263,30 +263,6 @@ show() {
 	fi
 }
 
-# run_pipe TEXT: a data pipe, given by its very text.  It is in the background for bash, so
-# that a signal ends it at once.
-run_pipe() {
-	local status=0
-
-	show old "$1"
-	$dry_run && return
-	bash -o pipefail -c "exec 9<$(quote "${lock[old]}.work"); flock -s 9; $1" </dev/null &
-	pipe=$!
-	wait "$pipe" || status=$?
-	pipe=''
-	return "$status"
-}
-
-pipe=''
-
-# end_pipe: after a signal.
-end_pipe() {
-	[ -n "$pipe" ] || return 0
-	pkill -TERM -P "$pipe" 2>/dev/null || true
-	wait "$pipe" 2>/dev/null || true
-	pipe=''
-}
-
 # session_close: let go of the hosts.
 session_close() {
 	local host

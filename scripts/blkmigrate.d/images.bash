@@ -57,12 +57,14 @@ copy_images() {
 		base=''
 		backup_begin "$number" '' || return
 	fi
-	for disk in $(image_disks); do
-		copy_image "$disk" "$base" || die "$disk: the copy did not come to its end; the same command goes on from here"
-	done
+	each_disk copy_one_image $(image_disks)
 	backup_end
 	journal 'done' "checkpoint-$number"
 	drop_checkpoints "$number"
+}
+
+copy_one_image() {
+	copy_image "$1" "$base" || die "$1: the copy did not come to its end; the same command goes on from here"
 }
 
 next_checkpoint() {
@@ -150,7 +152,7 @@ by_bitmap() {
 	local list
 
 	list=$(quote nbdinfo "--map=qemu:dirty-bitmap:$3" "$2")
-	run_pipe "$(ssh_text old "$list | $(packed "$(quote blkdiff --changes - "${view[$1]}")")") | $(meter "$1") | $(receiver "$1")"
+	transfer "$1" "$list | $(stamped "$1" blkdiff --changes - "${view[$1]}")"
 }
 
 # drop_checkpoints [KEEP]: ours, but not that number.  Of a machine that is off libvirt can

@@ -79,7 +79,9 @@ vm_verify() {
 		name=''
 		[ -z "${volume[$disk]:-}" ] || name=$(copied_snapshot "$disk")
 		if [ -n "$name" ]; then
+			sink_open "$disk"
 			compare "$disk" "$(path_of_snapshot "$disk" "$name")" || die "$disk: the digests of both sides differ"
+			sink_close "$disk"
 		else
 			say "$disk: nothing stands still that could be compared"
 		fi
@@ -94,6 +96,7 @@ connect_old() {
 connect_new() {
 	[ -n "${address[new]}" ] || die "--to says where it shall go"
 	reach new
+	tcp_ready
 }
 
 # open_migration NAME: the one that is known; false where there is none.
@@ -191,12 +194,7 @@ copy_in_passes() {
 	[ -z "${begun[fenced]:-}" ] || return 0
 	[ -n "${begun[bulk]:-}" ] || journal begin bulk
 	running=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
-	for disk in "${disks[@]}"; do
-		[ "${kind[$disk]}" != qcow2 ] || continue
-		sink_open "$disk"
-		copy_disk "$disk"
-		sink_close "$disk"
-	done
+	each_disk copy_pass $(disks_but qcow2)
 	if [ "$running" = running ] && ! copy_images; then
 		warn "qcow2 disks are copied when $vm is off"
 		images=false
@@ -206,14 +204,36 @@ copy_in_passes() {
 	while [ "$pass" -lt "$passes" ]; do
 		before=$seconds
 		seconds=$SECONDS
-		for disk in "${disks[@]}"; do
-			[ "${kind[$disk]}" != lvm ] || copy_disk "$disk"
-		done
+		each_disk copy_pass $(disks_of lvm)
 		! $images || copy_images || images=false
 		seconds=$((SECONDS - seconds))
 		pass=$((pass + 1))
 		[ "$seconds" -gt "$downtime" ] || break
 		[ "$before" = 0 ] || [ "$seconds" -lt "$before" ] || break
+	done
+}
+
+# copy_pass DISK: one that is read as it stands, or from a snapshot.
+copy_pass() {
+	sink_open "$1"
+	copy_disk "$1"
+	sink_close "$1"
+}
+
+# disks_of KIND, disks_but KIND: a line for each.
+disks_of() {
+	local disk
+
+	for disk in "${disks[@]}"; do
+		[ "${kind[$disk]}" != "$1" ] || printf '%s\n' "$disk"
+	done
+}
+
+disks_but() {
+	local disk
+
+	for disk in "${disks[@]}"; do
+		[ "${kind[$disk]}" = "$1" ] || printf '%s\n' "$disk"
 	done
 }
 
@@ -226,11 +246,16 @@ check_copies() {
 		name=$(copied_snapshot "$disk")
 		[ -n "$name" ] || continue
 		from=$(path_of_snapshot "$disk" "$name")
-		compare "$disk" "$from" && continue
-		warn "$disk: the digests differ; what differs is sent again"
-		by_map "$disk" "$from" && compare "$disk" "$from" ||
-			die "${target[$disk]} still differs from $from: one of both disks, or of both machines, does not keep what it is given"
+		sink_open "$disk"
+		compare "$disk" "$from" || compare_again "$disk" "$from"
+		sink_close "$disk"
 	done
+}
+
+compare_again() {
+	warn "$1: the digests differ; what differs is sent again"
+	by_map "$1" "$2" && compare "$1" "$2" ||
+		die "${target[$1]} still differs from $2: one of both disks, or of both machines, does not keep what it is given"
 }
 
 # finish: marks, snapshots and the like go; the old disks stay until purge.

@@ -56,6 +56,25 @@ setup() {
 	moved mail "$disk" /var/lib/libvirt/images/mail.img
 }
 
+@test "a machine with two disks, both at a time, over tcp and within one rate" {
+	make_vm old web raw
+	make_noise "$lab/old/images/data.img" 8M
+	define old web "raw:$disk" raw:/var/lib/libvirt/images/data.img
+	on old 'virsh -q start web'
+	wait_for 60 is_counting old web 10
+
+	run -0 --separate-stderr migrate run web --to new --yes -v --transport tcp --bwlimit 20M --jobs 2
+
+	moved web "$disk"
+	# The count follows in a sector of the second disk, on new as well.
+	cmp -n 32768 "$lab/old/images/data.img" "$lab/new/images/data.img"
+	cmp -i 33280 "$lab/old/images/data.img" "$lab/new/images/data.img"
+	[[ $stderr == *'new# nc -n -v -l 10.77.0.2 '* ]]
+	[[ $stderr == *' blkmeter -N vdb -f -L @'* ]]
+	run ! grep 'ssh .*blkwrite' <<<"$stderr"
+	run ! on new 'ss -Hltn "sport >= 49152 and sport <= 49215" | grep .'
+}
+
 @test "a machine that is off stays off" {
 	make_running web raw
 	shut_down old web

@@ -33,7 +33,7 @@ moved() {
 	[ "$count" -ge $((stopped + 10)) ]
 	run on old "virsh start -- $(printf %q "$1")"
 	[ "$status" = 1 ]
-	[[ $output == *"/nonexistent/blkmigrate-"*"/moved-to-new/vda"* ]]
+	[[ $output == *"/nonexistent/blkmigrate-"*"/moved-to-new/vd"* ]]
 	[[ $(on old "virsh dominfo -- $(printf %q "$1")") =~ Autostart:\ +disable ]]
 }
 

@@ -1,0 +1,197 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Several disks at a time: each in a process of its own, with one limit of the rate and one
+# screen for all.  What such a process sets is lost with it, so all that counts is on the hosts.
+
+jobs=2
+# What is at work: workers[PID] is the disk.
+declare -A workers=()
+drawer='' sharing=false
+
+# each_disk COMMAND DISK ...: COMMAND DISK for each, --jobs of them at a time; then the target of
+# each has all that the command sends.  One that fails ends the others and this program.
+each_disk() {
+	local work=$1 disk
+
+	shift
+	if $dry_run; then
+		for disk; do
+			"$work" "$disk"
+		done
+		return
+	fi
+	[ $# -le 1 ] || [ "$jobs" = 1 ] || sharing=true
+	screen_begin "$@"
+	for disk; do
+		[ ${#workers[@]} -lt "$jobs" ] || worker_end
+		worker_begin "$work" "$disk"
+	done
+	while [ ${#workers[@]} -gt 0 ]; do
+		worker_end
+	done
+	screen_end
+	sharing=false
+}
+
+worker_begin() {
+	share_rate $((${#workers[@]} + 1))
+	(
+		trap worker_stop EXIT
+		trap 'exit 143' TERM
+		[ -z "$screen" ] || exec 2>"$screen"
+		"$@"
+	) &
+	workers[$!]=$2
+}
+
+worker_stop() {
+	end_pipe
+	[ ${#watchers[@]} -eq 0 ] || kill "${watchers[@]}" 2>/dev/null || true
+}
+
+# worker_end: wait for one.
+worker_end() {
+	local ended='' status=0 disk
+
+	wait -n -p ended "${!workers[@]}" || status=$?
+	disk=${workers[$ended]}
+	unset "workers[$ended]"
+	if [ "$status" != 0 ]; then
+		disk=${workers[*]}
+		end_workers
+		[ -z "$disk" ] || warn "that has ended $disk as well"
+		exit 2
+	fi
+	unset "made[$disk]"
+	rm -f "$private/$disk.bar"
+	share_rate "${#workers[@]}"
+}
+
+# end_workers: before their time.
+end_workers() {
+	if [ ${#workers[@]} -gt 0 ]; then
+		kill "${!workers[@]}" 2>/dev/null || true
+		wait "${!workers[@]}" 2>/dev/null || true
+		workers=()
+	fi
+	screen_end
+}
+
+# --- the rate ---------------------------------------------------------------------
+
+# rate_words: what blkmeter is told of the limit.
+rate_words() {
+	if [ -z "$rate" ]; then
+		return
+	elif $sharing; then
+		printf '%s\n' -L "@$(rate_file)"
+	elif [[ $rate == @* ]] && meter_is_far; then
+		printf '%s\n' -L "$(head -n 1 -- "${rate#@}")"
+	else
+		printf '%s\n' -L "$rate"
+	fi
+}
+
+# rate_file: where blkmeter looks for its share, once a second.
+rate_file() {
+	if meter_is_far; then
+		printf '%s/rate\n' "$(state_of old)"
+	else
+		printf '%s/rate\n' "$private"
+	fi
+}
+
+# share_rate NUMBER: so many send now, and have the same part each.
+share_rate() {
+	local whole=$rate share
+
+	$sharing && [ -n "$rate" ] && [ "$1" -gt 0 ] || return 0
+	[[ $whole != @* ]] || whole=$(head -n 1 -- "${rate#@}") || return 0
+	whole=$(rate_bytes "$whole") || return 0
+	share=$((whole / $1))
+	[ "$share" -gt 0 ] || [ "$whole" = 0 ] || share=1
+	if [ "$(rate_file)" = "$private/rate" ]; then
+		echo "$share" >"$private/rate.part"
+		mv "$private/rate.part" "$private/rate"
+	else
+		put old "$(rate_file)" <<<"$share"
+	fi
+}
+
+# rate_bytes RATE: as blkmeter reads it: K and so on are powers of 1024, KB and so on of 1000.
+rate_bytes() {
+	[[ $1 =~ ^([0-9]+)([KMGTPE]?)(B?)$ ]] || return
+	if [ -n "${BASH_REMATCH[3]}" ]; then
+		numfmt --from=si -- "${BASH_REMATCH[1]}${BASH_REMATCH[2]}"
+	else
+		numfmt --from=iec -- "$1"
+	fi
+}
+
+# --- the screen -------------------------------------------------------------------
+
+# The meters of several disks draw into files.  At a terminal they are lines at its foot, and
+# what else is said, which comes through a pipe, is above them; in a log there is a line for
+# each disk from time to time.
+screen='' log_interval=60
+
+screen_begin() {
+	$json && return
+	rm -f "$private"/*.bar
+	if [ -t 2 ] && $sharing; then
+		screen=$private/screen
+		[ -p "$screen" ] || mkfifo "$screen"
+		draw "$@" <>"$screen" &
+		drawer=$!
+	elif [ ! -t 2 ]; then
+		log_bars "$@" &
+		drawer=$!
+	fi
+}
+
+screen_end() {
+	[ -n "$drawer" ] || return 0
+	if [ -n "$screen" ]; then
+		echo end-of-screen >"$screen"
+	else
+		pkill -P "$drawer" 2>/dev/null || true
+		kill "$drawer" 2>/dev/null || true
+	fi
+	wait "$drawer" 2>/dev/null || true
+	drawer='' screen=''
+}
+
+# bar DISK: how far it is; nothing where it has not begun.
+bar() {
+	tail -c 1000 "$private/$1.bar" 2>/dev/null | tr '\r' '\n' | sed 's/ *$//' | grep . | tail -n 1
+}
+
+draw() {
+	local line='' disk drawn=0 status
+
+	trap '' INT
+	while driver_lives; do
+		status=0
+		IFS= read -r -t 1 line || status=$?
+		[ "$drawn" = 0 ] || printf '\033[%dA\033[J' "$drawn"
+		drawn=0
+		[ "$line" != end-of-screen ] || return 0
+		[ "$status" != 0 ] || printf '%s\n' "$line"
+		for disk; do
+			line=$(bar "$disk") || continue
+			printf '%s\n' "$line"
+			drawn=$((drawn + 1))
+		done
+	done >&2
+}
+
+log_bars() {
+	local disk line
+
+	while sleep "$log_interval" && driver_lives; do
+		for disk; do
+			! line=$(bar "$disk") || printf '%s\n' "$line"
+		done
+	done >&2 2>/dev/null
+}

@@ -1,0 +1,29 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# blkmigrate to a second host, "new", which is this machine by ssh: `load migrate` after
+# helpers; setup is migrate_begin.
+
+migrate_begin() {
+	test_begin
+	start_sshd
+	make_image old.img 4M
+	mkdir tmp
+	export TMPDIR=$dir/tmp
+}
+
+# migrate COMMAND [ARGUMENT ...]: with this test's hosts and state.
+migrate() {
+	"$root/scripts/blkmigrate" "$1" --state "$dir/state" --ssh-option "-F$config" "${@:2}"
+}
+
+# break_program NAME TEXT: the program is found first, on both hosts, and does that.
+break_program() {
+	mkdir -p "$dir/broken"
+	printf '#!/bin/bash\n%s\n' "$2" >"$dir/broken/$1"
+	chmod +x "$dir/broken/$1"
+	PATH=$dir/broken:$PATH
+	sed -i "s|^SetEnv PATH=|&$dir/broken:|" "$dir/ssh/sshd_config"
+	kill -HUP "$sshd"
+	wait_for 5 ssh -F "$config" new true
+}
