@@ -119,7 +119,7 @@ sys.exit(not any(row[3] == "0A" and 49152 <= int(row[1][-4:], 16) <= 49215 for r
 }
 
 @test "killed over tcp, nothing listens and nothing writes any more, and the same command goes on" {
-	make_noise old.img 8M
+	make_noise old.img 24M
 	background "$root/scripts/blkmigrate" copy --state "$dir/state" --ssh-option "-F$config" \
 		--transport tcp --bwlimit 1M --create old.img new:"$dir/new.img"
 	wait_for 20 test -s new.img
@@ -127,7 +127,7 @@ sys.exit(not any(row[3] == "0A" and 49152 <= int(row[1][-4:], 16) <= 49215 for r
 
 	kill -KILL "$pid"
 
-	wait_for 15 eval '! fuser -s state/lock/*.work'
+	wait_for 10 eval '! fuser -s state/lock/*.work'
 	run ! listening
 	run -0 migrate copy --transport tcp --verify full old.img new:"$dir/new.img"
 	cmp old.img new.img
