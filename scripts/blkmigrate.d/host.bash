@@ -34,9 +34,15 @@ make_private() {
 
 # A host whose key is not known is never trusted, whatever the options say: the first
 # mention counts.
-stream_ssh() {
-	printf '%s\n' ssh -o StrictHostKeyChecking=yes "${ssh_options[@]}" -o BatchMode=yes \
+asking_ssh() {
+	printf '%s\n' ssh -o StrictHostKeyChecking=yes "${ssh_options[@]}" \
 		-o ConnectTimeout=10 -o ServerAliveInterval=5 -o ServerAliveCountMax=3
+}
+
+stream_ssh() {
+	asking_ssh
+	printf '%s\n' -o BatchMode=yes
+	[ -z "$key_mark" ] || printf '%s\n' -o IdentitiesOnly=yes -i "$private/key"
 }
 
 # feed HOST COMMAND [ARGUMENT ...]: run it there, with our standard input.
@@ -83,6 +89,7 @@ name_of() {
 reach() {
 	local host=$1 word=$'\'"$(x)`x`\\ *\t;&|<>~#!%\xc3\xa4' answer
 
+	! $temp_key || key_login "$host" || die "$(name_of "$host") does not let us in by ssh"
 	answer=$(on "$host" sh -c 'if [ "$(id -u)" = 0 ]; then
 			echo /var/lib/blkmigrate
 		else
@@ -166,6 +173,10 @@ session_open() {
 		lock[$host]=${folder[$host]}/lock/$host-$1
 		$dry_run || session_hold "$host"
 	done
+	if [ ${#keyed[@]} -gt 0 ]; then
+		keep_keys &
+		keeper=$!
+	fi
 }
 
 # session_renew: nothing that was begun and has not been answered happens any more, on
@@ -222,7 +233,7 @@ beats() {
 		sleep 3
 	done
 	# It was killed, and there may be a definition with passwords.
-	rm -rf --one-file-system "$private"
+	[ ${#keyed[@]} -gt 0 ] || rm -rf --one-file-system "$private"
 }
 
 # driver_lives: asked by what this program has in the background; a zombie does not live.
@@ -272,6 +283,7 @@ session_close() {
 		kill "$host" 2>/dev/null || true
 	done
 	[ -n "$private" ] || return 0
+	keys_end
 	for host in old new; do
 		if [ -S "$private/$host" ]; then
 			ssh -o "ControlPath=$private/$host" -O exit -- "${address[$host]}" 2>/dev/null || true
