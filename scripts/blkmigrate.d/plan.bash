@@ -170,6 +170,7 @@ identify() {
 		on old lvs --noheadings -o lv_uuid "${volume[$1]}" | tr -d ' '
 	elif [ "${kind[$1]}" != block ]; then
 		on old stat -L -c %i -- "${source[$1]}"
+	! grep -q '"compat": "0.10"' "$private/info" || no_bitmap[$disk]=yes
 	fi
 }
 
@@ -210,49 +211,6 @@ choose_target() {
 		[ -n "${target_volume[$disk]}" ] ||
 			problem "$disk would go to ${target[$disk]}, and no volume group there has that name" \
 				"--vg, --dir or --map-disk $disk=PATH name another place"
-	fi
-}
-
-# show_plan: for whom it asks.
-show_plan() {
-	local disk bytes total=0
-
-	say "$vm ($uuid), $was_running, from $(name_of old) to $(name_of new):"
-	for disk in "${disks[@]}"; do
-		bytes=${size[$disk]}
-		total=$((total + bytes))
-		say "  $disk: $(numfmt --to=iec-i --suffix=B "$bytes") ${kind[$disk]} ${source[$disk]}"
-		say "    becomes ${target_kind[$disk]} ${target[$disk]}"
-		say "    while it runs: $(way_of "$disk")"
-	done
-	say "  $total bytes in all, holes and zeros included; $(downtime_expected)"
-	show_xml_diff
-}
-
-way_of() {
-	case ${kind[$1]} in
-	lvm) echo "copied from snapshots, of which LVM lists what has changed" ;;
-	thin) echo "copied from snapshots; what has changed is found by a map" ;;
-	qcow2) echo "copied by backup jobs of libvirt, with a bitmap of what has changed" ;;
-	*) echo "copied as it stands; what has changed is found by a map when it is off" ;;
-	esac
-}
-
-downtime_expected() {
-	local disk words=''
-
-	for disk in "${disks[@]}"; do
-		case ${kind[$disk]} in
-		lvm | qcow2) ;;
-		*) words+=" to read $disk on both sides," ;;
-		esac
-	done
-	if [ "$was_running" != running ]; then
-		echo "it is off already"
-	elif [ -n "$words" ]; then
-		echo "down for as long as it takes${words%,}"
-	else
-		echo "down for seconds, while the last changes are sent"
 	fi
 }
 
