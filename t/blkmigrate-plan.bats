@@ -20,6 +20,110 @@ inside() {
 	bash driver
 }
 
+# domain FILE DISK ...: a machine with these raw files, vda, vdb and so on.
+domain() {
+	local name=$1 letter=a
+
+	shift
+	{
+		echo "<domain type='kvm'><name>web</name><uuid>1-2-3</uuid><devices>"
+		for file; do
+			echo "<disk type='file' device='disk'><driver name='qemu' type='raw'/>"
+			echo "<source file='$file'/><target dev='vd$letter'/></disk>"
+			letter=$(tr a-y b-z <<<"$letter")
+		done
+		echo "</devices></domain>"
+	} >"$name"
+}
+
+# --- which disks ------------------------------------------------------------------
+
+@test "--disk: those that are not named are skipped; --skip-disk: those that are" {
+	require xsltproc xmllint
+	touch a b c
+	truncate -s 4K a b c
+	domain source.xml "$dir/a" "$dir/b" "$dir/c"
+	code='cp source.xml "$private"; dir_option=$PWD/there; find_disks; echo "${disks[*]}; ${skipped[*]}"; printf "%s\n" "${problems[@]}"'
+
+	[ "$(inside "$code")" = 'vda vdb vdc; ' ]
+	[ "$(inside "disks_wanted=(vda vdc); $code")" = 'vda vdc; vdb' ]
+	[ "$(inside "disks_unwanted=(vda); $code")" = 'vdb vdc; vda' ]
+	[ "$(inside "disks_wanted=(vda vdc) disks_unwanted=(vda); $code")" = 'vdc; vda vdb' ]
+	run -0 inside "disks_wanted=(vda vdx); $code"
+	[[ $output == *'web has no disk called vdx'*'virsh domblklist web'* ]]
+}
+
+@test "a disk that is skipped may be one that could not be copied, and is said in the plan" {
+	require xsltproc xmllint
+	truncate -s 4K a
+	domain source.xml "$dir/a" "$dir/none"
+
+	run -0 inside 'disks_unwanted=(vdb); cp source.xml "$private"; dir_option=$PWD/there yes=true command=run
+		name_of() { echo "$1"; }
+		find_disks; make_target_xml; show_plan; [ ${#problems[@]} = 0 ]'
+
+	[[ $output == *'vdb: SKIPPED: it stays on old, and web on new has no such disk'* ]]
+	[[ $output == *$'\n'"-<source file=\"$dir/none\"/>"* ]]
+}
+
+@test "which disks go along is kept with the plan" {
+	require xsltproc xmllint
+	truncate -s 4K a b c
+	domain source.xml "$dir/a" "$dir/b" "$dir/c"
+	mkdir state
+
+	run -0 inside 'disks_unwanted=(vdb); cp source.xml "$private"
+		dir_option=$PWD/there
+		find_disks; make_target_xml; make_fenced_xml
+		save_plan
+		disks=() skipped=() placed=()
+		load_plan
+		echo "${disks[*]}; ${skipped[*]}; ${placed[*]}; ${source[vdc]}"'
+
+	[ "$output" = "vda vdc; vdb; vda vdc; $dir/c" ]
+}
+
+# --- swap -------------------------------------------------------------------------
+
+# recreate_swap: from the file old.swap to new.swap.
+recreate_swap() {
+	inside 'swaps_wanted=(vdb) swaps=(vdb) disk_map=("vdb=$PWD/'"${1:-new.swap}"'")
+		source[vdb]=$PWD/old.swap
+		inspect_swap vdb raw
+		printf "%s\n" "${problems[@]}"
+		[ ${#problems[@]} = 0 ]
+		make_target vdb
+		make_swaps
+		make_swaps'
+}
+
+@test "swap that is made anew is empty, and has the size, the UUID and the label of the old one" {
+	require mkswap blkid
+	truncate -s 2M old.swap
+	mkswap -U 6a3c1f9e-0b52-4d7e-9d0a-1c5f3f0a1b2c -L "my swap's" old.swap
+	echo 'what was swapped out' | dd of=old.swap bs=1 seek=1M conv=notrunc status=none
+
+	run -0 recreate_swap
+
+	cmp -n 1M old.swap new.swap
+	[ "$(stat -c %s new.swap)" = 2097152 ]
+	is_zero new.swap 1048576 1048576
+	[ "$(blkid -p -o value -s UUID new.swap)" = 6a3c1f9e-0b52-4d7e-9d0a-1c5f3f0a1b2c ]
+	[ "$(blkid -p -o value -s LABEL new.swap)" = "my swap's" ]
+}
+
+@test "what is no swap as a whole, or qcow2, is not made anew" {
+	require blkid
+	make_image old.swap 1M
+
+	run -1 recreate_swap
+	[[ $output == *"vdb is no swap as a whole: blkid finds none on $dir/old.swap"*'leave out --recreate-swap vdb, and it is copied'* ]]
+	run -1 recreate_swap new.qcow2
+	[[ $output == *'vdb is qcow2'* ]]
+
+	[ ! -e new.swap ]
+}
+
 # --- estimates --------------------------------------------------------------------
 
 @test "estimates: holes are not sent, and times are by --bwlimit or what was measured" {

@@ -117,6 +117,13 @@ shareable auth " ]
 	[ -z "$(xml_value '/domain/devices/disk[3]/source/@pool' target.xml)" ]
 }
 
+@test "rewrite: a disk that is skipped is not there, and all others are" {
+	echo '<drop dev="vdb"/>' | rewrite source.xml target.xml keep
+
+	[ "$(xml_values '/domain/devices/disk/target/@dev' target.xml | xargs)" = 'vda vdc sda sdb vdd' ]
+	[ -z "$(changed target.xml | grep '^>')" ]
+}
+
 @test "rewrite: drives are emptied, and stay" {
 	rewrite source.xml target.xml empty </dev/null
 
@@ -135,7 +142,7 @@ shareable auth " ]
 }
 
 @test "a fence: no disk is where it was, and none may be left out at the start" {
-	disks=(vda vdb vdc)
+	placed=(vda vdb vdc)
 	declare -A address=([new]='root@[fe80::1]')
 	id=0123456789ab
 

@@ -98,15 +98,14 @@ fence() {
 }
 
 source_is_fenced() {
-	local state disk expected=''
+	local state expected
 
 	state=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
 	[ "$state" = 'shut off' ] || return 1
 	vm_on old dumpxml --inactive "$uuid" >"$private/now.xml" || return
-	for disk in "${disks[@]}"; do
-		expected+="$disk $(fence_of "$disk")"$'\n'
-	done
-	[ "$(disk_paths "$private/now.xml")"$'\n' = "$expected" ]
+	on old cat "$(state_of old)/fenced.xml" >"$private/fenced.xml" || return
+	expected=$(disk_paths "$private/fenced.xml")
+	[ -n "$expected" ] && [ "$(disk_paths "$private/now.xml")" = "$expected" ]
 }
 
 # last_delta: nothing writes any more.

@@ -78,6 +78,13 @@ show_plan() {
 		[ "$was_running" != running ] || say "    while it runs: $(way_of "$disk")"
 		[ "$was_running" != running ] || say "    when it is off: $(rest_of "$disk")"
 	done
+	for disk in "${swaps[@]}"; do
+		say "  $disk: $(human "${size[$disk]}") ${kind[$disk]} ${source[$disk]}, of which nothing is copied"
+		say "    becomes ${target_kind[$disk]} ${target[$disk]}, empty swap with the same UUID and label"
+	done
+	for disk in "${skipped[@]}"; do
+		say "  $disk: SKIPPED: it stays on $(name_of old), and $vm on $(name_of new) has no such disk"
+	done
 	say "  in all: $(sum_of_all); $(downtime_expected)"
 	show_xml_diff
 }

@@ -12,7 +12,8 @@ disk_map=() net_map=() media=empty dir_option=''
 declare -A identity=() format=() planned_kind=()
 
 plan_scalars=(id vm uuid new_address was_running autostart media)
-plan_arrays=(source kind volume size identity target target_kind target_volume)
+plan_lists=(disks swaps skipped)
+plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label)
 
 # vm_on HOST VIRSH-COMMAND ...: ask libvirt.
 vm_on() {
@@ -75,18 +76,23 @@ make_plan() {
 # find_disks: fill what is known of each; what cannot be copied is a problem, all of which
 # are reported together.
 find_disks() {
-	local fields
+	local fields known=()
 
-	disks=()
+	disks=() swaps=() skipped=()
 	mapfile -t fields < <(xsltproc --nonet "$here/disks.xsl" "$private/source.xml")
 	while [ ${#fields[@]} -ge 8 ]; do
-		if [ "${fields[1]}" = disk ]; then
+		[[ ${fields[1]} != disk && ${fields[1]} != lun ]] || known+=("${fields[0]}")
+		if contains "${fields[0]}" "${known[@]}" && is_skipped "${fields[0]}"; then
+			skipped+=("${fields[0]}")
+		elif [ "${fields[1]}" = disk ]; then
 			find_disk "${fields[@]:0:8}"
 		elif [ "${fields[1]}" = lun ]; then
 			problem "${fields[0]} is a LUN that is passed through" "detach it: it cannot be copied"
 		fi
 		fields=("${fields[@]:8}")
 	done
+	placed=("${disks[@]}" "${swaps[@]}")
+	check_selection "${known[@]}"
 	[ ${#disks[@]} -gt 0 ] || problem "$vm has no disk that could be copied" "define it on the other host by hand"
 }
 
@@ -119,9 +125,14 @@ find_disk() {
 		;;
 	esac
 	[[ $path == /* && $path != *$'\xef\xbf\xbd'* ]] || { problem "$disk has no usable path" "look at virsh dumpxml" && return; }
-	disks+=("$disk")
 	source[$disk]=$path
-	inspect_vm_disk "$disk" "${driver:-raw}"
+	if contains "$disk" "${swaps_wanted[@]}"; then
+		swaps+=("$disk")
+		inspect_swap "$disk" "${driver:-raw}"
+	else
+		disks+=("$disk")
+		inspect_vm_disk "$disk" "${driver:-raw}"
+	fi
 }
 
 # inspect_vm_disk DISK FORMAT: a qcow2 file is as large as what the guest sees of it.
@@ -159,6 +170,7 @@ inspect_qcow2() {
 	if grep -q '^    "backing-filename":' "$private/info"; then
 		problem "$disk has a backing chain" "virsh blockpull makes one image of it"
 	fi
+	! grep -q '"compat": "0.10"' "$private/info" || no_bitmap[$disk]=yes
 	if grep -q '^    "snapshots": \[' "$private/info"; then
 		problem "$disk has internal snapshots, which would be lost" "remove them: qemu-img snapshot -d"
 	fi
@@ -170,7 +182,6 @@ identify() {
 		on old lvs --noheadings -o lv_uuid "${volume[$1]}" | tr -d ' '
 	elif [ "${kind[$1]}" != block ]; then
 		on old stat -L -c %i -- "${source[$1]}"
-	! grep -q '"compat": "0.10"' "$private/info" || no_bitmap[$disk]=yes
 	fi
 }
 
@@ -251,8 +262,13 @@ save_plan() {
 		for name in "${plan_scalars[@]}"; do
 			printf '%s=%s\n' "$name" "${!name}"
 		done
-		for disk in "${disks[@]}"; do
-			echo "disk=$disk"
+		for name in "${plan_lists[@]}"; do
+			local -n list=$name
+			for disk in "${list[@]}"; do
+				echo "$name+=$disk"
+			done
+		done
+		for disk in "${placed[@]}"; do
 			for name in "${plan_arrays[@]}"; do
 				local -n array=$name
 				printf '%s[%s]=%s\n' "$name" "$disk" "${array[$disk]:-}"
@@ -281,10 +297,13 @@ load_plan() {
 	local line name new_address=''
 
 	on old cat "${folder[old]}/from/$id/plan" >"$private/plan" || return
-	disks=()
+	disks=() swaps=() skipped=()
 	while IFS= read -r line; do
-		if [[ $line =~ ^disk=([A-Za-z0-9]+)$ ]]; then
-			disks+=("${BASH_REMATCH[1]}")
+		if [[ $line =~ ^([a-z_]+)\+=([A-Za-z0-9]+)$ ]]; then
+			name=${BASH_REMATCH[1]}
+			[[ " ${plan_lists[*]} " == *" $name "* ]] || continue
+			local -n list=$name
+			list+=("${BASH_REMATCH[2]}")
 		elif [[ $line =~ ^([a-z_]+)\[([A-Za-z0-9]+)\]=(.*)$ ]]; then
 			name=${BASH_REMATCH[1]}
 			[[ " ${plan_arrays[*]} " == *" $name "* ]] || continue
@@ -295,6 +314,7 @@ load_plan() {
 			printf -v "$name" %s "${BASH_REMATCH[2]}"
 		fi
 	done <"$private/plan"
+	placed=("${disks[@]}" "${swaps[@]}")
 	address['new']=$new_address
 }
 

@@ -56,7 +56,8 @@ check_tools() {
 	for host in old new; do
 		list='virsh blksum flock sync'
 		[ "$host" = old ] && list+=' blkread blkdiff blkzip' || list+=' blkwrite ip'
-		for disk in "${disks[@]}"; do
+		[ ${#swaps[@]} -eq 0 ] || { [ "$host" = old ] && list+=' blkid' || list+=' mkswap blkdiscard'; }
+		for disk in "${placed[@]}"; do
 			case $host,${kind[$disk]},${target_kind[$disk]} in
 			old,qcow2,*) list+=' qemu-storage-daemon qemu-img nbdinfo' ;;
 			new,*,qcow2) list+=' qemu-storage-daemon qemu-img' ;;
@@ -198,7 +199,7 @@ check_devices() {
 check_targets() {
 	local disk other answer
 
-	for disk in "${disks[@]}"; do
+	for disk in "${placed[@]}"; do
 		answer=$(look_at_target "$disk")
 		case $answer in
 		absent | ours*) ;;
@@ -210,7 +211,7 @@ check_targets() {
 			fi
 			;;
 		esac
-		for other in "${disks[@]}"; do
+		for other in "${placed[@]}"; do
 			[ "$other" = "$disk" ] && break
 			[ "${target[$disk]}" != "${target[$other]}" ] ||
 				problem "$disk and $other would both go to ${target[$disk]}" "--map-disk $disk=ANOTHER"
@@ -239,7 +240,7 @@ check_room() {
 	local disk folder group free
 	declare -A in_folder=() in_group=()
 
-	for disk in "${disks[@]}"; do
+	for disk in "${placed[@]}"; do
 		[ "$(look_at_target "$disk")" = absent ] || continue
 		case ${target_kind[$disk]} in
 		lvm)

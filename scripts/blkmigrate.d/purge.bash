@@ -36,7 +36,7 @@ type_name() {
 	local answer=''
 
 	say "$1:"
-	for disk in "${disks[@]}"; do
+	for disk in "${placed[@]}"; do
 		if [ "$status" = 0 ]; then
 			say "  ${source[$disk]}"
 		else
@@ -51,7 +51,7 @@ type_name() {
 purge_source() {
 	local disk
 
-	for disk in "${disks[@]}"; do
+	for disk in "${placed[@]}"; do
 		if ! (inspect_source "$disk") 2>/dev/null; then
 			say "${source[$disk]} is not there any more"
 			continue
@@ -64,6 +64,9 @@ purge_source() {
 		*) say "${source[$disk]} is a device of its own: it is left as it is" ;;
 		esac
 	done
+	for disk in "${skipped[@]}"; do
+		say "$disk was skipped: what is on it is left as it is"
+	done
 	[ "$state" != none ] || return 0
 	drop_checkpoints
 	vm_act old undefine "$uuid" --nvram >/dev/null || die "$vm cannot be undefined on $(name_of old)"
@@ -74,7 +77,7 @@ purge_target() {
 
 	backup_end
 	drop_checkpoints
-	for disk in "${disks[@]}"; do
+	for disk in "${placed[@]}"; do
 		drop_snapshots "$disk"
 		remove_target "$disk" || die "${target[$disk]} cannot be removed"
 	done

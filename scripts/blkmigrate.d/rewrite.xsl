@@ -2,13 +2,14 @@
 <!-- SPDX-License-Identifier: GPL-3.0-or-later
 
      A domain whose disks lie elsewhere, and nothing else is changed.  The parameter places
-     names a document: place elements with dev, type, format and path, and net elements with
-     from and to.  With media=empty drives are emptied. -->
+     names a document: place elements with dev, type, format and path, drop elements with dev,
+     and net elements with from and to.  With media=empty drives are emptied. -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:output method="xml" encoding="UTF-8" omit-xml-declaration="yes"/>
   <xsl:param name="places"/>
   <xsl:param name="media">keep</xsl:param>
   <xsl:variable name="place" select="document($places)/places/place"/>
+  <xsl:variable name="drop" select="document($places)/places/drop"/>
   <xsl:variable name="net" select="document($places)/places/net"/>
 
   <xsl:template match="@* | node()">
@@ -18,6 +19,12 @@
   </xsl:template>
 
   <xsl:template match="/domain/devices/disk">
+    <xsl:if test="not(target/@dev = $drop/@dev)">
+      <xsl:call-template name="disk"/>
+    </xsl:if>
+  </xsl:template>
+
+  <xsl:template name="disk">
     <xsl:variable name="mine" select="$place[@dev = current()/target/@dev]"/>
     <xsl:copy>
       <xsl:choose>

@@ -160,9 +160,10 @@ consent() {
 prepare_targets() {
 	local disk
 
-	for disk in "${disks[@]}"; do
+	for disk in "${placed[@]}"; do
 		make_target "$disk"
 	done
+	make_swaps
 }
 
 # continue_committed: after the commit there is only one way; false before it.
@@ -266,7 +267,7 @@ finish() {
 		if [ "$autostart" = yes ]; then
 			vm_act new autostart "$uuid" >/dev/null || die "autostart of $vm cannot be switched on at $(name_of new)"
 		fi
-		for disk in "${disks[@]}"; do
+		for disk in "${placed[@]}"; do
 			drop_snapshots "$disk"
 			unmark_target "$disk"
 		done

@@ -48,13 +48,16 @@ rewrite() {
 make_target_xml() {
 	local disk net
 
-	for disk in "${disks[@]}"; do
+	for disk in "${placed[@]}"; do
 		if [ "${target_kind[$disk]}" = lvm ]; then
 			place "$disk" block raw "${target[$disk]}"
 		else
 			place "$disk" file "$(format_at_target "$disk")" "${target[$disk]}"
 		fi
 	done >"$private/places"
+	for disk in "${skipped[@]}"; do
+		printf '<drop dev="%s"/>\n' "$(xml_escape "$disk")"
+	done >>"$private/places"
 	for net in "${net_map[@]}"; do
 		printf '<net from="%s" to="%s"/>\n' "$(xml_escape "${net%%=*}")" "$(xml_escape "${net#*=}")"
 	done >>"$private/places"
@@ -69,7 +72,7 @@ format_at_target() {
 make_fenced_xml() {
 	local disk
 
-	for disk in "${disks[@]}"; do
+	for disk in "${placed[@]}"; do
 		place "$disk" file raw "$(fence_of "$disk")"
 	done >"$private/places"
 	rewrite "$private/source.xml" "$private/fenced.xml" keep <"$private/places"
