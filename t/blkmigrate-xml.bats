@@ -124,6 +124,17 @@ shareable auth " ]
 	[ -z "$(changed target.xml | grep '^>')" ]
 }
 
+@test "rewrite: another name and UUID, in the firmware's tables as well, and nothing else" {
+	sed -i "s,<devices>,<sysinfo type='smbios'><system><entry name='uuid'>6a3c1f9e-0b52-4d7e-9d0a-1c5f3f0a1b2c</entry><entry name='family'>x</entry></system></sysinfo>&," source.xml
+
+	echo '<identity name="a &lt;b&gt;" uuid="1-2-3"/>' | rewrite source.xml target.xml keep
+
+	[ "$(xml_value /domain/name target.xml)" = 'a <b>' ]
+	[ "$(xml_value /domain/uuid target.xml)" = 1-2-3 ]
+	[ "$(xml_value /domain/sysinfo/system target.xml)" = 1-2-3x ]
+	[ "$(changed target.xml | grep -c '^>')" = 3 ]
+}
+
 @test "rewrite: drives are emptied, and stay" {
 	rewrite source.xml target.xml empty </dev/null
 

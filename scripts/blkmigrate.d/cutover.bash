@@ -30,7 +30,7 @@ domain_is_ours() {
 	local expected
 
 	[ -n "${begun[defined]:-}" ] || return 1
-	vm_on new dumpxml --inactive "$uuid" >"$private/there.xml" || return
+	vm_on new dumpxml --inactive "$new_uuid" >"$private/there.xml" || return
 	on old cat "$(state_of old)/target.xml" >"$private/target.xml" || return
 	expected=$(disk_paths "$private/target.xml")
 	[ -n "$expected" ] && [ "$(disk_paths "$private/there.xml")" = "$expected" ]
@@ -179,7 +179,7 @@ start_paused() {
 	case $state in
 	paused) ;;
 	'shut off')
-		vm_act new start "$uuid" --paused >/dev/null || die "$vm cannot be started on $(name_of new)"
+		vm_act new start "$new_uuid" --paused >/dev/null || die "$vm cannot be started on $(name_of new)"
 		;;
 	*) die "$vm is $state on $(name_of new)" ;;
 	esac
@@ -207,8 +207,8 @@ resume() {
 		state=$(domain_state new) || state=unknown
 		case $state in
 		running) break ;;
-		paused) vm_act new resume "$uuid" >/dev/null || true ;;
-		'shut off') vm_act new start "$uuid" >/dev/null || true ;;
+		paused) vm_act new resume "$new_uuid" >/dev/null || true ;;
+		'shut off') vm_act new start "$new_uuid" >/dev/null || true ;;
 		none) die "$vm was committed to $(name_of new) and is not defined there any more; its XML is in $(state_of new)/domain.xml" ;;
 		esac
 		[ "$try" = 1 ] || sleep 1
@@ -268,8 +268,8 @@ remove_domain() {
 		return
 	fi
 	domain_is_ours || die "the virtual machine $vm on $(name_of new) is not the one that was made for this migration; nothing is started anywhere"
-	[ "$state" = 'shut off' ] || vm_act new destroy "$uuid" >/dev/null || true
-	vm_act new undefine "$uuid" --nvram >/dev/null || true
+	[ "$state" = 'shut off' ] || vm_act new destroy "$new_uuid" >/dev/null || true
+	vm_act new undefine "$new_uuid" --nvram >/dev/null || true
 	state=$(domain_state new) && [ "$state" = none ] ||
 		die "$vm is still ${state:-unknown} on $(name_of new); nothing is started anywhere"
 	committed || status=$?

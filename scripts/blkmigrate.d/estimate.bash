@@ -71,7 +71,7 @@ show_plan() {
 	local disk
 
 	estimate
-	say "$vm ($uuid), $was_running, from $(name_of old) to $(name_of new):"
+	say "$vm ($uuid), $was_running, from $(name_of old) to $(name_of new)$(other_name):"
 	for disk in "${disks[@]}"; do
 		say "  $disk: $(human "${size[$disk]}") ${kind[$disk]} ${source[$disk]}"
 		say "    becomes ${target_kind[$disk]} ${target[$disk]}"

@@ -31,6 +31,8 @@ check_firmware() {
 	done < <(firmware_paths)
 	[ -z "$(xml_values "/domain/devices/tpm/backend[@type != 'emulator' or source]/@type" "$private/source.xml")" ] ||
 		problem "$vm has a TPM of the host, or one whose state lies elsewhere" "remove it from the definition"
+	[ -z "$(xml_value "/domain/devices/tpm/backend[@type='emulator']/@type" "$private/source.xml")" ] || [ "$new_uuid" = "$uuid" ] ||
+		problem "$vm has a TPM, whose state goes by its UUID" "leave out --new-uuid"
 	[ -z "$(xml_value "/domain/devices/tpm/backend[@type='emulator']/@type" "$private/source.xml")" ] ||
 		on new bash -c 'command -v swtpm >/dev/null' ||
 		problem "$vm has a TPM, and swtpm is missing on $(name_of new)" "install it there"

@@ -7,11 +7,13 @@
 
 uri=qemu:///system
 vm='' uuid='' was_running='' autostart=''
+# What it is called on the new host, where --rename and --new-uuid were not said the same.
+new_name='' new_uuid='' new_uuid_wanted=false
 disk_map=() net_map=() media=empty dir_option=''
 # What tells this very file or volume from another one of its name.
 declare -A identity=() format=() planned_kind=()
 
-plan_scalars=(id vm uuid new_address was_running autostart media)
+plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart media)
 plan_lists=(disks swaps skipped)
 plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label)
 
@@ -28,11 +30,12 @@ vm_act() {
 # domain_state HOST: running, paused, shut off and so on, or "none"; false means that it
 # could not be asked, which is never the same as none.
 domain_state() {
-	local list
+	local list which=$uuid
 
+	[ "$1" = old ] || which=$new_uuid
 	list=$(vm_on "$1" list --all --uuid) || return
-	if grep -qxF "$uuid" <<<"$list"; then
-		vm_on "$1" domstate "$uuid"
+	if grep -qxF "$which" <<<"$list"; then
+		vm_on "$1" domstate "$which"
 	else
 		echo none
 	fi
@@ -62,6 +65,8 @@ make_plan() {
 	id=$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
 	vm_on old dumpxml --inactive --security-info "$uuid" >"$private/source.xml" ||
 		die "the XML of $vm cannot be read"
+	new_name=${new_name:-$vm} new_uuid=$uuid
+	! $new_uuid_wanted || new_uuid=$(cat /proc/sys/kernel/random/uuid)
 	was_running=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
 	info=$(vm_on old dominfo "$uuid") || die "libvirt on $(name_of old) does not answer"
 	case $info in
@@ -71,6 +76,12 @@ make_plan() {
 	find_disks
 	make_target_xml
 	make_fenced_xml
+}
+
+# other_name: for people, where it has one on the new host.
+other_name() {
+	[ "$new_name" = "$vm" ] || printf ' as %s' "$new_name"
+	[ "$new_uuid" = "$uuid" ] || printf ' (%s)' "$new_uuid"
 }
 
 # find_disks: fill what is known of each; what cannot be copied is a problem, all of which

@@ -100,12 +100,12 @@ check_name() {
 	local list name
 
 	list=$(vm_on new list --all --uuid) || { problem "libvirt on $(name_of new) does not answer" "start it there" && return; }
-	! grep -qxF "$uuid" <<<"$list" ||
-		problem "$(name_of new) has a virtual machine with the UUID $uuid already" "virsh undefine it there, if it is not needed"
+	! grep -qxF "$new_uuid" <<<"$list" ||
+		problem "$(name_of new) has a virtual machine with the UUID $new_uuid already" "virsh undefine it there, if it is not needed, or --new-uuid"
 	list=$(vm_on new list --all --name) || die "libvirt on $(name_of new) does not answer"
 	while IFS= read -r name; do
-		[ "$name" != "$vm" ] ||
-			problem "$(name_of new) has a virtual machine called $vm already, and defining would replace it" "virsh domrename it there, or virsh undefine it"
+		[ "$name" != "$new_name" ] ||
+			problem "$(name_of new) has a virtual machine called $new_name already, and defining would replace it" "virsh domrename it there, or virsh undefine it, or --rename ANOTHER"
 	done <<<"$list"
 }
 
@@ -115,7 +115,7 @@ check_addresses() {
 	mine=$(xml_values '/domain/devices/interface/mac/@address' "$private/source.xml")
 	[ -n "$mine" ] || return 0
 	for each in $(vm_on new list --all --uuid); do
-		[ "$each" != "$uuid" ] || continue
+		[ "$each" != "$new_uuid" ] || continue
 		vm_on new dumpxml "$each" >"$private/other.xml" || continue
 		for mac in $(xml_values '/domain/devices/interface/mac/@address' "$private/other.xml"); do
 			! grep -qixF "$mac" <<<"$mine" ||

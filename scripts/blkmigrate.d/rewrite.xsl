@@ -3,19 +3,36 @@
 
      A domain whose disks lie elsewhere, and nothing else is changed.  The parameter places
      names a document: place elements with dev, type, format and path, drop elements with dev,
-     and net elements with from and to.  With media=empty drives are emptied. -->
+     net elements with from and to, and an identity with name and uuid.  With media=empty
+     drives are emptied. -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:output method="xml" encoding="UTF-8" omit-xml-declaration="yes"/>
   <xsl:param name="places"/>
   <xsl:param name="media">keep</xsl:param>
   <xsl:variable name="place" select="document($places)/places/place"/>
   <xsl:variable name="drop" select="document($places)/places/drop"/>
+  <xsl:variable name="identity" select="document($places)/places/identity"/>
   <xsl:variable name="net" select="document($places)/places/net"/>
 
   <xsl:template match="@* | node()">
     <xsl:copy>
       <xsl:apply-templates select="@* | node()"/>
     </xsl:copy>
+  </xsl:template>
+
+  <xsl:template match="/domain/name/text()">
+    <xsl:choose>
+      <xsl:when test="$identity"><xsl:value-of select="$identity/@name"/></xsl:when>
+      <xsl:otherwise><xsl:copy/></xsl:otherwise>
+    </xsl:choose>
+  </xsl:template>
+
+  <!-- The firmware's tables have to say the same as the domain. -->
+  <xsl:template match="/domain/uuid/text() | /domain/sysinfo/system/entry[@name = 'uuid']/text()">
+    <xsl:choose>
+      <xsl:when test="$identity"><xsl:value-of select="$identity/@uuid"/></xsl:when>
+      <xsl:otherwise><xsl:copy/></xsl:otherwise>
+    </xsl:choose>
   </xsl:template>
 
   <xsl:template match="/domain/devices/disk">

@@ -265,7 +265,7 @@ finish() {
 
 	if [ -z "${finished[finished]:-}" ]; then
 		if [ "$autostart" = yes ]; then
-			vm_act new autostart "$uuid" >/dev/null || die "autostart of $vm cannot be switched on at $(name_of new)"
+			vm_act new autostart "$new_uuid" >/dev/null || die "autostart of $vm cannot be switched on at $(name_of new)"
 		fi
 		for disk in "${placed[@]}"; do
 			drop_snapshots "$disk"
@@ -275,7 +275,7 @@ finish() {
 		journal 'done' finished
 	fi
 	[ -n "${finished[ran]:-}" ] || say "$vm was off, and is off on $(name_of new)"
-	say "$vm is on $(name_of new). Its disks on $(name_of old) are kept, and it cannot start there, until: blkmigrate purge $(quote "$vm")"
+	say "$vm is on $(name_of new)$(other_name). Its disks on $(name_of old) are kept, and it cannot start there, until: blkmigrate purge $(quote "$vm")"
 }
 
 # show_cutover: what a dry run tells of it.
@@ -294,8 +294,8 @@ show_cutover() {
 		view_close "$disk"
 	done
 	show new "$virsh define $(quote "$(state_of new)/domain.xml")"
-	show new "$virsh start $uuid --paused"
+	show new "$virsh start $new_uuid --paused"
 	show new "date >$(quote "$(state_of new)/commit")"
-	show new "$virsh resume $uuid"
-	[ "$autostart" = no ] || show new "$virsh autostart $uuid"
+	show new "$virsh resume $new_uuid"
+	[ "$autostart" = no ] || show new "$virsh autostart $new_uuid"
 }

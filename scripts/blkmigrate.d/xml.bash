@@ -55,6 +55,7 @@ make_target_xml() {
 			place "$disk" file "$(format_at_target "$disk")" "${target[$disk]}"
 		fi
 	done >"$private/places"
+	printf '<identity name="%s" uuid="%s"/>\n' "$(xml_escape "$new_name")" "$new_uuid" >>"$private/places"
 	for disk in "${skipped[@]}"; do
 		printf '<drop dev="%s"/>\n' "$(xml_escape "$disk")"
 	done >>"$private/places"
