@@ -169,3 +169,41 @@ down for about 3 s, and while it shuts down and starts' ]
 @test "times are said in seconds, minutes or hours" {
 	[ "$(inside 'duration 99; duration 100; duration 5999; duration 9000' | xargs)" = '99 s 2 min 100 min 2 h 30 min' ]
 }
+
+# --- places -----------------------------------------------------------------------
+
+# in_pool TYPE XML: what becomes of a pool of the new host.
+in_pool() {
+	echo "<pool type='$1'>$2</pool>" >pool
+	inside 'pool=images
+		vm_on() {
+			case $2 in
+			pool-info) printf "Name: images\nState:          running\nAutostart:      ${autostarts:-yes}\n" ;;
+			pool-dumpxml) cat pool ;;
+			esac
+		}
+		use_pool
+		echo "$dir_option $group_option"
+		printf "%s\n" "${problems[@]}" "${remarks[@]}"'
+}
+
+@test "a pool is its folder or its volume group; one of another kind is refused" {
+	require xmllint
+
+	[ "$(in_pool dir '<target><path>/srv/a b</path></target>' | head -n 1)" = '/srv/a b ' ]
+	[ "$(in_pool logical '<source><name>ssd</name></source><target><path>/dev/ssd</path></target>' | head -n 1)" = ' ssd' ]
+	run -0 in_pool rbd '<source><name>x</name></source>'
+	[[ $output == *'is of type rbd, and only dir, fs, netfs and logical can be used'*'name another one, or --dir, --vg or --map-disk'* ]]
+	export autostarts=no
+	run -0 in_pool dir '<target><path>/srv</path></target>'
+	[[ $output == *'is not started when that host boots: virsh pool-autostart'* ]]
+}
+
+@test "a pool that is not there, or a second place, is refused" {
+	require xmllint
+
+	run -0 inside 'pool=none; vm_on() { return 1; }; address[new]=far; use_pool; printf "%s\n" "${problems[@]}"'
+	[[ $output == *'far has no storage pool none'*'virsh pool-list --all'* ]]
+	run -2 inside 'pool=none dir_option=/srv; use_pool'
+	[[ $output == *'--pool names the place of the disks, and so do --dir and --vg'* ]]
+}

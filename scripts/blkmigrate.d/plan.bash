@@ -13,7 +13,7 @@ disk_map=() net_map=() media=empty dir_option=''
 # What tells this very file or volume from another one of its name.
 declare -A identity=() format=() planned_kind=()
 
-plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart media)
+plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart media pool)
 plan_lists=(disks swaps skipped)
 plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label)
 
@@ -73,6 +73,7 @@ make_plan() {
 	*$'\n'Autostart:*enable*) autostart=yes ;;
 	*) autostart=no ;;
 	esac
+	use_pool
 	find_disks
 	make_target_xml
 	make_fenced_xml

@@ -81,4 +81,5 @@ purge_target() {
 		drop_snapshots "$disk"
 		remove_target "$disk" || die "${target[$disk]} cannot be removed"
 	done
+	refresh_pool
 }

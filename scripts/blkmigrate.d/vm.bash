@@ -164,6 +164,7 @@ prepare_targets() {
 		make_target "$disk"
 	done
 	make_swaps
+	refresh_pool
 }
 
 # continue_committed: after the commit there is only one way; false before it.
@@ -271,6 +272,7 @@ finish() {
 			drop_snapshots "$disk"
 			unmark_target "$disk"
 		done
+		refresh_pool
 		drop_checkpoints
 		journal 'done' finished
 	fi

@@ -1,0 +1,34 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# A storage pool of libvirt as the place of disks: they are made and marked in its folder or
+# volume group like any others, and the pool is told to look again.
+
+pool=''
+
+# use_pool: what the pool is made of stands for --dir or --vg.
+use_pool() {
+	local info type
+
+	[ -n "$pool" ] || return 0
+	[ -z "$dir_option$group_option" ] || die "--pool names the place of the disks, and so do --dir and --vg; say one of them"
+	if ! info=$(vm_on new pool-info "$pool" 2>/dev/null) || ! vm_on new pool-dumpxml "$pool" >"$private/pool.xml"; then
+		problem "$(name_of new) has no storage pool $pool" "virsh pool-list --all shows those that it has"
+		return
+	fi
+	[[ $info =~ State:\ +running ]] ||
+		problem "the storage pool $pool on $(name_of new) is not active" "virsh pool-start it there"
+	[[ $info =~ Autostart:\ +yes ]] ||
+		remark "the storage pool $pool on $(name_of new) is not started when that host boots: virsh pool-autostart"
+	type=$(xml_value /pool/@type "$private/pool.xml")
+	case $type in
+	dir | fs | netfs) dir_option=$(xml_value /pool/target/path "$private/pool.xml") ;;
+	logical) group_option=$(xml_value /pool/source/name "$private/pool.xml") ;;
+	*) problem "the storage pool $pool on $(name_of new) is of type $type, and only dir, fs, netfs and logical can be used" "name another one, or --dir, --vg or --map-disk" ;;
+	esac
+}
+
+refresh_pool() {
+	[ -n "$pool" ] || return 0
+	vm_act new pool-refresh "$pool" >/dev/null || warn "the storage pool $pool on $(name_of new) cannot be refreshed"
+}
