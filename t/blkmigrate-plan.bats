@@ -207,3 +207,63 @@ in_pool() {
 	run -2 inside 'pool=none dir_option=/srv; use_pool'
 	[[ $output == *'--pool names the place of the disks, and so do --dir and --vg'* ]]
 }
+
+# --- media ------------------------------------------------------------------------
+
+# with_medium CODE: the machine has a disc in a drive.
+with_medium() {
+	inside 'drives=copy dir_option=$PWD/there
+		mkdir -p there
+		find_medium sda file raw "$PWD/disc.iso" "" ""
+		placed=("${media[@]}")
+		'"$1"
+}
+
+@test "what is in a drive is copied, and compared" {
+	make_image disc.iso 1M
+
+	run -0 with_medium 'check_targets; make_target sda; copy_media; [ ${#problems[@]} = 0 ]'
+
+	cmp disc.iso there/disc.iso
+	[[ $output == *'sda: both sides are blk128:'* ]]
+}
+
+@test "the very same file there is used as it is, and never removed" {
+	make_image disc.iso 1M
+	mkdir there
+	cp disc.iso there
+
+	run -0 with_medium 'echo "${media[*]};${media_there[*]}"; make_target_xml() { :; }; purge_target; placed=(sda); purge_target'
+
+	[ "$output" = ';sda' ]
+	cmp disc.iso there/disc.iso
+}
+
+@test "something else there is left alone, and said" {
+	make_image disc.iso 1M
+	make_image other.iso 1M 2
+	mkdir there
+	cp other.iso there/disc.iso
+
+	run -0 with_medium 'check_targets; printf "%s\n" "${problems[@]}"'
+
+	[[ $output == *"sda: $dir/there/disc.iso is there already"* ]]
+	cmp other.iso there/disc.iso
+}
+
+@test "what was copied goes with a purge of what was not moved, what was there first does not" {
+	make_image disc.iso 1M
+	with_medium 'make_target sda; copy_media'
+	[ -e there/disc.iso ]
+
+	with_medium 'media=(sda); placed=(sda); purge_target'
+
+	[ ! -e there/disc.iso ]
+	[ -e disc.iso ]
+}
+
+@test "a drive with something that is no file is emptied, which is said" {
+	run -0 inside 'find_medium sda block raw /dev/null "" ""; find_medium sdb file raw "" "" ""; printf "%s\n" "${remarks[@]}"'
+
+	[ "$output" = 'what is in the drive sda is no raw file that could be copied: /dev/null; the drive will be empty' ]
+}

@@ -153,7 +153,7 @@ shareable auth " ]
 }
 
 @test "a fence: no disk is where it was, and none may be left out at the start" {
-	placed=(vda vdb vdc)
+	disks=(vda vdb) swaps=(vdc)
 	declare -A address=([new]='root@[fe80::1]')
 	id=0123456789ab
 

@@ -12,7 +12,7 @@ line_rate='' line_source='' read_rate=''
 estimate() {
 	local disk
 
-	for disk in "${disks[@]}"; do
+	for disk in "${disks[@]}" "${media[@]}"; do
 		to_send[$disk]=$(bytes_in "$disk")
 	done
 	if [ -n "$rate" ]; then
@@ -82,6 +82,13 @@ show_plan() {
 		say "  $disk: $(human "${size[$disk]}") ${kind[$disk]} ${source[$disk]}, of which nothing is copied"
 		say "    becomes ${target_kind[$disk]} ${target[$disk]}, empty swap with the same UUID and label"
 	done
+	for disk in "${media[@]}"; do
+		say "  $disk: $(human "${size[$disk]}") file ${source[$disk]}, which is in this drive"
+		say "    becomes file ${target[$disk]}"
+	done
+	for disk in "${media_there[@]}"; do
+		say "  $disk: ${target[$disk]}, which $(name_of new) has already"
+	done
 	for disk in "${skipped[@]}"; do
 		say "  $disk: SKIPPED: it stays on $(name_of old), and $vm on $(name_of new) has no such disk"
 	done
@@ -130,7 +137,7 @@ rest_of() {
 sum_of_all() {
 	local disk total=0
 
-	for disk in "${disks[@]}"; do
+	for disk in "${disks[@]}" "${media[@]}"; do
 		total=$((total + to_send[$disk]))
 	done
 	printf 'at most %s to send' "$(human "$total")"

@@ -9,12 +9,12 @@ uri=qemu:///system
 vm='' uuid='' was_running='' autostart=''
 # What it is called on the new host, where --rename and --new-uuid were not said the same.
 new_name='' new_uuid='' new_uuid_wanted=false
-disk_map=() net_map=() media=empty dir_option=''
+disk_map=() net_map=() drives=empty dir_option=''
 # What tells this very file or volume from another one of its name.
 declare -A identity=() format=() planned_kind=()
 
-plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart media pool)
-plan_lists=(disks swaps skipped)
+plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart drives pool)
+plan_lists=(disks swaps skipped media media_there)
 plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label)
 
 # vm_on HOST VIRSH-COMMAND ...: ask libvirt.
@@ -90,7 +90,7 @@ other_name() {
 find_disks() {
 	local fields known=()
 
-	disks=() swaps=() skipped=()
+	disks=() swaps=() skipped=() media=() media_there=()
 	mapfile -t fields < <(xsltproc --nonet "$here/disks.xsl" "$private/source.xml")
 	while [ ${#fields[@]} -ge 8 ]; do
 		[[ ${fields[1]} != disk && ${fields[1]} != lun ]] || known+=("${fields[0]}")
@@ -98,12 +98,14 @@ find_disks() {
 			skipped+=("${fields[0]}")
 		elif [ "${fields[1]}" = disk ]; then
 			find_disk "${fields[@]:0:8}"
+		elif [ "${fields[1]},$drives" = cdrom,copy ]; then
+			find_medium "${fields[0]}" "${fields[@]:2:5}"
 		elif [ "${fields[1]}" = lun ]; then
 			problem "${fields[0]} is a LUN that is passed through" "detach it: it cannot be copied"
 		fi
 		fields=("${fields[@]:8}")
 	done
-	placed=("${disks[@]}" "${swaps[@]}")
+	placed=("${disks[@]}" "${swaps[@]}" "${media[@]}")
 	check_selection "${known[@]}"
 	[ ${#disks[@]} -gt 0 ] || problem "$vm has no disk that could be copied" "define it on the other host by hand"
 }
@@ -280,7 +282,7 @@ save_plan() {
 				echo "$name+=$disk"
 			done
 		done
-		for disk in "${placed[@]}"; do
+		for disk in "${placed[@]}" "${media_there[@]}"; do
 			for name in "${plan_arrays[@]}"; do
 				local -n array=$name
 				printf '%s[%s]=%s\n' "$name" "$disk" "${array[$disk]:-}"
@@ -309,7 +311,7 @@ load_plan() {
 	local line name new_address=''
 
 	on old cat "${folder[old]}/from/$id/plan" >"$private/plan" || return
-	disks=() swaps=() skipped=()
+	disks=() swaps=() skipped=() media=() media_there=()
 	while IFS= read -r line; do
 		if [[ $line =~ ^([a-z_]+)\+=([A-Za-z0-9]+)$ ]]; then
 			name=${BASH_REMATCH[1]}
@@ -326,7 +328,7 @@ load_plan() {
 			printf -v "$name" %s "${BASH_REMATCH[2]}"
 		fi
 	done <"$private/plan"
-	placed=("${disks[@]}" "${swaps[@]}")
+	placed=("${disks[@]}" "${swaps[@]}" "${media[@]}")
 	address['new']=$new_address
 }
 

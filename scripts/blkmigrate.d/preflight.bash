@@ -178,13 +178,13 @@ check_files() {
 		[ -z "$name" ] || on new test -e "$name" ||
 			problem "$(name_of new) has no $name" "copy it, or install the package that has it"
 	done < <(xml_values '/domain/os/loader | /domain/os/nvram/@template | /domain/os/kernel | /domain/os/initrd | /domain/os/dtb' "$private/source.xml")
-	if [ "$media" = keep ]; then
+	if [ "$drives" = keep ]; then
 		while IFS= read -r name; do
 			[ -z "$name" ] || on new test -e "$name" ||
-				problem "$(name_of new) has no $name, which is in a drive" "copy it, or leave out --keep-media"
+				problem "$(name_of new) has no $name, which is in a drive" "--copy-media instead of --keep-media copies it"
 		done < <(xml_values "/domain/devices/disk[@device='cdrom' or @device='floppy']/source/@file" "$private/source.xml")
-	elif [ -n "$(xml_value "/domain/devices/disk[@device='cdrom' or @device='floppy']/source" "$private/source.xml")$(xml_value "/domain/devices/disk[@device='cdrom' or @device='floppy']/source/@file" "$private/source.xml")" ]; then
-		remark "drives with media will be empty; --keep-media keeps what $(name_of new) has"
+	elif [ "$drives" = empty ] && [ -n "$(xml_value "/domain/devices/disk[@device='cdrom' or @device='floppy']/source" "$private/source.xml")$(xml_value "/domain/devices/disk[@device='cdrom' or @device='floppy']/source/@file" "$private/source.xml")" ]; then
+		remark "drives with media will be empty; --keep-media keeps what $(name_of new) has, --copy-media copies it"
 	fi
 }
 

@@ -36,13 +36,15 @@ type_name() {
 	local answer=''
 
 	say "$1:"
-	for disk in "${placed[@]}"; do
-		if [ "$status" = 0 ]; then
+	if [ "$status" = 0 ]; then
+		for disk in "${disks[@]}" "${swaps[@]}"; do
 			say "  ${source[$disk]}"
-		else
+		done
+	else
+		for disk in "${placed[@]}"; do
 			say "  ${target[$disk]}"
-		fi
-	done
+		done
+	fi
 	[ ! -t 0 ] || printf 'Type its name to go on: ' >&2
 	IFS= read -r answer || true
 	[ "$answer" = "$vm" ] || die "that is not its name; nothing was removed"
@@ -51,7 +53,7 @@ type_name() {
 purge_source() {
 	local disk
 
-	for disk in "${placed[@]}"; do
+	for disk in "${disks[@]}" "${swaps[@]}"; do
 		if ! (inspect_source "$disk") 2>/dev/null; then
 			say "${source[$disk]} is not there any more"
 			continue

@@ -3,12 +3,12 @@
 
      A domain whose disks lie elsewhere, and nothing else is changed.  The parameter places
      names a document: place elements with dev, type, format and path, drop elements with dev,
-     net elements with from and to, and an identity with name and uuid.  With media=empty
-     drives are emptied. -->
+     net elements with from and to, and an identity with name and uuid.  Unless
+     drives=keep those without a place are emptied. -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:output method="xml" encoding="UTF-8" omit-xml-declaration="yes"/>
   <xsl:param name="places"/>
-  <xsl:param name="media">keep</xsl:param>
+  <xsl:param name="drives">keep</xsl:param>
   <xsl:variable name="place" select="document($places)/places/place"/>
   <xsl:variable name="drop" select="document($places)/places/drop"/>
   <xsl:variable name="identity" select="document($places)/places/identity"/>
@@ -56,7 +56,7 @@
             <xsl:with-param name="mine" select="$mine"/>
           </xsl:apply-templates>
         </xsl:when>
-        <xsl:when test="$media = 'empty' and (@device = 'cdrom' or @device = 'floppy') and source">
+        <xsl:when test="$drives != 'keep' and (@device = 'cdrom' or @device = 'floppy') and source">
           <xsl:call-template name="attributes">
             <xsl:with-param name="type">file</xsl:with-param>
           </xsl:call-template>

@@ -185,6 +185,7 @@ continue_committed() {
 copy_in_passes() {
 	local disk pass=0 seconds=0 before running images=true
 
+	[ ${#media[@]} -eq 0 ] || step media copy_media
 	if $dry_run; then
 		for disk in "${disks[@]}"; do
 			[ "${kind[$disk]}" = qcow2 ] || copy_disk "$disk"

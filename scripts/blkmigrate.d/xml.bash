@@ -34,21 +34,21 @@ place() {
 		"$(xml_escape "$1")" "$2" "$3" "$(xml_escape "$4")"
 }
 
-# rewrite FROM TO MEDIA <PLACES
+# rewrite FROM TO DRIVES <PLACES: of drives, what is in them is kept, or only what has a place.
 rewrite() {
 	{
 		echo '<places>'
 		cat
 		echo '</places>'
 	} >"$private/places.xml"
-	xsltproc --nonet --stringparam places "$private/places.xml" --stringparam media "$3" \
+	xsltproc --nonet --stringparam places "$private/places.xml" --stringparam drives "$3" \
 		"$here/rewrite.xsl" "$1" >"$2"
 }
 
 make_target_xml() {
 	local disk net
 
-	for disk in "${placed[@]}"; do
+	for disk in "${placed[@]}" "${media_there[@]}"; do
 		if [ "${target_kind[$disk]}" = lvm ]; then
 			place "$disk" block raw "${target[$disk]}"
 		else
@@ -62,7 +62,7 @@ make_target_xml() {
 	for net in "${net_map[@]}"; do
 		printf '<net from="%s" to="%s"/>\n' "$(xml_escape "${net%%=*}")" "$(xml_escape "${net#*=}")"
 	done >>"$private/places"
-	rewrite "$private/source.xml" "$private/target.xml" "$media" <"$private/places"
+	rewrite "$private/source.xml" "$private/target.xml" "$drives" <"$private/places"
 }
 
 format_at_target() {
@@ -73,7 +73,7 @@ format_at_target() {
 make_fenced_xml() {
 	local disk
 
-	for disk in "${placed[@]}"; do
+	for disk in "${disks[@]}" "${swaps[@]}"; do
 		place "$disk" file raw "$(fence_of "$disk")"
 	done >"$private/places"
 	rewrite "$private/source.xml" "$private/fenced.xml" keep <"$private/places"
