@@ -267,3 +267,72 @@ with_medium() {
 
 	[ "$output" = 'what is in the drive sda is no raw file that could be copied: /dev/null; the drive will be empty' ]
 }
+
+# --- partitions -------------------------------------------------------------------
+
+# make_partitions FILE: a GPT, and a filesystem that blkid knows.
+make_partitions() {
+	truncate -s 6M "$1"
+	printf 'label: gpt\nsize=2M\nsize=1M,name="its data"\n' | sfdisk -q "$1"
+}
+
+layouts() {
+	inside 'source[vda]=$PWD/'"$1"' target[vda]=$PWD/'"$2"'; same_layout vda "$PWD/'"$1"'"'
+}
+
+@test "partitions have to be recognised on the target as on the source" {
+	require sfdisk blkid
+	make_partitions old.img
+	cp old.img new.img
+	truncate -s 8M new.img
+
+	run -0 layouts old.img new.img
+	[ -z "$output" ]
+	sfdisk -q --delete new.img 2
+	run -2 layouts old.img new.img
+
+	[[ $output == *"vda: what blkid and sfdisk recognise on $dir/new.img is not what they do on $dir/old.img:"*'< start='*'its data'*'--map-disk'* ]]
+}
+
+@test "what is found from the end of a disk is missed on a larger one" {
+	require sfdisk blkid
+	make_partitions old.img
+	# Of the table only the copy at the end is left.
+	dd if=/dev/zero of=old.img bs=512 seek=1 count=33 conv=notrunc status=none
+	cp old.img new.img
+
+	run -0 layouts old.img new.img
+	truncate -s 8M new.img
+	run -2 layouts old.img new.img
+
+	[[ $output == *'< start='*'its data'* ]]
+}
+
+# findings CODE: the problems and remarks that it makes.
+findings() {
+	cp "${xml:-source.xml}" source.copy 2>/dev/null || echo '<domain type="kvm"/>' >source.copy
+	inside 'address=([old]="" [new]="")
+		cp source.copy "$private/source.xml"
+		new_name=web
+		name_of() { echo "$1"; }
+		'"$1"'
+		printf "%s\n" "${problems[@]/#/problem: }" "${remarks[@]/#/remark: }"' | grep .
+}
+
+@test "a GPT on a disk that becomes larger is told, with the command for the guest" {
+	require sfdisk qemu-img
+	truncate -s 6M small.img
+	echo 'label: gpt' | sfdisk -q small.img
+	qemu-img convert -f raw -O qcow2 small.img small.qcow2
+	truncate -s 6M none.img
+	code='disks=(vda); target_kind[vda]=lvm target_volume[vda]=ssd/web size[vda]=6291456
+		vgs() { echo 4194304; }
+		on() { shift; "$@"; }
+		check_gpt'
+
+	run -0 findings "source[vda]=\$PWD/small.img kind[vda]=file; $code"
+	[[ $output == 'remark: vda has a GPT, and gets 2097152 bytes more'*'sgdisk -e /dev/vda (or sfdisk --relocate gpt-bak-std /dev/vda)'* ]]
+	run -0 findings "source[vda]=\$PWD/small.qcow2 kind[vda]=qcow2; $code"
+	run -1 findings "source[vda]=\$PWD/none.img kind[vda]=file; $code"
+	run -1 findings "source[vda]=\$PWD/small.img kind[vda]=file; ${code/6291456/8388608}"
+}

@@ -149,6 +149,7 @@ final_pass() {
 	if $verify_full; then
 		compare "$disk" "$from" || die "$disk: the digests of both sides differ"
 	fi
+	same_layout "$disk" "$from"
 }
 
 send_last() {

@@ -29,6 +29,7 @@ preflight() {
 		check_targets
 		check_room
 		check_clock
+		check_gpt
 	fi
 	report
 }
@@ -54,9 +55,9 @@ check_tools() {
 		command -v "$tool" >/dev/null || problem "$tool is missing here" "install xsltproc and libxml2-utils"
 	done
 	for host in old new; do
-		list='virsh blksum flock sync'
+		list='virsh blksum flock sync blkid sfdisk'
 		[ "$host" = old ] && list+=' blkread blkdiff blkzip' || list+=' blkwrite ip'
-		[ ${#swaps[@]} -eq 0 ] || { [ "$host" = old ] && list+=' blkid' || list+=' mkswap blkdiscard'; }
+		[ ${#swaps[@]} -eq 0 ] || [ "$host" = old ] || list+=' mkswap blkdiscard'
 		for disk in "${placed[@]}"; do
 			case $host,${kind[$disk]},${target_kind[$disk]} in
 			old,qcow2,*) list+=' qemu-storage-daemon qemu-img nbdinfo' ;;

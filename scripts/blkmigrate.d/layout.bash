@@ -1,0 +1,54 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Partitions and filesystems, as the guest will look for them on a disk that LVM has rounded up.
+
+# check_gpt: where LVM rounds up, the table's copy at the end is not at the end any more.
+check_gpt() {
+	local disk extent
+
+	for disk in "${disks[@]}"; do
+		[ "${target_kind[$disk]}" = lvm ] && [ -n "${target_volume[$disk]}" ] || continue
+		extent=$(on new vgs --noheadings --nosuffix --units b -o vg_extent_size "${target_volume[$disk]%/*}") || continue
+		[ $((size[$disk] % extent)) != 0 ] && has_gpt "$disk" || continue
+		remark "$disk has a GPT, and gets $((extent - size[$disk] % extent)) bytes more: the guest finds its backup header before the end, and may say so; there, sgdisk -e /dev/$disk (or sfdisk --relocate gpt-bak-std /dev/$disk) moves it"
+	done
+}
+
+# has_gpt DISK: behind its first sector, of 512 or 4096 bytes.
+has_gpt() {
+	on old bash -c 'set -o pipefail
+		head() {
+			case $2 in
+			qcow2)
+				file=$(mktemp) || exit
+				qemu-img dd -U -f qcow2 -O raw bs=4096 count=2 "if=$1" "of=$file" && cat "$file"
+				rm -f "$file"
+				;;
+			file) dd "if=$1" bs=4096 count=2 status=none ;;
+			*) dd "if=$1" bs=4096 count=2 iflag=direct status=none ;;
+			esac
+		}
+		head "$@" | grep -aobF "EFI PART" | grep -qE "^(512|4096):"' gpt "${source[$1]}" "${kind[$1]}"
+}
+
+# same_layout DISK VIEW: what can be recognised on both sides is the same.  Signatures that are
+# counted from the end, of RAID say, are not found where the end is elsewhere.
+same_layout() {
+	local ours theirs
+
+	$dry_run && return
+	ours=$(layout old "$2") && theirs=$(layout new "${sink[$1]:-${target[$1]}}") ||
+		die "$1: partitions and filesystems cannot be looked at; blkid and sfdisk have to be on both hosts"
+	[ "$ours" = "$theirs" ] || die "$1: what blkid and sfdisk recognise on ${target[$1]} is not what they do on ${source[$1]}:
+$(diff <(echo "$ours") <(echo "$theirs") || true)
+a target of the very same size, a file say, keeps it: --map-disk"
+}
+
+# layout HOST FILE: without its name.
+layout() {
+	on "$1" bash -c 'command -v blkid sfdisk >/dev/null || exit
+		blkid -p -o export -- "$1" | grep -v "^DEVNAME="
+		sfdisk -d -- "$1" 2>/dev/null | sed "/^device:/d; s/^.* : start=/start=/"
+		true' layout "$2"
+}
