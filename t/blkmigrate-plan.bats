@@ -336,3 +336,102 @@ findings() {
 	run -1 findings "source[vda]=\$PWD/none.img kind[vda]=file; $code"
 	run -1 findings "source[vda]=\$PWD/small.img kind[vda]=file; ${code/6291456/8388608}"
 }
+
+# --- whether the hosts fit --------------------------------------------------------
+
+# fake NAME TEXT: a program that does that takes its place.
+fake() {
+	mkdir -p fake
+	printf '#!/bin/bash\n%s\n' "$2" >"fake/$1"
+	chmod +x "fake/$1"
+	PATH=$dir/fake:$PATH
+}
+
+@test "a stream that the other host's programs do not take is found before anything is sent" {
+	run -1 findings check_stream
+	[ -z "$output" ]
+	fake blkwrite 'cat >/dev/null; echo "blkwrite: standard input: version 2 is not known" >&2; exit 2'
+
+	run -0 findings check_stream
+
+	[[ $output == 'problem: new cannot read what old sends: blkwrite: standard input: version 2 is not known'*'install the same version of the blk programs on both' ]]
+}
+
+@test "an older libvirt or QEMU is said, with its package; a newer one is not" {
+	versions='vm_on() {
+			local libvirt=9.0.0 qemu=7.2.19
+			[ "$1" = old ] || libvirt=$l qemu=$q
+			printf "Running hypervisor: QEMU %s\nRunning against daemon: %s\n" $qemu $libvirt
+		}'
+
+	run -1 findings "l=10.1.0 q=7.10.0; $versions; check_versions"
+	run -0 findings "l=8.10.0 q=6.2.0; $versions; check_versions"
+
+	[ "${lines[0]}" = 'remark: libvirt on new is 8.10.0, on old 9.0.0: if the start fails there, upgrade its package (libvirt-daemon-system, or libvirt-daemon-driver-qemu)' ]
+	[ "${lines[1]}" = 'remark: QEMU on new is 6.2.0, on old 7.2.19: if the start fails there, upgrade its package (qemu-system-x86, or qemu-kvm)' ]
+}
+
+@test "a cluster manager that runs is a problem; Pacemaker is asked whether it has the machine" {
+	require xmllint
+	fake pgrep '[ "$2" = "$(cat '"$dir"'/runs)" ]'
+	echo vdsmd >runs
+	run -0 findings check_managers
+	[[ $output == 'problem: oVirt manages the machines of old'*'problem: oVirt manages the machines of new'* ]]
+	echo pacemakerd >runs
+	fake cibadmin 'exit 1'
+	run -0 findings check_managers
+	[[ $output == 'problem: a cluster runs on old (pacemakerd), and cannot be asked whether it manages web'* ]]
+	fake cibadmin 'echo "<nvpair value=\"/etc/web.xml\"/>"'
+	run -0 findings check_managers
+	[[ $output == 'problem: the cluster on old (pacemakerd) manages web'* ]]
+	fake cibadmin 'echo "<nvpair value=\"/etc/mail.xml\"/>"'
+	run -0 findings check_managers
+	[[ $output == 'remark: a cluster runs on old (pacemakerd); it says nothing of web'* ]]
+	echo none >runs
+	run -1 findings check_managers
+}
+
+@test "a machine whose definition is a manager's" {
+	require xmllint
+	echo '<domain><metadata><nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1"/></metadata></domain>' >source.xml
+
+	run -0 findings check_managers
+
+	[[ $output == 'problem: web is managed by OpenStack, as its definition says'* ]]
+}
+
+@test "too little memory is a problem for a machine that runs, and said of one that is off" {
+	require xmllint
+	echo '<domain><memory unit="KiB">1099511627776</memory><currentMemory unit="KiB">1024</currentMemory></domain>' >source.xml
+	run -1 findings check_memory
+	echo '<domain><memory unit="KiB">1099511627776</memory></domain>' >source.xml
+
+	run -0 findings check_memory
+	[[ $output == 'problem: web has 1.0PiB of memory, and new '*' available'* ]]
+	run -0 findings "was_running='shut off'; check_memory"
+	[[ $output == 'remark: web has 1.0PiB of memory'* ]]
+	echo '<domain><memory>1099511627776</memory><memoryBacking><hugepages/></memoryBacking></domain>' >source.xml
+	run -0 findings check_memory
+	[[ $output == 'problem: web has 1.0PiB of huge pages, and new '* ]]
+}
+
+@test "another user of QEMU is said; one that gets no disks is a problem" {
+	require xmllint
+	users='vm_on() {
+			local who=+64055:+109
+			[ "$1" = old ] || who=$user
+			echo "<capabilities><host><secmodel><model>dac</model><baselabel type=\"kvm\">$who</baselabel></secmodel></host></capabilities>"
+		}
+		on() {
+			shift
+			if [ "$1" = grep ]; then echo "dynamic_ownership = $own" >conf; "${@:1:3}" conf; else "$@"; fi
+		}'
+
+	run -1 findings "user=+64055:+109 own=1; $users; check_user"
+	run -0 findings "user=+107:+107 own=1; $users; check_user"
+	[[ $output == 'remark: QEMU runs as +64055:+109 on old and as +107:+107 on new'* ]]
+	run -0 findings "user=+107:+107 own=0; $users; check_user"
+	[[ $output == 'problem: QEMU on new runs as +107:+107, and libvirt there does not give it the disks'* ]]
+	run -0 findings "user=+0:+0 own=0; $users; check_user"
+	[[ $output == 'remark: '* ]]
+}

@@ -17,8 +17,11 @@ remark() {
 
 # preflight: of a plan; nothing is changed.  Dies after it has said everything.
 preflight() {
+	local before=${#problems[@]}
+
 	check_tools
-	if [ ${#problems[@]} -eq 0 ]; then
+	# Without its tools a host cannot be looked at.
+	if [ ${#problems[@]} -eq "$before" ]; then
 		check_source
 		check_name
 		check_addresses
@@ -29,6 +32,7 @@ preflight() {
 		check_targets
 		check_room
 		check_clock
+		check_fit
 		check_gpt
 	fi
 	report

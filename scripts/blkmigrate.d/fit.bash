@@ -1,0 +1,138 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Whether the two hosts fit each other, and the machine the new one.
+
+# check_fit: what does not stop a start for certain is a remark.
+check_fit() {
+	check_stream
+	check_versions
+	check_managers
+	check_architecture
+	check_memory
+	check_user
+}
+
+# check_stream: what one host's programs send, the other's take.
+check_stream() {
+	on old bash -o pipefail -c 'file=$(mktemp) && echo blkmigrate >"$file" || exit
+		blkread "$file" | blkzip
+		status=$?
+		rm "$file"
+		exit $status' stream 2>"$private/why" |
+		feed new bash -c 'folder=$(mktemp -d) || exit
+		blkwrite --create "$folder/file"
+		status=$?
+		rm -r "$folder"
+		exit $status' stream >/dev/null 2>>"$private/why" ||
+		problem "$(name_of new) cannot read what $(name_of old) sends: $(tail -n 1 "$private/why")" "install the same version of the blk programs on both"
+}
+
+# check_versions: a machine of a newer libvirt or QEMU may have what an older one does not know.
+check_versions() {
+	local host theirs ours what
+
+	for host in old new; do
+		vm_on "$host" version --daemon >"$private/$host.version" 2>/dev/null || return 0
+	done
+	for what in 'libvirt/Running against daemon' 'QEMU/Running hypervisor'; do
+		ours=$(version_in "${what#*/}" old) theirs=$(version_in "${what#*/}" new)
+		! is_older "$theirs" "$ours" ||
+			remark "${what%/*} on $(name_of new) is $theirs, on $(name_of old) $ours: if the start fails there, upgrade its package ($(package_of "${what%/*}"))"
+	done
+}
+
+version_in() {
+	sed -n "s/^$1:.* \([0-9.]*\)$/\1/p" "$private/$2.version"
+}
+
+is_older() {
+	[ "$1" != "$2" ] && [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]
+}
+
+package_of() {
+	case $1 in
+	libvirt) echo "libvirt-daemon-system, or libvirt-daemon-driver-qemu" ;;
+	QEMU) echo "qemu-system-x86, or qemu-kvm" ;;
+	esac
+}
+
+# check_managers: what starts and stops machines by itself must not meet two of one.
+check_managers() {
+	local host process name
+
+	for name in ovirt.org/vm/oVirt opennebula.org/OpenNebula openstack.org/xmlns/libvirt/nova/OpenStack; do
+		[ "$(xmllint --nonet --xpath "count(/domain/metadata/*[contains(namespace-uri(), '${name%/*}')])" "$private/source.xml")" = 0 ] ||
+			problem "$vm is managed by ${name##*/}, as its definition says" "migrate it with that"
+	done
+	for host in old new; do
+		for process in $(on "$host" bash -c 'for name; do ! pgrep -x "$name" >/dev/null || echo "$name"; done' \
+			managers pacemakerd corosync pmxcfs ganeti-noded vdsmd); do
+			case $process in
+			pacemakerd | corosync) check_pacemaker "$host" "$process" ;;
+			pmxcfs) problem "Proxmox VE manages the machines of $(name_of "$host")" "migrate with qm; blkmigrate copy moves a disk alone" ;;
+			ganeti-noded) problem "Ganeti manages the machines of $(name_of "$host")" "migrate with gnt-instance; blkmigrate copy moves a disk alone" ;;
+			vdsmd) problem "oVirt manages the machines of $(name_of "$host")" "migrate with oVirt; blkmigrate copy moves a disk alone" ;;
+			esac
+		done
+	done
+}
+
+# check_pacemaker HOST PROCESS: a cluster that says it does not know the machine may stay.
+check_pacemaker() {
+	if ! on "$1" cibadmin -Q >"$private/cib" 2>/dev/null; then
+		problem "a cluster runs on $(name_of "$1") ($2), and cannot be asked whether it manages $vm" "migrate with its tools, or stop it there"
+	elif grep -qF -e "$vm" -e "$uuid" -e "$new_name" "$private/cib"; then
+		problem "the cluster on $(name_of "$1") ($2) manages $vm" "migrate with its tools: crm_resource --move, or pcs resource move"
+	else
+		remark "a cluster runs on $(name_of "$1") ($2); it says nothing of $vm"
+	fi
+}
+
+check_architecture() {
+	local ours theirs
+
+	ours=$(on old uname -m) && theirs=$(on new uname -m) || return 0
+	[ "$ours" = "$theirs" ] || [ "$(xml_value /domain/@type "$private/source.xml")" = qemu ] ||
+		problem "$(name_of new) is $theirs, $(name_of old) $ours" "take a host of the same architecture"
+}
+
+# check_memory: what it is given at its start; huge pages are kept apart from all other memory.
+check_memory() {
+	local wanted free kind=memory
+
+	wanted=$(xml_value '/domain/currentMemory | /domain/memory[not(../currentMemory)]' "$private/source.xml")
+	if [ "$(xmllint --nonet --xpath 'count(/domain/memoryBacking/hugepages)' "$private/source.xml")" = 0 ]; then
+		free=$(on new awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo)
+	else
+		kind='huge pages'
+		free=$(on new awk '$1 == "HugePages_Free:" { pages = $2 } $1 == "Hugepagesize:" { print pages * $2 }' /proc/meminfo)
+	fi
+	[ "${free:-$wanted}" -lt "$wanted" ] || return 0
+	kind="$vm has $(human $((wanted * 1024))) of $kind, and $(name_of new) $(human $((free * 1024))) available"
+	if [ "$was_running" = running ]; then
+		problem "$kind" "stop something there, or make it smaller: virsh setmem --config"
+	else
+		remark "$kind"
+	fi
+}
+
+# check_user: libvirt gives disks to QEMU's user when it starts a machine, unless it was told not
+# to; what was made here is root's.
+check_user() {
+	local host ours theirs
+
+	for host in old new; do
+		vm_on "$host" capabilities >"$private/$host.capabilities" || return 0
+	done
+	ours=$(qemu_user old) theirs=$(qemu_user new)
+	if [ "$theirs" != +0:+0 ] && on new grep -qsE '^[[:space:]]*dynamic_ownership[[:space:]]*=[[:space:]]*0' /etc/libvirt/qemu.conf; then
+		problem "QEMU on $(name_of new) runs as $theirs, and libvirt there does not give it the disks" "set dynamic_ownership = 1 in /etc/libvirt/qemu.conf there, and restart libvirtd"
+	elif [ "$ours" != "$theirs" ]; then
+		remark "QEMU runs as $ours on $(name_of old) and as $theirs on $(name_of new); libvirt gives it the disks and the firmware's variables when it starts"
+	fi
+}
+
+qemu_user() {
+	xml_value "/capabilities/host/secmodel[model='dac']/baselabel[1]" "$private/$1.capabilities"
+}
