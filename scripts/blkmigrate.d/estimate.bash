@@ -78,6 +78,9 @@ show_plan() {
 		[ "$was_running" != running ] || say "    while it runs: $(way_of "$disk")"
 		[ "$was_running" != running ] || say "    when it is off: $(rest_of "$disk")"
 	done
+	for disk in "${shared[@]}"; do
+		say "  $disk: $(human "${size[$disk]}") ${kind[$disk]} ${source[$disk]}, which both hosts see: it stays where it is"
+	done
 	for disk in "${swaps[@]}"; do
 		say "  $disk: $(human "${size[$disk]}") ${kind[$disk]} ${source[$disk]}, of which nothing is copied"
 		say "    becomes ${target_kind[$disk]} ${target[$disk]}, empty swap with the same UUID and label"

@@ -14,7 +14,7 @@ disk_map=() net_map=() drives=empty dir_option=''
 declare -A identity=() format=() planned_kind=()
 
 plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart drives pool)
-plan_lists=(disks swaps skipped media media_there)
+plan_lists=(disks shared swaps skipped media media_there)
 plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label)
 
 # vm_on HOST VIRSH-COMMAND ...: ask libvirt.
@@ -90,7 +90,7 @@ other_name() {
 find_disks() {
 	local fields known=()
 
-	disks=() swaps=() skipped=() media=() media_there=()
+	disks=() shared=() swaps=() skipped=() media=() media_there=()
 	mapfile -t fields < <(xsltproc --nonet "$here/disks.xsl" "$private/source.xml")
 	while [ ${#fields[@]} -ge 8 ]; do
 		[[ ${fields[1]} != disk && ${fields[1]} != lun ]] || known+=("${fields[0]}")
@@ -107,7 +107,7 @@ find_disks() {
 	done
 	placed=("${disks[@]}" "${swaps[@]}" "${media[@]}")
 	check_selection "${known[@]}"
-	[ ${#disks[@]} -gt 0 ] || problem "$vm has no disk that could be copied" "define it on the other host by hand"
+	[ ${#disks[@]} -gt 0 ] || [ ${#shared[@]} -gt 0 ] || problem "$vm has no disk that could be copied" "define it on the other host by hand"
 }
 
 find_disk() {
@@ -144,8 +144,8 @@ find_disk() {
 		swaps+=("$disk")
 		inspect_swap "$disk" "${driver:-raw}"
 	else
-		disks+=("$disk")
 		inspect_vm_disk "$disk" "${driver:-raw}"
+		is_shared "$disk" && shared+=("$disk") || disks+=("$disk")
 	fi
 }
 
@@ -282,7 +282,7 @@ save_plan() {
 				echo "$name+=$disk"
 			done
 		done
-		for disk in "${placed[@]}" "${media_there[@]}"; do
+		for disk in "${placed[@]}" "${shared[@]}" "${media_there[@]}"; do
 			for name in "${plan_arrays[@]}"; do
 				local -n array=$name
 				printf '%s[%s]=%s\n' "$name" "$disk" "${array[$disk]:-}"
@@ -311,7 +311,7 @@ load_plan() {
 	local line name new_address=''
 
 	on old cat "${folder[old]}/from/$id/plan" >"$private/plan" || return
-	disks=() swaps=() skipped=() media=() media_there=()
+	disks=() shared=() swaps=() skipped=() media=() media_there=()
 	while IFS= read -r line; do
 		if [[ $line =~ ^([a-z_]+)\+=([A-Za-z0-9]+)$ ]]; then
 			name=${BASH_REMATCH[1]}

@@ -95,7 +95,7 @@ check_source() {
 	[ -z "$(vm_on old checkpoint-list --name "$uuid" 2>/dev/null)" ] ||
 		problem "$vm has checkpoints of another backup program" "remove them: virsh checkpoint-delete"
 	[ "$was_running" = running ] || return 0
-	for disk in "${disks[@]}"; do
+	for disk in "${disks[@]}" "${shared[@]}"; do
 		[ -z "$(vm_on old blockjob "$uuid" "$disk" --info --raw 2>/dev/null)" ] ||
 			problem "$disk is in a block job" "wait for it, or virsh blockjob --abort"
 	done
@@ -200,7 +200,7 @@ check_devices() {
 		problem "$vm has a folder of the host" "detach it first"
 }
 
-# Nothing that is there is ever taken.  What both hosts see must not be copied onto itself.
+# Nothing that is there is ever taken.
 check_targets() {
 	local disk other answer
 
@@ -209,8 +209,8 @@ check_targets() {
 		case $answer in
 		absent | ours*) ;;
 		*)
-			if is_shared "$disk"; then
-				problem "$disk: both hosts see the same ${source[$disk]}" "it is shared: define the virtual machine there; there is nothing to copy"
+			if is_same_volume "$disk"; then
+				problem "$disk: both hosts have the volume ${volume[$disk]}" "if it is one, on a disk that both reach, define the virtual machine there by hand: there is nothing to copy"
 			else
 				problem "$disk: ${target[$disk]} is there already on $(name_of new)" "remove it, or --map-disk $disk=ANOTHER"
 			fi
@@ -222,23 +222,6 @@ check_targets() {
 				problem "$disk and $other would both go to ${target[$disk]}" "--map-disk $disk=ANOTHER"
 		done
 	done
-}
-
-# is_shared DISK: a volume by its UUID; a file, if what is put beside it here is seen there.
-is_shared() {
-	local disk=$1 probe seen=false
-
-	[ "${target[$disk]}" = "${source[$disk]}" ] || return 1
-	if [ -n "${volume[$disk]:-}" ]; then
-		[ "$(on new lvs --noheadings -o lv_uuid "${volume[$disk]}" 2>/dev/null | tr -d ' ')" = "${identity[$disk]}" ]
-		return
-	fi
-	[ "${kind[$disk]}" != block ] || return 1
-	probe=$(dirname -- "${source[$disk]}")/.blkmigrate-probe-$id
-	on old touch -- "$probe" 2>/dev/null || return 1
-	! on new test -e "$probe" || seen=true
-	on old rm -f -- "$probe"
-	$seen
 }
 
 check_room() {

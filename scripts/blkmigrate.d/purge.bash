@@ -69,6 +69,9 @@ purge_source() {
 	for disk in "${skipped[@]}"; do
 		say "$disk was skipped: what is on it is left as it is"
 	done
+	for disk in "${shared[@]}"; do
+		say "${source[$disk]} is what $vm on $(name_of new) has, too: it is left as it is"
+	done
 	[ "$state" != none ] || return 0
 	drop_checkpoints
 	vm_act old undefine "$uuid" --nvram >/dev/null || die "$vm cannot be undefined on $(name_of old)"

@@ -3,11 +3,12 @@
 #
 # Which disks go along.  One that is skipped stays on the old host, and the new definition is
 # without it; swap that is made anew gets a disk of its size, with the UUID and label by which
-# the guest's fstab finds it.
+# the guest's fstab finds it; a file that both hosts see is not copied onto itself.
 
 disks_wanted=() disks_unwanted=() swaps_wanted=()
-# disks are copied, swaps made anew, skipped are neither; placed is all that gets a place there.
-disks=() swaps=() skipped=() placed=()
+# disks are copied, swaps made anew, shared ones are there already, and skipped ones are none of
+# these; placed is all that gets a place on the new host.
+disks=() shared=() swaps=() skipped=() placed=()
 declare -A swap_uuid=() swap_label=()
 
 # contains WORD [WORD ...]: the first is among the others.
@@ -36,6 +37,26 @@ check_selection() {
 		contains "$each" "$@" ||
 			problem "$vm has no disk called $each" "virsh domblklist $(quote "$vm") shows what they are called"
 	done
+}
+
+# is_shared DISK: it would stay where it is, and what is put beside it on one host is seen on the
+# other.  A link may lead elsewhere on each.
+is_shared() {
+	local disk=$1 path probe seen=false
+
+	[ "${target[$disk]}" = "${source[$disk]}" ] && [[ ${kind[$disk]} == file || ${kind[$disk]} == qcow2 ]] || return 1
+	path=$(on old realpath -e -- "${source[$disk]}") && [ "$(on new realpath -e -- "${target[$disk]}" 2>/dev/null)" = "$path" ] || return 1
+	probe=$(dirname -- "$path")/.blkmigrate-probe-$id
+	on old touch -- "$probe" 2>/dev/null || return 1
+	! on new test -e "$probe" || seen=true
+	on old rm -f -- "$probe"
+	$seen
+}
+
+# is_same_volume DISK: by its UUID, which a copy of the whole disk under it has as well.
+is_same_volume() {
+	[ -n "${volume[$1]:-}" ] && [ "${target[$1]}" = "${source[$1]}" ] &&
+		[ "$(on new lvs --noheadings -o lv_uuid "${volume[$1]}" 2>/dev/null | tr -d ' ')" = "${identity[$1]}" ]
 }
 
 # --- swap -------------------------------------------------------------------------

@@ -73,7 +73,7 @@ format_at_target() {
 make_fenced_xml() {
 	local disk
 
-	for disk in "${disks[@]}" "${swaps[@]}"; do
+	for disk in "${disks[@]}" "${shared[@]}" "${swaps[@]}"; do
 		place "$disk" file raw "$(fence_of "$disk")"
 	done >"$private/places"
 	rewrite "$private/source.xml" "$private/fenced.xml" keep <"$private/places"
