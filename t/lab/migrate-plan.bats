@@ -1,0 +1,168 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# What the administrator says of a move: which disks, under what name, into which pool, with
+# what is in its drives; and that nothing but this is done.
+
+load ../helpers
+load network
+load libvirt
+load migrate
+
+setup_file() {
+	start_hosts
+}
+
+teardown_file() {
+	stop_hosts
+}
+
+setup() {
+	require_hosts
+	require xsltproc xmllint mkswap blkid
+	test_begin
+	wipe_hosts
+}
+
+images=/var/lib/libvirt/images
+
+# make_rich: the machine web boots from vda, has swap in vdb, data in vdc, and a disc in sda.
+make_rich() {
+	make_disk "$lab/old/images/web.img"
+	truncate -s 2M "$lab/old/images/swap.img"
+	on old "mkswap -L 'web swap' $images/swap.img"
+	make_image "$lab/old/images/data.img" 2M 3
+	make_image "$lab/old/images/disc.iso" 1M 4
+	define old web "raw:$images/web.img" "raw:$images/swap.img" "raw:$images/data.img"
+	on old "virsh dumpxml --inactive web >/tmp/w.xml
+		sed -i \"s,</devices>,<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='$images/disc.iso'/><target dev='sda' bus='sata'/><readonly/></disk></devices>,\" /tmp/w.xml
+		virsh -q define /tmp/w.xml"
+	disk=$images/web.img
+}
+
+# swap_tags HOST FILE
+swap_tags() {
+	on "$1" "blkid -p -o export $2 | grep -E '^(TYPE|UUID|LABEL)='"
+}
+
+@test "some disks only, swap made anew, a disc that is copied, another name and UUID" {
+	make_rich
+	on old 'virsh -q start web'
+	wait_for 60 is_counting old web 10
+
+	run -0 --separate-stderr migrate run web --to new --yes \
+		--skip-disk vdc --recreate-swap vdb --copy-media --rename mail --new-uuid
+	echo "$stderr"
+
+	[[ $stderr == *'vdc: SKIPPED'* ]]
+	is_state new mail running
+	[ -z "$(state new web)" ]
+	is_state old web 'shut off'
+	run -1 on old 'virsh start web'
+	count old "$disk"
+	stopped=$count
+	wait_for 60 is_counting new mail 10
+	shut_down new mail
+	count new "$disk"
+	[ "$started" = "$stopped" ]
+	on new 'virsh dumpxml --inactive mail' >mail.xml
+	on old 'cat /var/lib/blkmigrate/from/*/source.xml' >web.xml
+	[ "$(xmllint --xpath '//disk/target/@dev' mail.xml | xargs)" = 'dev=vda dev=vdb dev=sda' ]
+	[ "$(xmllint --xpath '//disk/source/@file' mail.xml | xargs -n 1 | sed 's,.*/,,' | xargs)" = 'web.img swap.img disc.iso' ]
+	[ "$(xmllint --xpath 'string(/domain/uuid)' mail.xml)" != "$(xmllint --xpath 'string(/domain/uuid)' web.xml)" ]
+	[ "$(xmllint --xpath '//mac/@address' mail.xml)" = "$(xmllint --xpath '//mac/@address' web.xml)" ]
+	[ "$(swap_tags new $images/swap.img)" = "$(swap_tags old $images/swap.img)" ]
+	[ "$(ls -A "$lab/new/images" | xargs)" = 'disc.iso swap.img web.img' ]
+
+	[[ $(migrate status web) == 'web: moved to new'* ]]
+	on old 'echo web | blkmigrate purge web'
+	[ "$(ls -A "$lab/old/images" | xargs)" = 'data.img disc.iso' ]
+	[ -z "$(state old web)" ]
+	is_state new mail 'shut off'
+}
+
+@test "what was made of all that goes with a purge before the cutover" {
+	make_rich
+	migrate prepare web --to new --yes --disk vda --recreate-swap vdb --copy-media --rename mail
+	migrate sync web
+	[[ $(ls "$lab/new/images" | xargs) == 'disc.iso swap.img web.img' ]]
+
+	run -0 on old 'echo web | blkmigrate purge web'
+
+	[ -z "$(ls -A "$lab/new/images")" ]
+	[ "$(ls -A "$lab/old/images" | xargs)" = 'data.img disc.iso swap.img web.img' ]
+	is_state old web 'shut off'
+}
+
+@test "a cutover with all that is taken back" {
+	make_rich
+	on old 'virsh -q start web'
+	wait_for 60 is_counting old web 10
+	shim new virsh '[[ " $* " != *" start "* ]] || exit 1'
+
+	run -2 migrate run web --to new --yes --disk vda --recreate-swap vdb --copy-media --rename mail --new-uuid
+
+	stays web "$disk"
+	[ -z "$(on new 'virsh list --all --name')" ]
+}
+
+@test "the plan says what it will cost, and everything that is in the way, and changes nothing" {
+	make_rich
+	define new mail raw:/nowhere
+	on old "truncate -s 100M $images/data.img"
+
+	run -0 --separate-stderr migrate plan web --to new
+	echo "$stderr"
+	[[ $stderr =~ 'in all: at most '[0-9]+'MiB to send, about '[0-9]+' '[a-z]+' at '[0-9.]+[A-Z]iB/s' as measured; it is off already' ]]
+	[[ $stderr == *'drives with media will be empty; --keep-media keeps what new has, --copy-media copies it'* ]]
+	run -2 --separate-stderr migrate plan web --to new --rename mail --recreate-swap vdc --disk vdx --pool none
+	echo "$stderr"
+
+	[[ $stderr == *'new has a virtual machine called mail already'*'--rename ANOTHER'* ]]
+	[[ $stderr == *'vdc is no swap as a whole'* ]]
+	[[ $stderr == *'web has no disk called vdx'* ]]
+	[[ $stderr == *'new has no storage pool none'* ]]
+	[ -z "$(ls -A "$lab/new/images")" ]
+	[ -z "$(on old 'ls /var/lib/blkmigrate/from 2>/dev/null')" ]
+}
+
+@test "a file that both hosts see is not copied, and is never removed" {
+	make_vm old web qcow2
+	shared=$root/build/shared
+	mkdir -p "$shared"
+	at_end rm -r "$shared"
+	mv "$lab/old/images/web.qcow2" "$shared"
+	disk=$shared/web.qcow2
+	define old web "qcow2:$disk"
+	on old 'virsh -q start web'
+	wait_for 60 is_counting old web 10
+
+	run -0 --separate-stderr migrate run web --to new --yes
+	echo "$stderr"
+	[[ $stderr == *"vda: 16MiB qcow2 $disk, which both hosts see: it stays where it is"* ]]
+	is_state new web running
+	wait_for 60 is_counting new web 10
+	run -1 on old 'virsh start web'
+	[[ $output == *"/nonexistent/blkmigrate-"*"/moved-to-new/vda"* ]]
+	shut_down new web
+	count new "$disk"
+	[ "$started" -ge 10 ]
+	[ "$count" -ge $((started + 10)) ]
+
+	on old 'echo web | blkmigrate purge web'
+	[ "$(ls -A "$shared")" = web.qcow2 ]
+	on new 'virsh -q start web'
+}
+
+@test "into a storage pool, which knows of it" {
+	make_vm old web raw
+	on new "mkdir -p /srv/pool && virsh -q pool-define-as images dir --target /srv/pool && virsh -q pool-start images"
+	at_end on new 'virsh -q pool-destroy images; virsh -q pool-undefine images; rm -r /srv/pool'
+
+	run -0 --separate-stderr migrate run web --to new --yes --pool images
+
+	[[ $stderr == *'the storage pool images on new is not started when that host boots'* ]]
+	[ "$(on new 'virsh -q vol-list images' | awk '{ print $1, $2 }')" = 'web.img /srv/pool/web.img' ]
+	[[ $(on new 'virsh dumpxml --inactive web') == *"file='/srv/pool/web.img'"* ]]
+	on new 'cmp /srv/pool/web.img -' <"$lab/old/images/web.img"
+}
