@@ -95,3 +95,54 @@ ssh-ed25519 AAAB another, without a line feed' ]
 	cmp before "$keys"
 	[ "$(wc -l <asked)" = 1 ]
 }
+
+# --- programs ---------------------------------------------------------------------
+
+# strip_new: new has blkwrite and blksum no more; this host has them.
+strip_new() {
+	mkdir -p bare
+	ln -s /usr/bin/* /usr/sbin/* /bin/* bare/ 2>/dev/null || true
+	rm -f bare/blk{write,sum,read,zip,diff,meter}
+	sed -i "s|^SetEnv PATH=[^ ]*|SetEnv PATH=$dir/bare|" ssh/sshd_config
+	kill -HUP "$sshd"
+	wait_for 5 eval '! ssh -F "$config" new "command -v blkwrite"'
+}
+
+@test "--push sends the programs along, for the one copy only" {
+	strip_new
+
+	run -2 --separate-stderr migrate copy --create old.img new:"$dir/new.img"
+	[[ $stderr == *'new has no blkwrite: install it there, or --push sends it along' ]]
+	[ ! -e new.img ]
+	run -0 migrate copy --push --create --verify full old.img new:"$dir/new.img"
+	cmp old.img new.img
+	[ "$(stat -c %a state/to/*/bin/blkwrite)" = 700 ]
+	printf changed | dd of=old.img conv=notrunc status=none
+
+	run -0 --separate-stderr migrate copy -v old.img new:"$dir/new.img"
+
+	cmp old.img new.img
+	[[ $stderr == *"$dir/state/to/"*"/bin/blkwrite --verify"* ]]
+	run -0 migrate copy --finish old.img new:"$dir/new.img"
+	[ -z "$(find state/to -type f)" ]
+}
+
+@test "a program that arrives broken, or does not run there, is not used" {
+	strip_new
+	rm bare/sha256sum
+	printf '#!/bin/sh\necho 0\n' >bare/sha256sum
+	chmod +x bare/sha256sum
+	run -2 --separate-stderr migrate copy --push --create old.img new:"$dir/new.img"
+	[[ $stderr == *'/bin/blkwrite is not as it was sent' ]]
+
+	ln -sf /usr/bin/sha256sum bare/sha256sum
+	cp -r "$root/scripts" .
+	mkdir other
+	printf '\177ELF of another architecture' >other/blkwrite
+	chmod +x other/blkwrite
+	run -2 --separate-stderr env PATH="$dir/other:$PATH" scripts/blkmigrate copy --state "$dir/state" \
+		--ssh-option "-F$config" --push --create old.img new:"$dir/new.img"
+
+	[[ $stderr == *"new cannot run $dir/other/blkwrite: make static makes programs that run on any host of this architecture" ]]
+	[ ! -e new.img ]
+}

@@ -12,7 +12,7 @@ bulk() {
 by_map() {
 	local map
 
-	map=$(ssh_text new "$(quote blksum --map -l "${size[$1]}" "${sink[$1]:-${target[$1]}}")")
+	map=$(ssh_text new "$(quote "$(program blksum)" --map -l "${size[$1]}" "${sink[$1]:-${target[$1]}}")")
 	transfer "$1" "$(stamped "$1" blkdiff --map - "$2")" "$map"
 }
 
@@ -71,9 +71,9 @@ compare() {
 	local disk=$1 from=$2 ours theirs
 
 	show old "$(quote blksum "$from")"
-	show new "$(quote blksum -l "${size[$disk]}" "${sink[$disk]:-${target[$disk]}}")"
+	show new "$(quote "$(program blksum)" -l "${size[$disk]}" "${sink[$disk]:-${target[$disk]}}")"
 	$dry_run && return
-	on new blksum -l "${size[$disk]}" "${sink[$disk]:-${target[$disk]}}" >"$private/theirs" &
+	on new "$(program blksum)" -l "${size[$disk]}" "${sink[$disk]:-${target[$disk]}}" >"$private/theirs" &
 	ours=$(on old blksum "$from") || die "$(name_of old): $from cannot be read"
 	wait $! || die "$(name_of new): ${target[$disk]} cannot be read"
 	theirs=$(<"$private/theirs")
@@ -110,6 +110,7 @@ copy_main() {
 		finish_copy
 		return
 	fi
+	programs_ready
 	prepare_copy
 	journal begin copy
 	each_disk copy_disk disk

@@ -72,9 +72,18 @@ check_tools() {
 		list=$(on "$host" bash -c 'for tool; do command -v "$tool" >/dev/null || echo "$tool"; done' tools $list) ||
 			die "$(name_of "$host") cannot be asked"
 		for tool in $list; do
-			problem "$tool is missing on $(name_of "$host")" "install it there; make static makes blk programs that run anywhere"
+			will_push "$host" "$tool" ||
+				problem "$tool is missing on $(name_of "$host")" "$(remedy_of "$host" "$tool")"
 		done
 	done
+}
+
+remedy_of() {
+	case $1,$2 in
+	new,blkwrite | new,blksum) echo "install it there, or --push sends it along for this migration" ;;
+	old,blk*) echo "install it there; make static makes programs that run anywhere" ;;
+	*) echo "install it there" ;;
+	esac
 }
 
 # What the old host's virtual machine is in the middle of.

@@ -46,7 +46,9 @@ id_file() {
 
 # receiver DISK: the pipe's end.
 receiver() {
-	local words=(blkwrite --verify -v)
+	local words
+
+	words=("$(program blkwrite)" --verify -v)
 
 	[ "$transport" = ssh ] || words+=(--id "@$(id_file new "$1")")
 	# A file that was made a moment ago is a hole.

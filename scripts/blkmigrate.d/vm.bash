@@ -110,6 +110,7 @@ open_migration() {
 	connect_new
 	! $dry_run || die "$vm is being migrated already; a dry run is of one that is not: blkmigrate status $(quote "$vm")"
 	session_open "$uuid"
+	find_pushed
 	journal_read
 	if [ -n "${begun[rollback]:-}" ]; then
 		roll_back
@@ -131,12 +132,14 @@ begin_migration() {
 	consent
 	session_open "$uuid"
 	if $dry_run; then
+		programs_ready
 		prepare_targets
 		return
 	fi
 	# Somebody may have been faster while the plan was read.
 	! find_migration_quietly || die "$vm is being migrated already: blkmigrate status $(quote "$vm")"
 	save_plan
+	programs_ready
 	step prepared prepare_targets
 }
 
@@ -195,6 +198,7 @@ copy_in_passes() {
 	fi
 
 	[ -z "${begun[fenced]:-}" ] || return 0
+	programs_ready
 	[ -n "${begun[bulk]:-}" ] || journal begin bulk
 	running=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
 	each_disk copy_pass $(disks_but qcow2)

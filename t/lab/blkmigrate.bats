@@ -75,6 +75,25 @@ setup() {
 	run ! on new 'ss -Hltn "sport >= 49152 and sport <= 49215" | grep .'
 }
 
+# new_path SED-SCRIPT: who comes to new by ssh finds the programs of another PATH.
+new_path() {
+	sed -i "/^SetEnv PATH=/$1" "$lab/new/ssh/sshd_config"
+	on new 'kill -HUP "$(pgrep -o -x sshd)"'
+	wait_for 10 on old 'ssh new true'
+}
+
+@test "a host that lacks the programs is sent them" {
+	make_running web raw
+	new_path "s|$BIN:||"
+	at_end new_path "s|PATH=|PATH=$BIN:|"
+
+	run -2 --separate-stderr migrate run web --to new --yes
+	[[ $stderr == *'blkwrite is missing on new'*'--push sends it along for this migration'* ]]
+	run -0 migrate run web --to new --yes --push
+
+	moved web "$disk"
+}
+
 @test "a machine that is off stays off" {
 	make_running web raw
 	shut_down old web

@@ -1,0 +1,71 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# --push: a new host that lacks blkwrite and blksum gets them for one migration, in to/ID/bin,
+# where nothing else finds them.
+
+push=false pushed=''
+
+# program NAME: as it is called on the new host.
+program() {
+	printf '%s\n' "${pushed:+$pushed/}$1"
+}
+
+# pushable NAME: the file of a program that can be sent: what make static has made, or what is
+# installed here.
+pushable() {
+	local file=$here/../../build/static/bin/$1
+
+	if [ -x "$file" ]; then
+		realpath "$file"
+	else
+		type -P "$1"
+	fi
+}
+
+# will_push HOST NAME: what lacks there is no trouble.
+will_push() {
+	$push && [ "$1" = new ] && [[ $2 == blkwrite || $2 == blksum ]] && pushable "$2" >/dev/null
+}
+
+# find_pushed: an earlier run of this migration has sent them.
+find_pushed() {
+	local bin
+
+	bin=$(state_of new)/bin
+	! on new test -x "$bin/whole" || pushed=$bin
+}
+
+# programs_ready: they are there, or are sent.
+programs_ready() {
+	local bin tool missing
+
+	find_pushed
+	[ -z "$pushed" ] || return 0
+	missing=$(on new bash -c 'for tool; do command -v "$tool" >/dev/null || echo "$tool"; done' missing blkwrite blksum) ||
+		die "$(name_of new) cannot be asked"
+	[ -n "$missing" ] || return 0
+	$push || die "$(name_of new) has no ${missing%%$'\n'*}: install it there, or --push sends it along"
+	bin=$(state_of new)/bin
+	for tool in blkwrite blksum; do
+		push_program "$tool" "$bin/$tool"
+	done
+	$dry_run || guarded new ln -s blksum "$bin/whole" || die "$(name_of new): $bin cannot be written"
+	pushed=$bin
+}
+
+# push_program NAME FILE: it is there as it is here, and runs.
+push_program() {
+	local file status=0
+
+	file=$(pushable "$1") || die "there is no $1 here that could be sent: make static makes one"
+	show new "cat >$(quote "$2") # $file"
+	$dry_run && return
+	put new "$2" <"$file"
+	guarded new chmod 700 "$2" || die "$(name_of new): $2 cannot be made a program"
+	[ "$(sha256sum <"$file")" = "$(on new sh -c 'sha256sum <"$1"' sum "$2")" ] ||
+		die "$(name_of new): $2 is not as it was sent"
+	# A wrong option is a usage error to a program that runs.
+	on new "$2" --none >/dev/null 2>&1 || status=$?
+	[ "$status" = 2 ] || die "$(name_of new) cannot run $file: make static makes programs that run on any host of this architecture"
+}
