@@ -42,9 +42,14 @@ copy_disk() {
 	local disk=$1 base='' from=${view[$1]:-${source[$1]}}
 
 	if $snapshots_wanted && [ -n "${volume[$disk]:-}" ]; then
-		base=$(copied_snapshot "$disk") || die "$(name_of old) cannot be asked for its snapshots"
-		drop_snapshots "$disk" "$base"
-		take_snapshot "$disk"
+		if [ -n "${taken[$disk]:-}" ]; then
+			snapshot=${taken[$disk]}
+			unset "taken[$disk]"
+		else
+			clear_snapshots "$disk"
+			take_snapshot "$disk"
+		fi
+		base=${base_of[$disk]}
 		from=$(path_of_snapshot "$disk" "$snapshot")
 	fi
 	watched "$disk" send "$disk" "$from" "$base" || die "$disk: the copy did not come to its end; the same command goes on from here"

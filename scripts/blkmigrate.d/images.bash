@@ -8,6 +8,7 @@
 
 # Whether a job has to be ended when this program ends.
 backing_up=false
+image_pass='' image_base=''
 
 # image_disks: those that are read like this.
 image_disks() {
@@ -48,15 +49,13 @@ copy_images() {
 	local disk base number
 
 	[ -n "$(image_disks)" ] || return 0
-	backup_end
-	base=$(last_checkpoint)
-	number=$(next_checkpoint)
-	if ! backup_begin "$number" "$base"; then
-		[ -n "$base" ] || return
-		warn "the checkpoint $(checkpoint_name "$base") does not serve; what has changed is found by a map"
-		base=''
-		backup_begin "$number" '' || return
+	if [ -z "$image_pass" ]; then
+		backup_end
+		images_begin || true
 	fi
+	[ "$image_pass" != none ] || return
+	base=$image_base number=$image_pass
+	image_pass=''
 	each_disk copy_one_image $(image_disks)
 	backup_end
 	journal 'done' "checkpoint-$number"
@@ -65,6 +64,22 @@ copy_images() {
 
 copy_one_image() {
 	copy_image "$1" "$base" || die "$1: the copy did not come to its end; the same command goes on from here"
+}
+
+# images_begin: the job and the checkpoint of a pass, whose number is $image_pass, and "none" from
+# then on where that is not possible; $image_base is the checkpoint from which it lists.
+images_begin() {
+	[ -n "$(image_disks)" ] || return 0
+	image_base=$(last_checkpoint)
+	image_pass=$(next_checkpoint)
+	! backup_begin "$image_pass" "$image_base" || return 0
+	if [ -n "$image_base" ]; then
+		warn "the checkpoint $(checkpoint_name "$image_base") does not serve; what has changed is found by a map"
+		image_base=''
+		! backup_begin "$image_pass" '' || return 0
+	fi
+	image_pass=none
+	return 1
 }
 
 next_checkpoint() {

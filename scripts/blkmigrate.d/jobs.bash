@@ -37,6 +37,8 @@ each_disk() {
 worker_begin() {
 	share_rate $((${#workers[@]} + 1))
 	(
+		# What is watched of other disks goes on.
+		watchers=()
 		trap worker_stop EXIT
 		trap 'exit 143' TERM
 		[ -z "$screen" ] || exec 2>"$screen"

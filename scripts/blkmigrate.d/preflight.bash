@@ -34,6 +34,7 @@ preflight() {
 		check_clock
 		check_fit
 		check_gpt
+		check_agent
 	fi
 	report
 }

@@ -19,6 +19,16 @@ copied_snapshot() {
 	snapshots "$1" | awk '$3 ~ /blkmigrate\.copied/ { name = $2 } END { print name }'
 }
 
+# For a pass: the snapshot from which it lists, and the one it reads where that was taken before.
+declare -A base_of=() taken=()
+
+# clear_snapshots DISK: the newest of which the target has all is base_of[DISK], and no other
+# is left.
+clear_snapshots() {
+	base_of[$1]=$(copied_snapshot "$1") || die "$(name_of old) cannot be asked for its snapshots"
+	drop_snapshots "$1" "${base_of[$1]}"
+}
+
 # take_snapshot DISK: $snapshot is the new one.
 take_snapshot() {
 	local disk=$1 group=${volume[$1]%/*} name=${volume[$1]#*/} number
@@ -68,24 +78,30 @@ watch_snapshots() {
 	done
 }
 
+# watch DISK: until watched has run.
+watch() {
+	! $dry_run && [ "${kind[$1]}" = lvm ] || return 0
+	watch_snapshots "$1" &
+	watching[$1]=$!
+	watchers+=($!)
+}
+
 # watched DISK COMMAND ...: run it while they are watched.
 watched() {
-	local disk=$1 status=0 watcher
+	local disk=$1 status=0
 
 	shift
-	if $dry_run || [ "${kind[$disk]}" != lvm ]; then
-		"$@"
-		return
-	fi
-	watch_snapshots "$disk" &
-	watcher=$!
-	watchers+=("$watcher")
+	[ -n "${watching[$disk]:-}" ] || watch "$disk"
 	"$@" || status=$?
-	kill "$watcher" 2>/dev/null || true
-	wait "$watcher" 2>/dev/null || true
+	if [ -n "${watching[$disk]:-}" ]; then
+		kill "${watching[$disk]}" 2>/dev/null || true
+		wait "${watching[$disk]}" 2>/dev/null || true
+		unset "watching[$disk]"
+	fi
 	return "$status"
 }
 
+declare -A watching=()
 watchers=()
 
 # drop_snapshots DISK [KEEP]: remove ours, but not the one of that name.

@@ -190,6 +190,7 @@ copy_in_passes() {
 
 	[ ${#media[@]} -eq 0 ] || step media copy_media
 	if $dry_run; then
+		[ "$was_running" != running ] || take_together
 		for disk in "${disks[@]}"; do
 			[ "${kind[$disk]}" = qcow2 ] || copy_disk "$disk"
 		done
@@ -201,6 +202,7 @@ copy_in_passes() {
 	programs_ready
 	[ -n "${begun[bulk]:-}" ] || journal begin bulk
 	running=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
+	[ "$running" != running ] || take_together
 	each_disk copy_pass $(disks_but qcow2)
 	if [ "$running" = running ] && ! copy_images; then
 		warn "qcow2 disks are copied when $vm is off"
@@ -211,6 +213,7 @@ copy_in_passes() {
 	while [ "$pass" -lt "$passes" ]; do
 		before=$seconds
 		seconds=$SECONDS
+		take_together
 		each_disk copy_pass $(disks_of lvm)
 		! $images || copy_images || images=false
 		seconds=$((SECONDS - seconds))

@@ -1,0 +1,88 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# --quiesce: the guest's file systems stand still, by its agent, while the snapshots of all its
+# disks are taken.  That they go on must not hang on this program, on ssh or on a terminal: a
+# process of the old host's own, started before the freeze, thaws them after ten seconds.
+
+quiesce=false
+frozen=''
+freeze_seconds=10
+
+# check_agent: asked before anything is touched.
+check_agent() {
+	$quiesce && [ "$was_running" = running ] || return 0
+	on old timeout 15 virsh -q -c "$uri" domtime "$uuid" >/dev/null 2>"$private/why" ||
+		problem "the guest agent of $vm does not answer: $(head -n 1 "$private/why")" \
+			"start qemu-guest-agent in the guest, or leave out --quiesce"
+}
+
+# take_together: the snapshots of a pass, of one moment.
+take_together() {
+	local disk volumes=()
+
+	$quiesce || return 0
+	for disk in "${disks[@]}"; do
+		[ -z "${volume[$disk]:-}" ] || volumes+=("$disk")
+	done
+	if [ "${#volumes[@]}" = 0 ] && [ -z "$(image_disks)" ]; then
+		warn "no disk of $vm is read from a snapshot, so its file systems are not frozen"
+		return
+	fi
+	for disk in "${volumes[@]}"; do
+		clear_snapshots "$disk"
+	done
+	backup_end
+	freeze
+	for disk in "${volumes[@]}"; do
+		take_snapshot "$disk"
+		taken[$disk]=$snapshot
+		watch "$disk"
+	done
+	[ "$image_pass" = none ] || images_begin || true
+	thaw || die "the snapshots of $vm took longer than $freeze_seconds seconds, and its file systems were thawed meanwhile; without --quiesce the same command goes on"
+}
+
+# freeze: $frozen is the file that has the other process thaw.
+freeze() {
+	local virsh=(timeout "$freeze_seconds" virsh -c "$uri" domfsfreeze "$uuid") why
+
+	frozen=$(state_of old)/frozen.$BASHPID.$RANDOM
+	thaw_later
+	show old "$(quote "${virsh[@]}")"
+	$dry_run || guarded old "${virsh[@]}" >"$private/froze" 2>&1 || {
+		why=$(head -n 1 "$private/froze")
+		die "the file systems of $vm cannot be frozen: ${why:-no answer in $freeze_seconds seconds}; without --quiesce the same command goes on"
+	}
+}
+
+# What keeps the lock of this run open would be ended by the next one.
+thaw_later() {
+	perform old "setsid sh -c 'sleep $freeze_seconds; virsh -c $uri domfsthaw $uuid' &" '
+		: >"$2"
+		setsid bash -c "$1" thaw "${@:2}" </dev/null >/dev/null 2>&1 9>&- &' '
+		sleep "$2"
+		for ((i = 0; i < 60; i++)); do
+			[ -e "$1" ] || exit
+			timeout 10 virsh -q -c "$3" domfsthaw "$4" && rm -f "$1"
+			sleep 1
+		done' "$frozen" "$freeze_seconds" "$uri" "$uuid"
+}
+
+# thaw: true if they were frozen until now.  Another run that has taken over is no reason to
+# leave them so.
+thaw() {
+	local file=$frozen said
+
+	[ -n "$file" ] || return 0
+	frozen=''
+	show old "virsh -c $uri domfsthaw $uuid"
+	! $dry_run || return 0
+	said=$(on old timeout 10 virsh -c "$uri" domfsthaw "$uuid" 2>&1) || {
+		warn "the file systems of $vm cannot be thawed: ${said%%$'\n'*}; $(name_of old) tries that by itself"
+		return 1
+	}
+	on old rm -f -- "$file" || true
+	# None was frozen any more; or none from the beginning, as in a guest without file systems.
+	[[ $said != 'Thawed 0 '* || $(<"$private/froze") == 'Froze 0 '* ]]
+}
