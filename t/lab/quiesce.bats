@@ -1,0 +1,83 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# A machine with a real agent is frozen while its snapshots are taken, and goes on whatever
+# happens.
+
+load ../helpers
+load network
+load libvirt
+load migrate
+load agent
+
+setup_file() {
+	start_hosts
+}
+
+teardown_file() {
+	stop_hosts
+}
+
+setup() {
+	require_hosts
+	require xsltproc xmllint nbdinfo "${agent_needs[@]}"
+	test_begin
+	wipe_hosts
+}
+
+start_agent_vm() {
+	make_agent_vm old web
+	on old 'virsh -q start web'
+	wait_for 120 agent_answers old web
+	wait_for 30 is_counting old web 10
+}
+
+@test "what is copied of a frozen machine needs no recovery, and then it moves" {
+	start_agent_vm
+	copy=/var/lib/libvirt/images/web.img
+	migrate prepare web --to new --yes --quiesce --map-disk "vda=$copy"
+	migrate sync web
+	run ! is_clean "$lab/new/images/web.img"
+
+	run -0 migrate sync web --quiesce -v
+
+	echo "$output"
+	[[ $output == *'domfsfreeze'*'backup-begin'*'domfsthaw'* ]]
+	is_clean "$lab/new/images/web.img"
+	before=$(log_of "$lab/new/images/web.img" | tail -n 1)
+	run -0 migrate cutover web
+	is_state old web 'shut off'
+	wait_for 120 agent_answers new web
+	on new 'virsh -q shutdown web --mode agent'
+	wait_for 60 is_state new web 'shut off'
+	log_of "$lab/new/images/web.img" >log
+	diff log <(seq "$(tail -n 1 log)")
+	[ "$(tail -n 1 log)" -gt "$before" ]
+}
+
+@test "the driver is killed in the freeze: the machine goes on after ten seconds" {
+	start_agent_vm
+	migrate prepare web --to new --yes
+	# shellcheck disable=SC2016
+	shim old virsh '[[ " $* " != *" backup-begin "* ]] || { touch /tmp/waits; exec sleep 60; }'
+	background migrate sync web --quiesce
+	wait_for 30 on old 'test -e /tmp/waits'
+
+	on old 'kill -KILL $(cat /tmp/driver)'
+
+	before=$(writes old web)
+	sleep 3
+	[ "$(writes old web)" = "$before" ]
+	wait_for 20 eval '[ "$(writes old web)" -gt $((before + 20)) ]'
+}
+
+@test "--quiesce without an agent: nothing is touched" {
+	make_running web qcow2
+
+	run -2 migrate run web --to new --yes --quiesce
+
+	[[ $output == *'the guest agent of web does not answer: error: '*'start qemu-guest-agent in the guest, or leave out --quiesce'* ]]
+	stays web "$disk"
+	[ -z "$(ls -A "$lab/new/images")" ]
+	[ -z "$(on old 'ls /var/lib/blkmigrate/from 2>/dev/null')" ]
+}
