@@ -43,7 +43,7 @@ cutover() {
 	cutting=true
 	if [ -z "${begun[quiet]:-}" ]; then
 		state=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
-		[ "$state" = 'shut off' ] || journal 'done' ran
+		is_off "$state" || journal 'done' ran
 	fi
 	step quiet autostart_off
 	step down shut_down
@@ -66,6 +66,11 @@ autostart_off() {
 	vm_act old autostart --disable "$uuid" >/dev/null || die "autostart of $vm cannot be switched off"
 }
 
+# is_off STATE: a transient machine that is off is not there.
+is_off() {
+	[ "$1" = 'shut off' ] || [ "$persistent,$1" = no,none ]
+}
+
 # shut_down: as its own power button would; a guest that does not look is asked again.
 shut_down() {
 	local state waited=0
@@ -73,7 +78,7 @@ shut_down() {
 	state=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
 	backup_end
 	down_since=${EPOCHREALTIME/./}
-	while [ "$state" != 'shut off' ]; do
+	while ! is_off "$state"; do
 		[ "$state" = running ] || die "$vm is $state on $(name_of old)"
 		if [ $((waited % 40)) = 0 ]; then
 			vm_act old set-lifecycle-action "$uuid" poweroff destroy --live >/dev/null 2>&1 || true
@@ -91,16 +96,29 @@ shut_down() {
 	done
 }
 
-# fence: what is defined on the old host from now on cannot start.
+# fence: what is defined on the old host from now on cannot start.  Of a transient machine nothing
+# is, and nothing is made of it there any more but by a rollback.
 fence() {
-	vm_act old define "$(state_of old)/fenced.xml" >/dev/null || die "$vm cannot be fenced on $(name_of old)"
+	if [ "$persistent" = no ]; then
+		journal note transient: nothing is defined that could be fenced
+	else
+		define_fenced
+	fi
 	source_is_fenced || die "$vm is not off and fenced on $(name_of old): was it started meanwhile?"
+}
+
+define_fenced() {
+	vm_act old define "$(state_of old)/fenced.xml" >/dev/null || die "$vm cannot be fenced on $(name_of old)"
 }
 
 source_is_fenced() {
 	local state expected
 
 	state=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
+	if [ "$persistent" = no ]; then
+		[ "$state" = none ]
+		return
+	fi
 	[ "$state" = 'shut off' ] || return 1
 	vm_on old dumpxml --inactive "$uuid" >"$private/now.xml" || return
 	on old cat "$(state_of old)/fenced.xml" >"$private/fenced.xml" || return
@@ -244,8 +262,10 @@ roll_back() {
 	close_exports
 	lift_fence
 	state=$(domain_state old) || die "libvirt on $(name_of old) does not answer; $vm is not started"
-	if [ -n "${finished[ran]:-}" ] && [ "$state" != running ]; then
-		vm_act old start "$uuid" >/dev/null || die "$vm cannot be started on $(name_of old)"
+	if [ "$state" = running ]; then
+		restore_poweroff
+	elif [ -n "${finished[ran]:-}" ]; then
+		start_again "$state"
 	fi
 	if [ "$autostart" = yes ]; then
 		vm_act old autostart "$uuid" >/dev/null || die "autostart of $vm cannot be switched on again"
@@ -277,8 +297,28 @@ remove_domain() {
 	[ "$status" = 1 ] || die "$vm was committed to $(name_of new) meanwhile; nothing is started here"
 }
 
+# start_again STATE: a transient machine is made of the XML that was kept.
+start_again() {
+	if [ "$persistent,$1" = no,none ]; then
+		vm_act old create "$(state_of old)/source.xml" >/dev/null
+	else
+		vm_act old start "$uuid" >/dev/null
+	fi || die "$vm cannot be started on $(name_of old)"
+}
+
+# restore_poweroff: of a machine that was told to stay off, and has not shut down.
+restore_poweroff() {
+	local action
+
+	read_source_xml
+	action=$(xml_value /domain/on_poweroff "$private/source.xml")
+	[ "${action:-destroy}" = destroy ] || [ -z "${begun[down]:-}" ] ||
+		vm_act old set-lifecycle-action "$uuid" poweroff "$action" --live >/dev/null ||
+		warn "$vm will stay off after its next shutdown, once; it should $action"
+}
+
 lift_fence() {
-	[ -n "${begun[fenced]:-}" ] || return 0
+	[ -n "${begun[fenced]:-}" ] && [ "$persistent" = yes ] || return 0
 	vm_act old define "$(state_of old)/source.xml" >/dev/null || die "the fence of $vm cannot be lifted on $(name_of old)"
 }
 

@@ -6,14 +6,14 @@
 # What the new host has to know of it is in to/ID there.
 
 uri=qemu:///system
-vm='' uuid='' was_running='' autostart=''
+vm='' uuid='' was_running='' autostart='' persistent=yes
 # What it is called on the new host, where --rename and --new-uuid were not said the same.
 new_name='' new_uuid='' new_uuid_wanted=false
 disk_map=() net_map=() drives=empty dir_option=''
 # What tells this very file or volume from another one of its name.
 declare -A identity=() format=() planned_kind=()
 
-plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart drives pool)
+plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool)
 plan_lists=(disks shared swaps skipped media media_there)
 plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label)
 
@@ -35,10 +35,12 @@ domain_state() {
 	[ "$1" = old ] || which=$new_uuid
 	list=$(vm_on "$1" list --all --uuid) || return
 	if grep -qxF "$which" <<<"$list"; then
-		vm_on "$1" domstate "$which"
-	else
-		echo none
+		vm_on "$1" domstate "$which" 2>/dev/null && return
+		# One that is transient may have gone between the two questions.
+		list=$(vm_on "$1" list --all --uuid) || return
+		! grep -qxF "$which" <<<"$list" || return
 	fi
+	echo none
 }
 
 # find_vm NAME: its uuid.  A number would be an id to libvirt, so the name is compared.
@@ -73,6 +75,7 @@ make_plan() {
 	*$'\n'Autostart:*enable*) autostart=yes ;;
 	*) autostart=no ;;
 	esac
+	[[ $info =~ Persistent:\ +yes ]] || persistent=no
 	use_pool
 	find_disks
 	make_target_xml

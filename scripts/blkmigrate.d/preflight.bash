@@ -96,8 +96,8 @@ check_source() {
 	*) problem "$vm is $was_running" "resume it, or shut it down" ;;
 	esac
 	info=$(vm_on old dominfo "$uuid") || die "libvirt on $(name_of old) does not answer"
-	[[ $info =~ Persistent:\ +yes ]] ||
-		problem "$vm is transient: after its shutdown there is nothing to go back to" "virsh dumpxml it into a file and virsh define that"
+	[ "$persistent" = yes ] ||
+		remark "$vm is transient: $(name_of new) will have it defined; on $(name_of old) nothing keeps others from creating it again"
 	[[ $info =~ Managed\ save:\ +no ]] ||
 		problem "$vm has a managed save, whose memory belongs to the disks as they are" "start it, or virsh managedsave-remove"
 	[ -z "$(vm_on old snapshot-list --name "$uuid")" ] ||

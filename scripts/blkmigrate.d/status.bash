@@ -39,7 +39,7 @@ status_of_one() {
 	fi
 	stage=$(stage_of "$status")
 	printf '%s: %s\n' "$vm" "${stage%%|*}"
-	printf '  %s: %s%s\n' "$(name_of old)" "$ours" "$( [ -z "${begun[fenced]:-}" ] || echo ', fenced' )"
+	printf '  %s: %s%s\n' "$(name_of old)" "$ours" "$( [ -z "${begun[fenced]:-}" ] || [ "$persistent" = no ] || echo ', fenced' )"
 	printf '  %s: %s%s\n' "$(name_of new)" "$there" "$( [ "$status" != 0 ] || echo ', committed' )"
 	printf '  next: %s\n' "${stage#*|}"
 }

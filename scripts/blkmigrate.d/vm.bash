@@ -285,7 +285,11 @@ finish() {
 		journal 'done' finished
 	fi
 	[ -n "${finished[ran]:-}" ] || say "$vm was off, and is off on $(name_of new)"
-	say "$vm is on $(name_of new)$(other_name). Its disks on $(name_of old) are kept, and it cannot start there, until: blkmigrate purge $(quote "$vm")"
+	if [ "$persistent" = yes ]; then
+		say "$vm is on $(name_of new)$(other_name). Its disks on $(name_of old) are kept, and it cannot start there, until: blkmigrate purge $(quote "$vm")"
+	else
+		say "$vm is on $(name_of new)$(other_name), where it is defined. Its disks on $(name_of old) are kept until: blkmigrate purge $(quote "$vm"); create it there no more"
+	fi
 }
 
 # show_cutover: what a dry run tells of it.
@@ -294,7 +298,7 @@ show_cutover() {
 
 	[ "$autostart" = no ] || show old "$virsh autostart --disable $uuid"
 	show old "$virsh shutdown $uuid --mode agent,acpi"
-	show old "$virsh define $(quote "$(state_of old)/fenced.xml")"
+	[ "$persistent" = no ] || show old "$virsh define $(quote "$(state_of old)/fenced.xml")"
 	for disk in "${disks[@]}"; do
 		[ "$was_running,${kind[$disk]}" != running,qcow2 ] || bitmap=$(checkpoint_name 1)
 		view_open "$disk" "$bitmap"

@@ -193,6 +193,70 @@ new_path() {
 	is_state old web 'shut off'
 }
 
+# make_transient NAME KIND: it runs on old, is defined nowhere, and would be started again when
+# it is shut down.
+make_transient() {
+	make_vm old "$@"
+	sed -i 's,<on_poweroff>destroy,<on_poweroff>restart,' "$xml"
+	on old 'cat >/tmp/create.xml && virsh -q undefine web && virsh -q create /tmp/create.xml' <"$xml"
+	wait_for 60 is_counting old web 10
+}
+
+@test "a transient machine moves, is defined on new, and nothing is made of it on old any more" {
+	watch_machines
+	make_transient web raw
+
+	run -0 --separate-stderr migrate run web --to new --yes
+	echo "$stderr"
+
+	[[ $stderr == *'note: web is transient'* ]]
+	[ -z "$(state old web)" ]
+	is_state new web running
+	[[ $(on new 'virsh dominfo web') =~ Persistent:\ +yes ]]
+	[[ $(on old 'cat /var/lib/blkmigrate/from/*/journal') == *'note transient: nothing is defined'* ]]
+	wait_for 60 is_counting new web 10
+	count old "$disk"
+	stopped=$count
+	count new "$disk"
+	[ "$started" = "$stopped" ]
+	never_both
+	on old 'echo web | blkmigrate purge web'
+	[ ! -e "$lab/old/images/web.img" ]
+}
+
+@test "a transient machine that cannot move is created on old again" {
+	watch_machines
+	make_transient web raw
+	shim new virsh '[[ " $* " != *" start "* ]] || exit 1'
+
+	run -2 --separate-stderr migrate run web --to new --yes
+
+	[[ $stderr == *'web is on this host as it was; nothing runs on new'* ]]
+	is_state old web running
+	[[ $(on old 'virsh dominfo web') =~ Persistent:\ +no ]]
+	[[ $(on old 'virsh dumpxml web') == *'<on_poweroff>restart'* ]]
+	[ -z "$(state new web)" ]
+	rm "$lab"/*/shims/*
+	run -0 migrate run web --to new --yes
+	is_state new web running
+	[ -z "$(state old web)" ]
+	never_both
+}
+
+@test "a machine that does not shut down keeps what it does at its poweroff" {
+	make_vm old web raw
+	make_deaf old "$disk"
+	on old 'virsh dumpxml --inactive web >/tmp/w.xml
+		sed -i "s,<on_poweroff>destroy,<on_poweroff>restart," /tmp/w.xml
+		virsh -q define /tmp/w.xml; virsh -q start web'
+	wait_for 30 is_counting old web 20
+
+	run -2 migrate run web --to new --yes --shutdown-timeout 1
+
+	stays web "$disk"
+	[[ $(on old 'virsh dumpxml web') == *'<on_poweroff>restart'* ]]
+}
+
 # fails_and_is_taken_back PATTERN: the machine web was down and runs on old again, and when
 # what was broken is mended the same command goes through.
 fails_and_is_taken_back() {
