@@ -178,3 +178,19 @@ vdc /nonexistent/blkmigrate-0123456789ab/moved-to-root@_fe80__1_/vdc" ]
 	[ "$(xml_values '/domain/devices/interface/mac/@address' source.xml)" = $'52:54:00:11:22:33\n52:54:00:11:22:44' ]
 	[ -z "$(xml_values /domain/devices/nothing source.xml)" ]
 }
+
+@test "a kernel for the first start: its line may have commas, and nothing else of the machine changes" {
+	. "$here/firstboot.bash"
+	cp source.xml target.xml
+	first_boot='kernel=/boot/a "b",initrd=/boot/c'"'"'s,cmdline=console=ttyS0,115200 root=UUID=1 & <x>,initrd=no'
+
+	make_first_boot_xml
+
+	[ "$(xml_value /domain/os/kernel first-boot.xml)" = '/boot/a "b"' ]
+	[ "$(xml_value /domain/os/initrd first-boot.xml)" = "/boot/c's" ]
+	[ "$(xml_value /domain/os/cmdline first-boot.xml)" = 'console=ttyS0,115200 root=UUID=1 & <x>,initrd=no' ]
+	[ "$(changed first-boot.xml | grep -c '^<')" -le 1 ]
+	first_boot=kernel=/boot/a
+	make_first_boot_xml
+	[ "$(xml_value 'count(/domain/os/initrd | /domain/os/cmdline)' first-boot.xml)" = 0 ]
+}

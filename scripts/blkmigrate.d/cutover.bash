@@ -198,7 +198,7 @@ start_paused() {
 	case $state in
 	paused) ;;
 	'shut off')
-		vm_act new start "$new_uuid" --paused >/dev/null || die "$vm cannot be started on $(name_of new)"
+		start_there --paused >/dev/null || die "$vm cannot be started on $(name_of new)"
 		;;
 	*) die "$vm is $state on $(name_of new)" ;;
 	esac
@@ -227,7 +227,7 @@ resume() {
 		case $state in
 		running) break ;;
 		paused) vm_act new resume "$new_uuid" >/dev/null || true ;;
-		'shut off') vm_act new start "$new_uuid" >/dev/null || true ;;
+		'shut off') start_there >/dev/null || true ;;
 		none) die "$vm was committed to $(name_of new) and is not defined there any more; its XML is in $(state_of new)/domain.xml" ;;
 		esac
 		[ "$try" = 1 ] || sleep 1

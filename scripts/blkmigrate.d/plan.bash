@@ -13,7 +13,7 @@ disk_map=() net_map=() drives=empty dir_option=''
 # What tells this very file or volume from another one of its name.
 declare -A identity=() format=() planned_kind=()
 
-plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool)
+plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool first_boot)
 plan_lists=(disks shared swaps skipped media media_there)
 plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label)
 
@@ -79,6 +79,7 @@ make_plan() {
 	use_pool
 	find_disks
 	make_target_xml
+	make_first_boot_xml
 	make_fenced_xml
 }
 
@@ -275,6 +276,7 @@ save_plan() {
 	put old "$(state_of old)/fenced.xml" <"$private/fenced.xml"
 	put old "$(state_of old)/target.xml" <"$private/target.xml"
 	put new "$(state_of new)/domain.xml" <"$private/target.xml"
+	[ -z "$first_boot" ] || put new "$(state_of new)/first-boot.xml" <"$private/first-boot.xml"
 	{
 		for name in "${plan_scalars[@]}"; do
 			printf '%s=%s\n' "$name" "${!name}"

@@ -35,6 +35,7 @@ preflight() {
 		check_fit
 		check_gpt
 		check_agent
+		check_first_boot
 	fi
 	report
 }

@@ -19,6 +19,7 @@ vm_run() {
 	fi
 	step compared check_copies
 	cutover
+	show_console
 	finish
 }
 
@@ -51,6 +52,7 @@ vm_cutover() {
 	! continue_committed || return 0
 	[ -n "${finished[bulk]:-}" ] || die "the disks of $vm have not been copied yet: blkmigrate sync $(quote "$vm")"
 	cutover
+	show_console
 	finish
 }
 
@@ -308,7 +310,7 @@ show_cutover() {
 		view_close "$disk"
 	done
 	show new "$virsh define $(quote "$(state_of new)/domain.xml")"
-	show new "$virsh start $new_uuid --paused"
+	start_there --paused
 	show new "date >$(quote "$(state_of new)/commit")"
 	show new "$virsh resume $new_uuid"
 	[ "$autostart" = no ] || show new "$virsh autostart $new_uuid"

@@ -8,24 +8,35 @@
 
 agent_needs=(qemu-ga busybox cpio modprobe mkfs.ext4 debugfs dumpe2fs)
 
+# provide_kernel: $kernel and $initrd are there on both hosts.
+provide_kernel() {
+	local host folder
+
+	folder=$("$root/t/lab/kernel")
+	[ -e "$lab/agent.gz" ] || make_initramfs "$folder" "$lab/agent.gz"
+	for host in old new; do
+		cp "$lab/agent.gz" "$folder"/boot/vmlinuz-* "$lab/$host/images"
+	done
+	kernel=/var/lib/libvirt/images/$(basename "$folder"/boot/vmlinuz-*)
+	initrd=/var/lib/libvirt/images/agent.gz
+}
+
 # make_agent_vm HOST NAME: it is off; $disk is a qcow2 file of 64 MiB.
 make_agent_vm() {
-	local images=$lab/$1/images kernel
-
-	kernel=$("$root/t/lab/kernel")
-	[ -e "$lab/agent.gz" ] || make_initramfs "$kernel" "$lab/agent.gz"
-	for host in old new; do
-		cp "$lab/agent.gz" "$kernel"/boot/vmlinuz-* "$lab/$host/images"
-	done
+	provide_kernel
 	truncate -s 64M ext4.img
 	mkfs.ext4 -q ext4.img
-	qemu-img convert -f raw -O qcow2 ext4.img "$images/$2.qcow2"
+	qemu-img convert -f raw -O qcow2 ext4.img "$lab/$1/images/$2.qcow2"
 	disk=/var/lib/libvirt/images/$2.qcow2
-	kernel=/var/lib/libvirt/images/$(basename "$kernel"/boot/vmlinuz-*)
 	define "$1" "$2" "qcow2:$disk"
+	redefine_for_agent "$1" "<kernel>$kernel</kernel><initrd>$initrd</initrd><cmdline>console=ttyS0 quiet panic=-1</cmdline>"
+}
+
+# redefine_for_agent HOST [BOOT]: what was defined last gets the memory that a kernel needs, and a
+# channel to an agent.
+redefine_for_agent() {
 	sed -i "s,<memory unit='MiB'>32<,<memory unit='MiB'>192<,
-		s,</os>,<kernel>$kernel</kernel><initrd>/var/lib/libvirt/images/agent.gz</initrd><cmdline>console=ttyS0 quiet panic=-1</cmdline></os>,
-		s,<boot order='1'/>,,
+		s,</os>,${2:-}</os>,
 		s,</devices>,<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel></devices>," "$xml"
 	on "$1" 'cat >/tmp/define.xml && virsh -q define /tmp/define.xml' <"$xml"
 }

@@ -81,3 +81,32 @@ start_agent_vm() {
 	[ -z "$(ls -A "$lab/new/images")" ]
 	[ -z "$(on old 'ls /var/lib/blkmigrate/from 2>/dev/null')" ]
 }
+
+# on_console ARGUMENT ...: blkmigrate on a terminal, whose operator leaves the console when the
+# machine has booted on new.
+on_console() {
+	{
+		wait_for 120 agent_answers new web
+		printf '\035'
+		sleep 2
+	} | on old "script -q -e -c $(printf %q "blkmigrate $(printf '%q ' "$@")") /dev/null"
+}
+
+@test "the first start is by another kernel, on the console, and the next one by the disk" {
+	provide_kernel
+	make_vm old web
+	redefine_for_agent old
+	sed "s,type='file'>.*</serial>,type='pty'/>," "$xml" | on old 'cat >/tmp/pty.xml && virsh -q define /tmp/pty.xml'
+	on old 'virsh -q start web'
+	wait_for 60 is_counting old web 10
+
+	on_console run web --to new --yes --console \
+		--first-boot "kernel=$kernel,initrd=$initrd,cmdline=console=ttyS0,115200 panic=-1" >shown
+
+	grep 'Run /init as init process' shown
+	[[ $(migrate status web) == 'web: moved to new'* ]]
+	[[ $(on new 'virsh dumpxml web') == *"<cmdline>console=ttyS0,115200 panic=-1</cmdline>"* ]]
+	[[ $(on new 'virsh dumpxml --inactive web') != *"<kernel>"* ]]
+	on new 'virsh -q destroy web; virsh -q start web'
+	wait_for 60 is_counting new web 10
+}
