@@ -26,11 +26,23 @@ by_snapshot() {
 by_what_is_known() {
 	local disk=$1 from=$2 base=$3
 
-	if [ -n "$base" ] && [ "${kind[$disk]}" = lvm ]; then
-		by_snapshot "$disk" "$(path_of_snapshot "$disk" "$base")" "$from" && return
+	if [ -n "$base" ]; then
+		by_base "$disk" "$base" "$from" && return
 		warn "$disk: the snapshot $base does not serve; all of both disks is read now"
 	fi
 	by_map "$disk" "$from"
+}
+
+# by_base DISK SNAPSHOT VIEW: what has changed since, as LVM has it.
+by_base() {
+	local base
+
+	base=$(path_of_snapshot "$1" "$2")
+	if [ "${kind[$1]}" = thin ]; then
+		by_thin "$1" "$base" "${3:-${source[$1]}}"
+	else
+		by_snapshot "$1" "$base" "$3"
+	fi
 }
 
 path_of_snapshot() {

@@ -175,8 +175,8 @@ send_last() {
 		bulk "$1" "$2" && unset "made[$1]"
 	elif [ -n "$bitmap" ]; then
 		by_bitmap "$1" "$(nbd_uri "$2.sock" disk)" "$bitmap"
-	elif [ -n "$3" ] && [ "${kind[$1]}" = lvm ]; then
-		by_snapshot "$1" "$(path_of_snapshot "$1" "$3")"
+	elif [ -n "$3" ]; then
+		by_base "$1" "$3" ''
 	else
 		by_map "$1" "$2"
 	fi

@@ -52,7 +52,7 @@ measure_reading() {
 
 	for disk in "${disks[@]}"; do
 		case ${kind[$disk]} in
-		lvm | qcow2) continue ;;
+		lvm | thin | qcow2) continue ;;
 		esac
 		on old timeout -s INT 0.5 dd "if=${source[$disk]}" of=/dev/null bs=1M iflag=direct 2>&1 | rate_of_dd || true
 		return
@@ -121,7 +121,7 @@ duration() {
 way_of() {
 	case ${kind[$1]}${no_bitmap[$1]:+,old} in
 	lvm) echo "copied from snapshots, of which LVM lists what has changed" ;;
-	thin) echo "copied from snapshots; what has changed is found by a map" ;;
+	thin) echo "copied from thin snapshots, of which thin_delta lists what has changed" ;;
 	qcow2) echo "copied by backup jobs of libvirt, with a bitmap of what has changed" ;;
 	qcow2,old) echo "nothing: an image of version 2 keeps no bitmap (qemu-img amend -o compat=1.1, when it is off)" ;;
 	*) echo "copied as it stands; what has changed is found by a map when it is off" ;;
@@ -131,7 +131,7 @@ way_of() {
 # rest_of DISK: what is left to do while the machine is down.
 rest_of() {
 	case ${kind[$1]}${no_bitmap[$1]:+,old} in
-	lvm | qcow2) echo "the last changes are sent, in seconds" ;;
+	lvm | thin | qcow2) echo "the last changes are sent, in seconds" ;;
 	qcow2,old) echo "all of it is sent, at most $(human "${to_send[$1]}")$(time_for "${to_send[$1]}" "$line_rate")" ;;
 	*) echo "$(human "${to_send[$1]}") are read on both sides$(time_for "${to_send[$1]}" "$read_rate")" ;;
 	esac
@@ -154,7 +154,7 @@ downtime_expected() {
 	[ "$was_running" = running ] || { echo "it is off already" && return; }
 	for disk in "${disks[@]}"; do
 		case ${kind[$disk]}${no_bitmap[$disk]:+,old} in
-		lvm | qcow2) ;;
+		lvm | thin | qcow2) ;;
 		qcow2,old) wait_of "${to_send[$disk]}" "$line_rate" ;;
 		*) wait_of "${to_send[$disk]}" "$read_rate" ;;
 		esac

@@ -216,7 +216,7 @@ copy_in_passes() {
 		before=$seconds
 		seconds=$SECONDS
 		take_together
-		each_disk copy_pass $(disks_of lvm)
+		each_disk copy_pass $(disks_of lvm) $(disks_of thin)
 		! $images || copy_images || images=false
 		seconds=$((SECONDS - seconds))
 		pass=$((pass + 1))

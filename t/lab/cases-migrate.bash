@@ -11,7 +11,10 @@ migrate_cases() {
 	try "blkmigrate: a snapshot that overflowed: by a map, after a warning" migrate_overflow
 	try "blkmigrate: a snapshot that fills is extended" migrate_extended
 	try "blkmigrate: killed in the middle of a pass, the same command goes on" migrate_killed
-	try "blkmigrate: a thin volume" migrate_thin
+	try "blkmigrate: a thin volume: only what thin_delta lists crosses" migrate_thin
+	try "blkmigrate: what another program has reserved of a thin pool is left alone" migrate_thin_reserved
+	try "blkmigrate: killed while it has reserved the metadata, the same command releases them" migrate_thin_killed
+	try "blkmigrate: a thin volume without thin_delta: by a map, after a warning" migrate_thin_map
 	try "blkmigrate: a volume of that name is left alone" migrate_existing
 	try "blkmigrate: no room at the other end: nothing is left" migrate_full
 	try "blkmigrate: no room for a snapshot: nothing is left" migrate_no_room
@@ -162,18 +165,76 @@ migrate_killed() {
 	done
 }
 
-migrate_thin() {
+# make_thin_source: a volume of 14 MiB, of which the target has all, and then it is written to.
+make_thin_source() {
 	lvcreate -q -y -L 64M --poolmetadatasize 4M -T vg/pool
 	lvcreate -q -y -Wn -V 14M -T vg/pool -n origin
 	origin=/dev/vg/origin
 	blkread -l 14M "$before" | blkwrite "$origin"
 	migrate --create
 	scribble -n 60 "$origin"
+	blkdiscard -o 4M -l 1M "$origin"
+}
+
+# reserved: the root of the metadata that somebody has reserved, or -.
+reserved() {
+	dmsetup status vg-pool-tpool | awk '{ print $7 }'
+}
+
+migrate_thin() {
+	make_thin_source
 
 	migrate --verify full
 
+	grep 'thin_delta -m ' log
+	grep 'blkdiff --changes ' log
+	lacks 'blksum --map' log
 	same "$origin" /dev/far/web 14M
+	[ "$(reserved)" = - ]
 	[ "$(lvs --noheadings -o segtype -S lv_name=~blkmigrate vg | xargs)" = thin ]
+}
+
+migrate_thin_reserved() {
+	make_thin_source
+	dmsetup message vg-pool-tpool 0 reserve_metadata_snap
+	others=$(reserved)
+
+	migrate
+
+	grep 'another program reads the metadata of /dev/mapper/vg-pool-tpool' log
+	grep 'blksum --map' log
+	same "$origin" /dev/far/web 14M
+	[ "$(reserved)" = "$others" ]
+}
+
+migrate_thin_killed() {
+	make_thin_source
+	mkdir "$dir/broken"
+	printf '#!/bin/bash\nkill -KILL $PPID\n' >"$dir/broken/thin_delta"
+	chmod +x "$dir/broken/thin_delta"
+	PATH=$dir/broken:$PATH migrate
+	[ "$(reserved)" != - ]
+	scribble -n 30 "$origin"
+
+	migrate
+
+	lacks 'blksum --map' log
+	same "$origin" /dev/far/web 14M
+	[ "$(reserved)" = - ]
+}
+
+migrate_thin_map() {
+	make_thin_source
+	mkdir "$dir/broken"
+	printf '#!/bin/bash\nexit 1\n' >"$dir/broken/thin_delta"
+	chmod +x "$dir/broken/thin_delta"
+
+	PATH=$dir/broken:$PATH migrate
+
+	grep 'does not serve; all of both disks is read now' log
+	grep 'blksum --map' log
+	same "$origin" /dev/far/web 14M
+	[ "$(reserved)" = - ]
 }
 
 migrate_existing() {

@@ -57,7 +57,19 @@ said_ok() {
 	said_ok
 }
 
-@test "a thin volume" {
+@test "a thin volume: only what thin_delta lists crosses" {
+	said_ok
+}
+
+@test "what another program has reserved of a thin pool is left alone" {
+	said_ok
+}
+
+@test "killed while it has reserved the metadata, the same command releases them" {
+	said_ok
+}
+
+@test "a thin volume without thin_delta: by a map, after a warning" {
 	said_ok
 }
 
