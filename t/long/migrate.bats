@@ -31,7 +31,8 @@ journal_lines() {
 	on old 'cut -d " " -f 2,3 /var/lib/blkmigrate/from/*/journal'
 }
 
-# each_line WHEN COMMAND: killed there, and then the command.
+# each_line WHEN COMMAND: killed there, and then the command.  ONLY in the environment, a pattern,
+# takes some lines of all.
 each_line() {
 	local line
 
@@ -39,10 +40,10 @@ each_line() {
 	[ "$(wc -l <lines)" -gt 15 ]
 	while IFS= read -r line <&4; do
 		wipe_hosts
-		echo "# killed $1 '$line', at $SECONDS s" >&3
 		killed "$1" "$line"
+		echo "# killed $1 '$line', at $SECONDS s: $stage" >&3
 		"$2"
-	done 4<lines
+	done 4< <(grep -E "${ONLY:-.}" lines)
 }
 
 # goes_back_if_it_can: which it can until it is committed.
