@@ -79,7 +79,7 @@ shut_down() {
 	backup_end
 	down_since=${EPOCHREALTIME/./}
 	while ! is_off "$state"; do
-		[ "$state" = running ] || die "$vm is $state on $(name_of old)"
+		[ "$state" = running ] || [ "$state" = 'in shutdown' ] || die "$vm is $state on $(name_of old)"
 		if [ $((waited % 40)) = 0 ]; then
 			vm_act old set-lifecycle-action "$uuid" poweroff destroy --live >/dev/null 2>&1 || true
 			vm_act old shutdown "$uuid" --mode agent,acpi >/dev/null 2>&1 ||
@@ -261,7 +261,7 @@ roll_back() {
 	remove_firmware
 	close_exports
 	lift_fence
-	state=$(domain_state old) || die "libvirt on $(name_of old) does not answer; $vm is not started"
+	state=$(state_at_rest) || die "libvirt on $(name_of old) does not answer; $vm is not started"
 	if [ "$state" = running ]; then
 		restore_poweroff
 	elif [ -n "${finished[ran]:-}" ]; then
@@ -295,6 +295,18 @@ remove_domain() {
 		die "$vm is still ${state:-unknown} on $(name_of new); nothing is started anywhere"
 	committed || status=$?
 	[ "$status" = 1 ] || die "$vm was committed to $(name_of new) meanwhile; nothing is started here"
+}
+
+# state_at_rest: on the old host, when QEMU has ended that was about to.
+state_at_rest() {
+	local state try
+
+	for ((try = 0; try < 240; try++)); do
+		state=$(domain_state old) || return
+		[ "$state" = 'in shutdown' ] || break
+		sleep 0.25
+	done
+	printf '%s\n' "$state"
 }
 
 # start_again STATE: a transient machine is made of the XML that was kept.

@@ -246,3 +246,18 @@ refused() {
 	[ "$status" = 143 ]
 	stays web "$disk"
 }
+
+@test "a machine that is about to end is waited for" {
+	make_running web raw
+	# shellcheck disable=SC2016
+	shim old virsh 'if [[ " $* " == *" domstate "* && $("$tool" -q domstate web) == "shut off" && ! -e /tmp/ended ]]; then
+		[ -e /tmp/seen ] && touch /tmp/ended
+		touch /tmp/seen
+		echo "in shutdown"
+		exit
+	fi'
+
+	run -0 migrate run web --to new --yes
+
+	moved web "$disk"
+}
