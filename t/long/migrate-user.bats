@@ -1,0 +1,70 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# A virtual machine moves between hosts whose QEMU is not root's, and whose libvirt gives it the
+# disks when it starts: what blkmigrate makes is what libvirt can give away.
+
+load ../helpers
+load ../lab/network
+load ../lab/libvirt
+load ../lab/migrate
+
+setup_file() {
+	local host
+
+	start_hosts
+	[ -n "${lab:-}" ] || return 0
+	for host in old new; do
+		on "$host" 'sed -i "s/^user = .*/user = \"libvirt-qemu\"/
+			s/^group = .*/group = \"libvirt-qemu\"/
+			s/^dynamic_ownership = .*/dynamic_ownership = 1/" /etc/libvirt/qemu.conf'
+		lose_power "$host"
+		start_host "$host"
+	done
+}
+
+teardown_file() {
+	stop_hosts
+}
+
+setup() {
+	require_hosts
+	require xsltproc xmllint
+	test_begin
+	wipe_hosts
+}
+
+owner() {
+	on "$1" "stat -c %U $2"
+}
+
+# moves_to_the_user_of_qemu KIND
+moves_to_the_user_of_qemu() {
+	make_running web "$1"
+	[ $(($(on old 'ps -o uid= -C qemu-system-x86'))) = "$(id -u libvirt-qemu)" ]
+	[ "$(owner old "$disk")" = libvirt-qemu ]
+
+	run -0 migrate run web --to new --yes
+
+	[[ $output != *'copied when web is off'* ]]
+	[ "$(owner new "$disk")" = libvirt-qemu ]
+	moved web "$disk"
+}
+
+@test "a raw file belongs to QEMU's user when it runs there" {
+	moves_to_the_user_of_qemu raw
+}
+
+@test "a qcow2 file belongs to QEMU's user when it runs there, and was copied while it ran" {
+	moves_to_the_user_of_qemu qcow2
+}
+
+@test "a machine that is taken back starts on old again" {
+	make_running web qcow2
+	shim new virsh '[[ " $* " != *" start "* ]] || exit 1'
+
+	run -2 migrate run web --to new --yes
+
+	stays web "$disk"
+	[ "$(owner old "$disk")" = libvirt-qemu ]
+}
