@@ -111,13 +111,14 @@ pipe_start() {
 	pipe=$!
 }
 
-# end_pipe: after a signal, or after what makes the rest useless.
+# end_pipe: after a signal, or after what makes the rest useless.  The shell goes first, so that
+# it has nothing to say about how the others ended.
 end_pipe() {
 	local each
 
 	for each in $pipe $listener; do
-		pkill -TERM -P "$each" 2>/dev/null || true
-		kill "$each" 2>/dev/null || true
+		# shellcheck disable=SC2046
+		kill "$each" $(pgrep -P "$each") 2>/dev/null || true
 		wait "$each" 2>/dev/null || true
 	done
 	pipe='' listener=''
