@@ -54,6 +54,8 @@ report() {
 	exit 2
 }
 
+programs_there=true
+
 check_tools() {
 	local host tool list
 
@@ -74,6 +76,7 @@ check_tools() {
 		list=$(on "$host" bash -c 'for tool; do command -v "$tool" >/dev/null || echo "$tool"; done' tools $list) ||
 			die "$(name_of "$host") cannot be asked"
 		for tool in $list; do
+			[[ $tool != blk* ]] || programs_there=false
 			will_push "$host" "$tool" ||
 				problem "$tool is missing on $(name_of "$host")" "$(remedy_of "$host" "$tool")"
 		done

@@ -40,6 +40,11 @@ make_rich() {
 	disk=$images/web.img
 }
 
+# images_of HOST: what is in its folder of images, as one line.
+images_of() {
+	ls -A "$lab/$1/images" | paste -s -d ' '
+}
+
 # swap_tags HOST FILE
 swap_tags() {
 	on "$1" "blkid -p -o export $2 | grep -E '^(TYPE|UUID|LABEL)='"
@@ -72,11 +77,11 @@ swap_tags() {
 	[ "$(xmllint --xpath 'string(/domain/uuid)' mail.xml)" != "$(xmllint --xpath 'string(/domain/uuid)' web.xml)" ]
 	[ "$(xmllint --xpath '//mac/@address' mail.xml)" = "$(xmllint --xpath '//mac/@address' web.xml)" ]
 	[ "$(swap_tags new $images/swap.img)" = "$(swap_tags old $images/swap.img)" ]
-	[ "$(ls -A "$lab/new/images" | xargs)" = 'disc.iso swap.img web.img' ]
+	[ "$(images_of new)" = 'disc.iso swap.img web.img' ]
 
 	[[ $(migrate status web) == 'web: moved to new'* ]]
 	on old 'echo web | blkmigrate purge web'
-	[ "$(ls -A "$lab/old/images" | xargs)" = 'data.img disc.iso' ]
+	[ "$(images_of old)" = 'data.img disc.iso' ]
 	[ -z "$(state old web)" ]
 	is_state new mail 'shut off'
 }
@@ -85,12 +90,12 @@ swap_tags() {
 	make_rich
 	migrate prepare web --to new --yes --disk vda --recreate-swap vdb --copy-media --rename mail
 	migrate sync web
-	[[ $(ls "$lab/new/images" | xargs) == 'disc.iso swap.img web.img' ]]
+	[ "$(images_of new)" = 'disc.iso swap.img web.img' ]
 
 	run -0 on old 'echo web | blkmigrate purge web'
 
-	[ -z "$(ls -A "$lab/new/images")" ]
-	[ "$(ls -A "$lab/old/images" | xargs)" = 'data.img disc.iso swap.img web.img' ]
+	[ -z "$(images_of new)" ]
+	[ "$(images_of old)" = 'data.img disc.iso swap.img web.img' ]
 	is_state old web 'shut off'
 }
 
@@ -122,7 +127,7 @@ swap_tags() {
 	[[ $stderr == *'vdc is no swap as a whole'* ]]
 	[[ $stderr == *'web has no disk called vdx'* ]]
 	[[ $stderr == *'new has no storage pool none'* ]]
-	[ -z "$(ls -A "$lab/new/images")" ]
+	[ -z "$(images_of new)" ]
 	[ -z "$(on old 'ls /var/lib/blkmigrate/from 2>/dev/null')" ]
 }
 
