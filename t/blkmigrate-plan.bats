@@ -53,6 +53,32 @@ domain() {
 	[[ $output == *'web has no disk called vdx'*'virsh domblklist web'* ]]
 }
 
+@test "--later: a disk that the definition is without, and that is described by itself" {
+	require xsltproc xmllint
+	truncate -s 4K a b c
+	domain source.xml "$dir/a" "$dir/b" "$dir/c"
+	code='cp source.xml "$private"; dir_option=$PWD/there; find_disks; printf "%s\n" "${problems[@]}"'
+
+	run -0 inside "later_wanted=(vdb); $code"'
+		make_target_xml
+		echo "${disks[*]}; ${later[*]}"
+		disk_paths "$private/target.xml" | xargs
+		xmllint --xpath "string(/disk/source/@file)" "$private/later-vdb.xml"
+		estimate; read_rate=1
+		downtime_expected'
+	[ "$output" = "
+vda vdb vdc; vdb
+vda $dir/there/a vdc $dir/there/c
+$dir/there/b
+down for about 2 s, and while it shuts down and starts" ]
+	run -0 inside "later_wanted=(vdx); $code"
+	[[ $output == *'web has no disk called vdx'* ]]
+	run -0 inside "later_wanted=(vdb) disks_unwanted=(vdb); $code"
+	[[ $output == *'vdb is not copied'*'leave out --later vdb'* ]]
+	run -0 inside "later_wanted=(vdb vda vdc); $code"
+	[[ $output == *'web would start without any disk'* ]]
+}
+
 @test "a disk that is skipped may be one that could not be copied, and is said in the plan" {
 	require xsltproc xmllint
 	truncate -s 4K a
@@ -161,6 +187,7 @@ down for about 3 s, and while it shuts down and starts' ]
 		estimate
 		echo "$line_rate $read_rate $((SECONDS - began))"'
 
+	echo "$output"
 	[[ $output =~ ^([0-9]+)\ ([0-9]*)\ ([0-9]+)$ ]]
 	[ "${BASH_REMATCH[1]}" -gt 1000000 ]
 	[ "${BASH_REMATCH[3]}" -le 5 ]

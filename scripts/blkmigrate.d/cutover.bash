@@ -128,16 +128,21 @@ source_is_fenced() {
 
 # last_delta: nothing writes any more.
 last_delta() {
-	local disk bitmap
+	local disk
 
 	for disk in "${disks[@]}"; do
-		bitmap=''
-		open_for_last "$disk"
-		sink_open "$disk"
-		final_pass "$disk"
-		sink_close "$disk"
-		view_close "$disk"
+		contains "$disk" "${later[@]}" || last_changes "$disk"
 	done
+}
+
+last_changes() {
+	local bitmap=''
+
+	open_for_last "$1"
+	sink_open "$1"
+	final_pass "$1"
+	sink_close "$1"
+	view_close "$1"
 }
 
 # open_for_last DISK: with the bitmap of the last pass, in $bitmap, if it has one.

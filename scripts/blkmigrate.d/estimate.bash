@@ -76,7 +76,11 @@ show_plan() {
 		say "  $disk: $(human "${size[$disk]}") ${kind[$disk]} ${source[$disk]}"
 		say "    becomes ${target_kind[$disk]} ${target[$disk]}"
 		[ "$was_running" != running ] || say "    while it runs: $(way_of "$disk")"
-		[ "$was_running" != running ] || say "    when it is off: $(rest_of "$disk")"
+		if contains "$disk" "${later[@]}"; then
+			say "    when it runs on $(name_of new) without this disk: $(rest_of "$disk"); then it is plugged in"
+		elif [ "$was_running" = running ]; then
+			say "    when it is off: $(rest_of "$disk")"
+		fi
 	done
 	for disk in "${shared[@]}"; do
 		say "  $disk: $(human "${size[$disk]}") ${kind[$disk]} ${source[$disk]}, which both hosts see: it stays where it is"
@@ -153,6 +157,7 @@ downtime_expected() {
 
 	[ "$was_running" = running ] || { echo "it is off already" && return; }
 	for disk in "${disks[@]}"; do
+		! contains "$disk" "${later[@]}" || continue
 		case ${kind[$disk]}${no_bitmap[$disk]:+,old} in
 		lvm | thin | qcow2) ;;
 		qcow2,old) wait_of "${to_send[$disk]}" "$line_rate" ;;

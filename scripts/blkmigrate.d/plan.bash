@@ -14,7 +14,7 @@ disk_map=() net_map=() drives=empty dir_option=''
 declare -A identity=() format=() planned_kind=()
 
 plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool first_boot)
-plan_lists=(disks shared swaps skipped media media_there)
+plan_lists=(disks shared swaps skipped later media media_there)
 plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label)
 
 # vm_on HOST VIRSH-COMMAND ...: ask libvirt.
@@ -33,29 +33,23 @@ domain_state() {
 	local list which=$uuid
 
 	[ "$1" = old ] || which=$new_uuid
+	vm_on "$1" domstate "$which" 2>/dev/null && return
 	list=$(vm_on "$1" list --all --uuid) || return
-	if grep -qxF "$which" <<<"$list"; then
-		vm_on "$1" domstate "$which" 2>/dev/null && return
-		# One that is transient may have gone between the two questions.
-		list=$(vm_on "$1" list --all --uuid) || return
-		! grep -qxF "$which" <<<"$list" || return
-	fi
+	! grep -qxF "$which" <<<"$list" || return
 	echo none
 }
 
 # find_vm NAME: its uuid.  A number would be an id to libvirt, so the name is compared.
 find_vm() {
-	local list each
+	local list line
 
-	vm=$1
-	list=$(vm_on old list --all --uuid) || die "libvirt on $(name_of old) does not answer"
-	for each in $list; do
-		if [ "$each" = "$1" ] || [ "$(vm_on old domname "$each")" = "$1" ]; then
-			uuid=$each
-			vm=$(vm_on old domname "$uuid")
+	list=$(vm_on old list --all --uuid --name) || die "libvirt on $(name_of old) does not answer"
+	while IFS= read -r line; do
+		uuid=${line%% *} vm=${line#* }
+		if [ "$uuid" = "$1" ] || [ "$vm" = "$1" ]; then
 			return
 		fi
-	done
+	done <<<"$list"
 	die "there is no virtual machine called $1 on $(name_of old)"
 }
 
@@ -111,6 +105,7 @@ find_disks() {
 	done
 	placed=("${disks[@]}" "${swaps[@]}" "${media[@]}")
 	check_selection "${known[@]}"
+	find_later
 	[ ${#disks[@]} -gt 0 ] || [ ${#shared[@]} -gt 0 ] || problem "$vm has no disk that could be copied" "define it on the other host by hand"
 }
 
@@ -276,6 +271,7 @@ save_plan() {
 	put old "$(state_of old)/fenced.xml" <"$private/fenced.xml"
 	put old "$(state_of old)/target.xml" <"$private/target.xml"
 	put new "$(state_of new)/domain.xml" <"$private/target.xml"
+	save_later
 	[ -z "$first_boot" ] || put new "$(state_of new)/first-boot.xml" <"$private/first-boot.xml"
 	{
 		for name in "${plan_scalars[@]}"; do
@@ -316,7 +312,7 @@ load_plan() {
 	local line name new_address=''
 
 	on old cat "${folder[old]}/from/$id/plan" >"$private/plan" || return
-	disks=() shared=() swaps=() skipped=() media=() media_there=()
+	disks=() shared=() swaps=() skipped=() later=() media=() media_there=()
 	while IFS= read -r line; do
 		if [[ $line =~ ^([a-z_]+)\+=([A-Za-z0-9]+)$ ]]; then
 			name=${BASH_REMATCH[1]}

@@ -33,7 +33,7 @@ is_skipped() {
 check_selection() {
 	local each
 
-	for each in "${disks_wanted[@]}" "${disks_unwanted[@]}" "${swaps_wanted[@]}"; do
+	for each in "${disks_wanted[@]}" "${disks_unwanted[@]}" "${swaps_wanted[@]}" "${later_wanted[@]}"; do
 		contains "$each" "$@" ||
 			problem "$vm has no disk called $each" "virsh domblklist $(quote "$vm") shows what they are called"
 	done

@@ -52,6 +52,8 @@ stage_of() {
 		echo "perhaps committed to $(name_of new), which does not answer; nothing is started|bring $(name_of new) back, then blkmigrate run $name --to ${address[new]}"
 	elif [ "$1" = 0 ] && [ -n "${finished[finished]:-}" ]; then
 		echo "moved to $(name_of new)|blkmigrate purge $name, when its old disks are not needed any more"
+	elif [ "$1" = 0 ] && [ -n "$(still_to_come)" ]; then
+		echo "committed to $(name_of new), where it does not have $(still_to_come) yet|blkmigrate finish $name"
 	elif [ "$1" = 0 ]; then
 		echo "committed to $(name_of new), not finished|blkmigrate finish $name"
 	elif [ -n "${begun[rollback]:-}" ]; then

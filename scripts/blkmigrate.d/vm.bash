@@ -278,6 +278,7 @@ finish() {
 		if [ "$autostart" = yes ]; then
 			vm_act new autostart "$new_uuid" >/dev/null || die "autostart of $vm cannot be switched on at $(name_of new)"
 		fi
+		bring_later
 		for disk in "${placed[@]}"; do
 			drop_snapshots "$disk"
 			unmark_target "$disk"
@@ -296,22 +297,30 @@ finish() {
 
 # show_cutover: what a dry run tells of it.
 show_cutover() {
-	local disk virsh="virsh -q -c $uri" bitmap=''
+	local disk virsh="virsh -q -c $uri"
 
 	[ "$autostart" = no ] || show old "$virsh autostart --disable $uuid"
 	show old "$virsh shutdown $uuid --mode agent,acpi"
 	[ "$persistent" = no ] || show old "$virsh define $(quote "$(state_of old)/fenced.xml")"
 	for disk in "${disks[@]}"; do
-		[ "$was_running,${kind[$disk]}" != running,qcow2 ] || bitmap=$(checkpoint_name 1)
-		view_open "$disk" "$bitmap"
-		sink_open "$disk"
-		send_last "$disk" "${view[$disk]:-${source[$disk]}}" "${volume[$disk]:+${volume[$disk]#*/}-blkmigrate-1}"
-		sink_close "$disk"
-		view_close "$disk"
+		contains "$disk" "${later[@]}" || show_last "$disk"
 	done
 	show new "$virsh define $(quote "$(state_of new)/domain.xml")"
 	start_there --paused
 	show new "date >$(quote "$(state_of new)/commit")"
 	show new "$virsh resume $new_uuid"
 	[ "$autostart" = no ] || show new "$virsh autostart $new_uuid"
+	show_later
+}
+
+# show_last DISK
+show_last() {
+	local disk=$1 bitmap=''
+
+	[ "$was_running,${kind[$disk]}" != running,qcow2 ] || bitmap=$(checkpoint_name 1)
+	view_open "$disk" "$bitmap"
+	sink_open "$disk"
+	send_last "$disk" "${view[$disk]:-${source[$disk]}}" "${volume[$disk]:+${volume[$disk]#*/}-blkmigrate-1}"
+	sink_close "$disk"
+	view_close "$disk"
 }

@@ -45,9 +45,18 @@ rewrite() {
 		"$here/rewrite.xsl" "$1" >"$2"
 }
 
+# make_target_xml: without the disks that come later; whole.xml has them.
 make_target_xml() {
-	local disk net
+	write_target target.xml "${skipped[@]}" "${later[@]}"
+	write_target whole.xml "${skipped[@]}"
+	make_later_xml
+}
 
+# write_target FILE [DISK ...]: without these disks.
+write_target() {
+	local file=$1 disk net
+
+	shift
 	for disk in "${placed[@]}" "${media_there[@]}"; do
 		if [ "${target_kind[$disk]}" = lvm ]; then
 			place "$disk" block raw "${target[$disk]}"
@@ -56,13 +65,13 @@ make_target_xml() {
 		fi
 	done >"$private/places"
 	printf '<identity name="%s" uuid="%s"/>\n' "$(xml_escape "$new_name")" "$new_uuid" >>"$private/places"
-	for disk in "${skipped[@]}"; do
+	for disk; do
 		printf '<drop dev="%s"/>\n' "$(xml_escape "$disk")"
 	done >>"$private/places"
 	for net in "${net_map[@]}"; do
 		printf '<net from="%s" to="%s"/>\n' "$(xml_escape "${net%%=*}")" "$(xml_escape "${net#*=}")"
 	done >>"$private/places"
-	rewrite "$private/source.xml" "$private/target.xml" "$drives" <"$private/places"
+	rewrite "$private/source.xml" "$private/$file" "$drives" <"$private/places"
 }
 
 format_at_target() {

@@ -4,14 +4,31 @@
 # Two hosts, "old" and "new", each with a libvirtd and an sshd of its own, and a cable between
 # them: `load ../helpers`, `load network`, `load libvirt`.
 #
-# A file starts them once (setup_file: start_hosts; teardown_file: stop_hosts) and each of its
-# tests finds them empty (setup: test_begin, wipe_hosts).  They share this machine's programs;
+# A file starts them once and each of its tests finds them empty.  They share this machine's programs;
 # each has its own processes, network, name, /etc, /var, /srv, /dev, /run and /tmp, and the
 # programs under test in its PATH.  Their files lie in $lab/old and $lab/new, disks in images/,
 # which is /var/lib/libvirt/images there.  Virtual machines are emulated, and /dev/kvm hidden.
 
 lab_needs=(unshare nsenter setpriv ip ssh sshd ssh-keygen libvirtd virsh qemu-img
 	qemu-system-x86_64 gcc ld python3)
+
+# What tests need besides.
+also_needed=()
+
+setup_file() {
+	start_hosts
+}
+
+teardown_file() {
+	stop_hosts
+}
+
+setup() {
+	require_hosts
+	require "${also_needed[@]}"
+	test_begin
+	wipe_hosts
+}
 
 # start_hosts: for all tests of a file.
 start_hosts() {

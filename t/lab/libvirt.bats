@@ -7,20 +7,6 @@ load ../helpers
 load network
 load libvirt
 
-setup_file() {
-	start_hosts
-}
-
-teardown_file() {
-	stop_hosts
-}
-
-setup() {
-	require_hosts
-	test_begin
-	wipe_hosts
-}
-
 # counts_on KIND: a machine on such a disk counts, and goes on where it was shut down.
 counts_on() {
 	local before

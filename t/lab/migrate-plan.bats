@@ -9,20 +9,7 @@ load network
 load libvirt
 load migrate
 
-setup_file() {
-	start_hosts
-}
-
-teardown_file() {
-	stop_hosts
-}
-
-setup() {
-	require_hosts
-	require xsltproc xmllint mkswap blkid
-	test_begin
-	wipe_hosts
-}
+also_needed+=(mkswap blkid)
 
 images=/var/lib/libvirt/images
 
@@ -170,4 +157,31 @@ swap_tags() {
 	[ "$(on new 'virsh -q vol-list images' | awk '{ print $1, $2 }')" = 'web.img /srv/pool/web.img' ]
 	[[ $(on new 'virsh dumpxml --inactive web') == *"file='/srv/pool/web.img'"* ]]
 	on new 'cmp /srv/pool/web.img -' <"$lab/old/images/web.img"
+}
+
+@test "a disk that comes later: the machine runs without it, and then has it" {
+	make_rich
+	on old 'virsh -q start web'
+	wait_for 60 is_counting old web 10
+	shim new virsh '[[ " $* " != *" attach-device "*" --config "* ]] || exit 1'
+
+	run -2 --separate-stderr migrate run web --to new --yes --skip-disk vdb --later vdc
+	echo "$stderr"
+
+	[[ $stderr == *'vdc cannot be added to web on new; blkmigrate finish web tries again'* ]]
+	is_state new web running
+	[[ $(on new 'virsh domblklist web') != *vdc* ]]
+	[[ $(migrate status web) == 'web: committed to new, where it does not have vdc yet'*'next: blkmigrate finish web'* ]]
+	rm "$lab"/new/shims/*
+
+	run -0 --separate-stderr migrate finish web
+	echo "$stderr"
+
+	[[ $stderr == *'vdc: plugged into web on new'* ]]
+	[[ $(on new 'virsh domblklist web') == *"vdc "*"$images/data.img"* ]]
+	[[ $(on new 'virsh domblklist --inactive web') == *"vdc "*"$images/data.img"* ]]
+	cmp "$lab/old/images/data.img" "$lab/new/images/data.img"
+	wait_for 60 is_counting new web 10
+	[[ $(on old "cut -d ' ' -f 2,3 /var/lib/blkmigrate/from/*/journal" | paste -s -d ,) == \
+		*'done resumed'*'begin later-vdc'*'done later-vdc'*'done finished'* ]]
 }

@@ -3,6 +3,8 @@
 #
 # What tests of blkmigrate on the lab's two hosts use: `load migrate` after libvirt.
 
+also_needed+=(xsltproc xmllint)
+
 # migrate ARGUMENT ...: blkmigrate on old, of which /tmp/driver there is the process.
 migrate() {
 	on old "echo \$\$ >/tmp/driver; exec blkmigrate $(printf '%q ' "$@")"
@@ -45,6 +47,28 @@ stays() {
 	run ! grep nonexistent now.xml
 	count old "$2"
 	wait_for 60 counts_to old "$2" $((count + 10))
+}
+
+# fails_and_is_taken_back PATTERN: the machine web was down and runs on old again, and when
+# what was broken is mended the same command goes through.
+fails_and_is_taken_back() {
+	run -2 --separate-stderr migrate run web --to new --yes
+	echo "$stderr"
+	[[ $stderr == *$1* ]]
+	[[ $stderr == *'web is on this host as it was; nothing runs on new'* ]]
+	stays web "$disk"
+	rm "$lab"/*/shims/*
+	run -0 migrate run web --to new --yes
+	moved web "$disk"
+}
+
+# make_transient NAME KIND: it runs on old, is defined nowhere, and would be started again when
+# it is shut down.
+make_transient() {
+	make_vm old "$@"
+	sed -i 's,<on_poweroff>destroy,<on_poweroff>restart,' "$xml"
+	on old 'cat >/tmp/create.xml && virsh -q undefine web && virsh -q create /tmp/create.xml' <"$xml"
+	wait_for 60 is_counting old web 10
 }
 
 # --- never on both ------------------------------------------------------------------

@@ -10,21 +10,6 @@ load network
 load libvirt
 load migrate
 
-setup_file() {
-	start_hosts
-}
-
-teardown_file() {
-	stop_hosts
-}
-
-setup() {
-	require_hosts
-	require xsltproc xmllint
-	test_begin
-	wipe_hosts
-}
-
 @test "killed when 'begin prepared' is in the journal, the same command goes on" {
 	killed after 'begin prepared'
 

@@ -10,20 +10,7 @@ load libvirt
 load migrate
 load agent
 
-setup_file() {
-	start_hosts
-}
-
-teardown_file() {
-	stop_hosts
-}
-
-setup() {
-	require_hosts
-	require xsltproc xmllint nbdinfo "${agent_needs[@]}"
-	test_begin
-	wipe_hosts
-}
+also_needed+=(nbdinfo "${agent_needs[@]}")
 
 start_agent_vm() {
 	make_agent_vm old web

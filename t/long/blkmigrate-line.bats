@@ -9,22 +9,6 @@ load ../lab/network
 load ../lab/libvirt
 load ../lab/migrate
 
-setup_file() {
-	start_hosts
-}
-
-teardown_file() {
-	stop_hosts
-}
-
-setup() {
-	require_hosts
-	require xsltproc xmllint
-	test_begin
-	wipe_hosts
-	on new 'rm -f /tmp/cut'
-}
-
 # cut_line, mend_line: nothing gets to new, or all does again.
 cut_line() {
 	dir=$lab packets_drop

@@ -23,17 +23,6 @@ setup_file() {
 	done
 }
 
-teardown_file() {
-	stop_hosts
-}
-
-setup() {
-	require_hosts
-	require xsltproc xmllint
-	test_begin
-	wipe_hosts
-}
-
 owner() {
 	on "$1" "stat -c %U $2"
 }

@@ -9,21 +9,6 @@ load ../lab/network
 load ../lab/libvirt
 load ../lab/migrate
 
-setup_file() {
-	start_hosts
-}
-
-teardown_file() {
-	stop_hosts
-}
-
-setup() {
-	require_hosts
-	require xsltproc xmllint
-	test_begin
-	wipe_hosts
-}
-
 # Every line of a journal, as an undisturbed migration has written it.
 journal_lines() {
 	make_running web raw

@@ -1,0 +1,95 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# --later: a disk without which the machine starts on the new host.  It is copied while the
+# machine runs, as all are; what has changed last is sent when the machine runs again, and then
+# the disk is plugged in.  On the old host it stands still meanwhile, behind the fence.
+
+later_wanted=() later=()
+
+# find_later: those of the disks that are copied.
+find_later() {
+	local disk
+
+	later=()
+	for disk in "${later_wanted[@]}"; do
+		if contains "$disk" "${disks[@]}"; then
+			later+=("$disk")
+		elif contains "$disk" "${skipped[@]}" "${shared[@]}" "${swaps[@]}"; then
+			problem "$disk is not copied, so it cannot come later" "leave out --later $disk"
+		fi
+	done
+	[ ${#later[@]} -eq 0 ] || [ ${#later[@]} -lt $((${#disks[@]} + ${#shared[@]})) ] ||
+		problem "$vm would start without any disk" "leave out --later for the one from which it boots"
+}
+
+# make_later_xml: what libvirt is given to plug in, of the definition with all disks.
+make_later_xml() {
+	local disk
+
+	for disk in "${later[@]}"; do
+		xmllint --nonet --xpath "/domain/devices/disk[target/@dev = '$disk']" "$private/whole.xml" >"$private/later-$disk.xml"
+	done
+}
+
+save_later() {
+	local disk
+
+	for disk in "${later[@]}"; do
+		put new "$(state_of new)/later-$disk.xml" <"$private/later-$disk.xml"
+	done
+}
+
+# still_to_come: names, in one line.
+still_to_come() {
+	local disk names=()
+
+	for disk in "${later[@]}"; do
+		[ -n "${finished[later-$disk]:-}" ] || names+=("$disk")
+	done
+	printf '%s\n' "${names[*]}"
+}
+
+# bring_later: after the commit.
+bring_later() {
+	local disk
+
+	for disk in "${later[@]}"; do
+		[ -n "${finished[later-$disk]:-}" ] || say "$disk: it comes now; $vm on $(name_of new) does not have it yet"
+		step "later-$disk" bring "$disk"
+	done
+}
+
+bring() {
+	local xml state
+
+	last_changes "$1"
+	xml=$(state_of new)/later-$1.xml
+	has_disk "$1" --inactive ||
+		vm_act new attach-device "$new_uuid" "$xml" --config >/dev/null ||
+		die "$1 cannot be added to $vm on $(name_of new); blkmigrate finish $(quote "$vm") tries again"
+	state=$(domain_state new) || die "libvirt on $(name_of new) does not answer"
+	if [ "$state" = 'shut off' ] || has_disk "$1"; then
+		say "$1: $vm on $(name_of new) has it"
+	elif vm_act new attach-device "$new_uuid" "$xml" --live >/dev/null 2>"$private/why"; then
+		say "$1: plugged into $vm on $(name_of new)"
+	else
+		warn "$1 cannot be plugged in while $vm runs: it has it from its next start on ($(head -n 1 "$private/why"))"
+	fi
+}
+
+# has_disk DISK [--inactive]: the one that was made for it, now, or from its next start on.
+has_disk() {
+	vm_on new dumpxml ${2:+"$2"} "$new_uuid" >"$private/there.xml" || die "libvirt on $(name_of new) does not answer"
+	disk_paths "$private/there.xml" | grep -qxF "$1 ${target[$1]}"
+}
+
+# show_later: what a dry run tells of it.
+show_later() {
+	local disk
+
+	for disk in "${later[@]}"; do
+		show_last "$disk"
+		show new "virsh -q -c $uri attach-device $new_uuid $(quote "$(state_of new)/later-$disk.xml") --live --config"
+	done
+}
