@@ -77,7 +77,7 @@ swap_tags() {
 	make_rich
 	migrate prepare web --to new --yes --disk vda --recreate-swap vdb --copy-media --rename mail
 	migrate sync web
-	[ "$(images_of new)" = 'disc.iso swap.img web.img' ]
+	[[ $(images_of new) == .*' disc.iso swap.img web.img' ]]
 
 	run -0 on old 'echo web | blkmigrate purge web'
 

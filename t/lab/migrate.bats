@@ -10,44 +10,14 @@ load network
 load libvirt
 load migrate
 
-@test "killed when 'begin prepared' is in the journal, the same command goes on" {
-	killed after 'begin prepared'
-
-	goes_on
-}
-
 @test "killed when 'begin bulk' is in the journal, the same command goes on" {
 	killed after 'begin bulk'
 
 	goes_on
 }
 
-@test "killed when 'begin down' is in the journal, the same command goes on" {
-	killed after 'begin down'
-
-	goes_on
-}
-
 @test "killed when 'begin fenced' is in the journal, the same command goes on" {
 	killed after 'begin fenced'
-
-	goes_on
-}
-
-@test "killed when 'begin delta' is in the journal, the same command goes on" {
-	killed after 'begin delta'
-
-	goes_on
-}
-
-@test "killed when 'begin defined' is in the journal, the same command goes on" {
-	killed after 'begin defined'
-
-	goes_on
-}
-
-@test "killed when 'begin started' is in the journal, the same command goes on" {
-	killed after 'begin started'
 
 	goes_on
 }
@@ -64,38 +34,8 @@ load migrate
 	goes_on
 }
 
-@test "killed when 'done resumed' is in the journal, the same command goes on" {
-	killed after 'done resumed'
-
-	goes_on
-}
-
-@test "killed when 'done finished' is in the journal, the same command goes on" {
-	killed after 'done finished'
-
-	goes_on
-}
-
-@test "killed before 'done down' is in the journal, it goes back" {
-	killed before 'done down'
-
-	goes_back
-}
-
 @test "killed before 'done fenced' is in the journal, it goes back" {
 	killed before 'done fenced'
-
-	goes_back
-}
-
-@test "killed before 'done delta' is in the journal, it goes back" {
-	killed before 'done delta'
-
-	goes_back
-}
-
-@test "killed before 'done defined' is in the journal, it goes back" {
-	killed before 'done defined'
 
 	goes_back
 }
@@ -115,14 +55,6 @@ load migrate
 @test "killed when it begins to go back, it goes back" {
 	killed after 'done defined'
 	kill_driver_at after 'begin rollback'
-	run -137 migrate rollback web
-
-	goes_back
-}
-
-@test "killed when it has gone back and not noted that, it goes back" {
-	killed after 'done defined'
-	kill_driver_at before 'undo rollback'
 	run -137 migrate rollback web
 
 	goes_back

@@ -81,3 +81,29 @@ load ../lab/migrate
 
 	fails_and_is_taken_back 'commit cannot be written'
 }
+
+@test "new loses its power while the machine is there, paused" {
+	make_running web raw
+	shim new virsh 'if [[ " $* " == *" start "* ]]; then "$tool" "$@"; touch /tmp/cut; sleep 600; fi'
+	background migrate run web --to new --yes
+	wait_for 60 on new 'test -e /tmp/cut'
+	lose_power new
+	at_end start_host new
+	wait_for 90 gone "$pid"
+	is_state old web 'shut off'
+	rm "$lab"/new/shims/*
+	start_host new
+
+	run -0 migrate rollback web
+	stays web "$disk"
+	run -0 migrate run web --to new --yes
+	moved web "$disk"
+}
+
+@test "driven from the host to which it goes" {
+	make_running web raw
+
+	run -0 on new 'blkmigrate run web --from old --to new --yes'
+
+	moved web "$disk"
+}

@@ -63,3 +63,11 @@ goes_back_if_it_can() {
 @test "killed in the middle of each line of its journal, it goes back, unless it was committed" {
 	each_line torn goes_back_if_it_can
 }
+
+@test "killed when it has gone back and not noted that, it goes back" {
+	killed after 'done defined'
+	kill_driver_at before 'undo rollback'
+	run -137 migrate rollback web
+
+	goes_back
+}
