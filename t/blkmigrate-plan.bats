@@ -79,6 +79,38 @@ down for about 2 s, and while it shuts down and starts" ]
 	[[ $output == *'web would start without any disk'* ]]
 }
 
+# is_it_shared: what is said of the volume vg/web, whose lvs prints, on old, $attributes, and on new
+# $uuid and, if $seen, the tags that it has on old.
+is_it_shared() {
+	inside 'source[vda]=/dev/vg/web target[vda]=/dev/vg/web volume[vda]=vg/web kind[vda]=lvm identity[vda]=1-2
+		on() {
+			case "$*" in
+			"old lvchange "*--addtag*) tags+=",${*: -2:1}" ;;
+			"old lvchange "*--deltag*) tags=${tags/",${*: -2:1}"/} ;;
+			"old lvs "*lv_attr*) echo "  '"$attributes"' " ;;
+			"new lvs "*lv_uuid*) echo "  '"$uuid"'" ;;
+			"new lvs "*lv_tags*) echo "  x'"${seen:+\$tags}"'" ;;
+			*) echo "what? $*" ;;
+			esac
+		}
+		tags=,other
+		is_shared_volume vda && echo shared || echo not
+		echo "$tags"'
+}
+
+@test "a volume is shared if both hosts have it, and one sees what the other writes about it" {
+	attributes=-wi-ao---- uuid=1-2 seen=yes
+	[ "$(is_it_shared)" = $'shared\n,other' ]
+	seen=
+	[ "$(is_it_shared)" = $'not\n,other' ]
+	seen=yes uuid=1-3
+	[ "$(is_it_shared)" = $'not\n,other' ]
+	uuid=1-2 attributes=owi-ao----
+	[ "$(is_it_shared)" = $'not\n,other' ]
+	attributes=Vwi-ao----
+	[ "$(is_it_shared)" = $'not\n,other' ]
+}
+
 @test "a disk that is skipped may be one that could not be copied, and is said in the plan" {
 	require xsltproc xmllint
 	truncate -s 4K a

@@ -130,6 +130,7 @@ source_is_fenced() {
 last_delta() {
 	local disk
 
+	hand_over
 	for disk in "${disks[@]}"; do
 		contains "$disk" "${later[@]}" || last_changes "$disk"
 	done
@@ -265,6 +266,7 @@ roll_back() {
 	remove_domain
 	remove_firmware
 	close_exports
+	[ -z "${begun[delta]:-}" ] || take_back
 	lift_fence
 	state=$(state_at_rest) || die "libvirt on $(name_of old) does not answer; $vm is not started"
 	if [ "$state" = running ]; then

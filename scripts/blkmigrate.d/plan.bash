@@ -144,7 +144,11 @@ find_disk() {
 		inspect_swap "$disk" "${driver:-raw}"
 	else
 		inspect_vm_disk "$disk" "${driver:-raw}"
-		is_shared "$disk" && shared+=("$disk") || disks+=("$disk")
+		if is_shared "$disk" || is_shared_volume "$disk"; then
+			shared+=("$disk")
+		else
+			disks+=("$disk")
+		fi
 	fi
 }
 

@@ -224,7 +224,7 @@ check_targets() {
 		absent | ours*) ;;
 		*)
 			if is_same_volume "$disk"; then
-				problem "$disk: both hosts have the volume ${volume[$disk]}" "if it is one, on a disk that both reach, define the virtual machine there by hand: there is nothing to copy"
+				problem "$disk: both hosts have the volume ${volume[$disk]}" "if it is one, on a disk that both reach: it is thin, or has snapshots, and must not be in use on two hosts; deactivate it here, and define the virtual machine there by hand"
 			else
 				problem "$disk: ${target[$disk]} is there already on $(name_of new)" "remove it, or --map-disk $disk=ANOTHER"
 			fi

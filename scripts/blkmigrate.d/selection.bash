@@ -39,26 +39,6 @@ check_selection() {
 	done
 }
 
-# is_shared DISK: it would stay where it is, and what is put beside it on one host is seen on the
-# other.  A link may lead elsewhere on each.
-is_shared() {
-	local disk=$1 path probe seen=false
-
-	[ "${target[$disk]}" = "${source[$disk]}" ] && [[ ${kind[$disk]} == file || ${kind[$disk]} == qcow2 ]] || return 1
-	path=$(on old realpath -e -- "${source[$disk]}") && [ "$(on new realpath -e -- "${target[$disk]}" 2>/dev/null)" = "$path" ] || return 1
-	probe=$(dirname -- "$path")/.blkmigrate-probe-$id
-	on old touch -- "$probe" 2>/dev/null || return 1
-	! on new test -e "$probe" || seen=true
-	on old rm -f -- "$probe"
-	$seen
-}
-
-# is_same_volume DISK: by its UUID, which a copy of the whole disk under it has as well.
-is_same_volume() {
-	[ -n "${volume[$1]:-}" ] && [ "${target[$1]}" = "${source[$1]}" ] &&
-		[ "$(on new lvs --noheadings -o lv_uuid "${volume[$1]}" 2>/dev/null | tr -d ' ')" = "${identity[$1]}" ]
-}
-
 # --- swap -------------------------------------------------------------------------
 
 # inspect_swap DISK FORMAT: as any disk; and what is on it is swap, from its first byte.

@@ -302,6 +302,7 @@ show_cutover() {
 	[ "$autostart" = no ] || show old "$virsh autostart --disable $uuid"
 	show old "$virsh shutdown $uuid --mode agent,acpi"
 	[ "$persistent" = no ] || show old "$virsh define $(quote "$(state_of old)/fenced.xml")"
+	hand_over
 	for disk in "${disks[@]}"; do
 		contains "$disk" "${later[@]}" || show_last "$disk"
 	done

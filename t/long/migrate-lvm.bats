@@ -1,0 +1,48 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# A virtual machine whose volume is in a group that both hosts reach.
+
+load ../helpers
+load ../lab/network
+load ../lab/libvirt
+load ../lab/migrate
+load ../lab/in-guest
+
+@test "a volume that both hosts have is not copied, goes back, and is never removed" {
+	in_guest volume_is_shared
+}
+
+volume_is_shared() {
+	make_vm old web lvm
+	on new 'sed -i.mine "s,filter = .*,filter = [ \"a|.*|\" ]," /etc/lvm/lvm.conf'
+	on old 'virsh -q start web'
+	wait_for 60 is_counting old web 10
+	shim new virsh '[[ " $* " != *" start "* ]] || exit 1'
+
+	run migrate run web --to new --yes -v
+	echo "$output"
+	[ "$status" = 2 ]
+
+	[[ $output == *'which both hosts see: it stays where it is'* ]]
+	[[ $output == *'old# lvchange -q -q -an vg/web'*'new# lvchange -q -q -ay vg/web'* ]]
+	[[ $output == *'new# lvchange -q -q -an vg/web'*'old# lvchange -q -q -ay vg/web'* ]]
+	[[ $output != *blkwrite* ]]
+	stays web "$disk"
+	rm "$lab"/new/shims/*
+	count old "$disk"
+	before=$count
+
+	run migrate run web --to new --yes
+	echo "$output"
+	[ "$status" = 0 ]
+
+	is_state old web 'shut off'
+	wait_for 60 is_counting new web 10
+	shut_down new web
+	count new "$disk"
+	[ "$started" -ge "$before" ]
+	on old 'echo web | blkmigrate purge web'
+	[ "$(on new 'lvs --noheadings -o lv_name,lv_tags vg' | tr -d ' ')" = web ]
+	on new 'mv /etc/lvm/lvm.conf.mine /etc/lvm/lvm.conf'
+}
