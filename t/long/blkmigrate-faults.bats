@@ -107,3 +107,23 @@ load ../lab/migrate
 
 	moved web "$disk"
 }
+
+@test "a bitmap that QEMU was killed with is no bitmap: a map is made" {
+	make_running web qcow2
+	migrate prepare web --to new --yes
+	migrate sync web
+	shut_down old web
+	on old 'virsh -q start web'
+	wait_for 60 is_counting old web 20
+	on old 'pkill -KILL -x qemu-system-x86'
+	wait_for 20 is_state old web 'shut off'
+	on old "qemu-img info --output=json $disk | grep -q in-use"
+
+	run -0 --separate-stderr migrate cutover web
+	echo "$stderr"
+
+	[[ $stderr == *'does not serve; all of both disks is read now'* ]]
+	is_state new web 'shut off'
+	on new 'virsh -q start web'
+	moved web "$disk"
+}
