@@ -80,12 +80,16 @@ require_root() {
 
 # wait_for SECONDS COMMAND [ARGUMENT ...]: until it succeeds; false when time is up.
 wait_for() {
-	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) began pause
 
 	shift
+	began=${EPOCHREALTIME/./}
 	until "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
-		sleep 0.05
+		# At most half of the time goes into looking; what is waited for needs the other half.
+		pause=$((${EPOCHREALTIME/./} - began + 50000))
+		sleep "$((pause / 1000000)).$(printf %06d $((pause % 1000000)))"
+		began=${EPOCHREALTIME/./}
 	done
 }
 
