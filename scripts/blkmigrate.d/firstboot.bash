@@ -64,7 +64,7 @@ show_console() {
 
 	$console && [ -n "${finished[ran]:-}" ] || return 0
 	if [ -n "${address[new]}" ]; then
-		mapfile -t ssh < <(stream_ssh)
+		stream_ssh
 		words=("${ssh[@]}" -t -- "${address[new]}" "$(quote "${words[@]}")")
 	fi
 	"${words[@]}" || warn "the console of $vm cannot be shown; it runs all the same"

@@ -13,6 +13,12 @@ private='' token=''
 
 # quote WORD ...: the words as any POSIX shell reads them back.
 quote() {
+	quote_words "$@"
+	printf '%s\n' "$quoted"
+}
+
+# quote_words WORD ...: the same, in $quoted, without a process of its own.
+quote_words() {
 	local word words=() close="'\\''"
 
 	for word; do
@@ -22,7 +28,7 @@ quote() {
 			words+=("'${word//\'/"$close"}'")
 		fi
 	done
-	printf '%s\n' "${words[*]}"
+	quoted=${words[*]}
 }
 
 # --- ssh --------------------------------------------------------------------------
@@ -32,31 +38,32 @@ make_private() {
 	private=$(mktemp -d "${TMPDIR:-/tmp}/blkmigrate.XXXXXX") || die "cannot make a private folder"
 }
 
-# A host whose key is not known is never trusted, whatever the options say: the first
-# mention counts.
+# asking_ssh, stream_ssh: set $ssh, the words that begin a connection.  A host whose key is not
+# known is never trusted, whatever the options say: the first mention counts.
 asking_ssh() {
-	printf '%s\n' ssh -o StrictHostKeyChecking=yes "${ssh_options[@]}" \
-		-o ConnectTimeout=10 -o ServerAliveInterval=5 -o ServerAliveCountMax=3
+	ssh=(ssh -o StrictHostKeyChecking=yes "${ssh_options[@]}"
+		-o ConnectTimeout=10 -o ServerAliveInterval=5 -o ServerAliveCountMax=3)
 }
 
 stream_ssh() {
 	asking_ssh
-	printf '%s\n' -o BatchMode=yes
-	[ -z "$key_mark" ] || printf '%s\n' -o IdentitiesOnly=yes -i "$private/key"
+	ssh+=(-o BatchMode=yes)
+	[ -z "$key_mark" ] || ssh+=(-o IdentitiesOnly=yes -i "$private/key")
 }
 
 # feed HOST COMMAND [ARGUMENT ...]: run it there, with our standard input.
 feed() {
-	local host=$1 ssh
+	local host=$1 ssh quoted
 
 	shift
 	if [ -z "${address[$host]}" ]; then
 		"$@"
 		return
 	fi
-	mapfile -t ssh < <(stream_ssh)
+	stream_ssh
+	quote_words env LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 "$@"
 	"${ssh[@]}" -o ControlMaster=auto -o "ControlPath=$private/$host" -o ControlPersist=60 \
-		-- "${address[$host]}" "$(quote env LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 "$@")"
+		-- "${address[$host]}" "$quoted"
 }
 
 # on HOST COMMAND [ARGUMENT ...]: run it there, without input.  255 means that the host
@@ -73,7 +80,7 @@ ssh_text() {
 	if [ -z "${address[$1]}" ]; then
 		printf '%s\n' "$2"
 	else
-		mapfile -t ssh < <(stream_ssh)
+		stream_ssh
 		printf '%s\n' "$(quote "${ssh[@]}" -- "${address[$1]}") $(quote "$2")"
 	fi
 }
@@ -157,7 +164,8 @@ done'
 guard='
 exec 9<"$1.work" || exit 75
 flock -s 9
-if [ "$(cat "$1.token")" != "$2" ]; then
+read -r token <"$1.token"
+if [ "$token" != "$2" ]; then
 	echo "blkmigrate: another run of blkmigrate has taken over; this one ends" >&2
 	exit 75
 fi
@@ -254,7 +262,10 @@ guarded() {
 # act HOST COMMAND [ARGUMENT ...]: the same, shown if that was asked for; a dry run only
 # shows it.
 act() {
-	show "$1" "$(quote "${@:2}")"
+	local quoted
+
+	quote_words "${@:2}"
+	show "$1" "$quoted"
 	$dry_run || guarded "$@"
 }
 

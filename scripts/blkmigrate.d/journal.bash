@@ -25,13 +25,16 @@ journal_read() {
 
 # journal begin|done|undo|note WORD ...
 journal() {
+	local now
+
 	$dry_run && return
+	TZ=UTC0 printf -v now '%(%FT%TZ)T' -1
 	guarded old bash -c '
 		set -e
-		mkdir -p -m 700 "$1"
+		[ -d "$1" ] || mkdir -p -m 700 "$1"
 		[ -z "$(tail -c 1 "$1/journal" 2>/dev/null)" ] || echo >>"$1/journal"
 		printf "%s\n" "$2" >>"$1/journal"
-		sync "$1/journal"' journal "${folder[old]}/from/$id" "$(date -u +%FT%TZ) $* ." ||
+		sync "$1/journal"' journal "${folder[old]}/from/$id" "$now $* ." ||
 		die "the journal on $(name_of old) cannot be written; nothing more is done"
 	case $1 in
 	begin) begun[$2]=now ;;

@@ -14,7 +14,7 @@ key_login() {
 
 	[ -n "${address[$host]}" ] && [ -z "${keyed[$host]:-}" ] || return 0
 	if [ ! -S "$private/$host" ]; then
-		mapfile -t ssh < <(asking_ssh)
+		asking_ssh
 		"${ssh[@]}" -o ControlMaster=yes -o "ControlPath=$private/$host" -o ControlPersist=60 \
 			-- "${address[$host]}" true || return
 	fi
