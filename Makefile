@@ -116,17 +116,8 @@ check: all $(UNIT_BATS) $(MAKERS) $(REPLAYS)
 unit: $(UNIT_BATS)
 	$(BATS) $(UNIT_BATS)
 
-# A guest has one processor, so what is in guests runs beside what is not.
-IN_GUESTS = t/lab/lvm.bats t/lab/migrate-lvm.bats
-
 check-lab: all
-	$(MAKE) -j 2 --output-sync=target lab-guests lab-hosts
-
-lab-guests:
-	$(LONG_BATS) $(IN_GUESTS)
-
-lab-hosts:
-	$(LONG_BATS) $(filter-out $(IN_GUESTS),$(wildcard t/lab/*.bats))
+	$(LONG_BATS) $(wildcard t/lab/*.bats)
 
 check-long: all $(UNIT_BATS) $(MAKERS) fuzz
 	FUZZ=$(abspath $(OUT)/fuzz) $(LONG_BATS) $(wildcard t/long/*.bats)
@@ -224,6 +215,6 @@ clean:
 	rm -f $(FILTERS:%=$(BIN)/%)
 
 .PRECIOUS: $(BUILD)/%.o
-.PHONY: FORCE all filters check check-lab lab-guests lab-hosts check-long check-asan check-tsan asan tsan units unit pipe \
+.PHONY: FORCE all filters check check-lab check-long check-asan check-tsan asan tsan units unit pipe \
 	coverage lint fuzz fuzzers demo bench static install uninstall dist clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
