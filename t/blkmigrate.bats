@@ -142,23 +142,6 @@ with_modules() {
 	cmp old.img new.img
 }
 
-@test "killed at any line of the journal, the same command completes the copy" {
-	break_program sync 'echo >>'"$dir"'/syncs
-		command -p sync "$@"
-		[ "$(wc -l <'"$dir"'/syncs)" != "$(cat '"$dir"'/kill-at)" ] || kill -KILL "$(cat '"$dir"'/driver)"'
-	for at in 1 2 3 4; do
-		rm -f new.img .new.img.* syncs
-		echo $at >kill-at
-		background env PATH="$PATH" "$root/scripts/blkmigrate" copy --state "$dir/state" \
-			--ssh-option "-F$config" --create old.img new:"$dir/new.img"
-		echo "$pid" >driver
-		wait_for 30 gone "$pid"
-
-		run -0 migrate copy --create --verify full old.img new:"$dir/new.img"
-		cmp old.img new.img
-	done
-}
-
 @test "killed in the middle of the data, the same command ends what was left and goes on" {
 	make_noise old.img 8M
 	background "$root/scripts/blkmigrate" copy --state "$dir/state" --ssh-option "-F$config" \
@@ -172,17 +155,6 @@ with_modules() {
 	cmp old.img new.img
 	[ -z "$(pgrep -f "blkread $dir" || true)" ]
 	[ -z "$(ls tmp)" ]
-}
-
-@test "two runs of the same are not at work at the same time" {
-	make_noise old.img 32M
-	background "$root/scripts/blkmigrate" copy --state "$dir/state" --ssh-option "-F$config" \
-		--bwlimit 1M --create old.img new:"$dir/new.img"
-	wait_for 20 test -s new.img
-
-	run -2 --separate-stderr migrate copy old.img new:"$dir/new.img"
-
-	[[ $stderr == *"another blkmigrate is at work on this, on this host: "*", process $pid, since "* ]]
 }
 
 @test "where somebody removes its private folder it ends" {
