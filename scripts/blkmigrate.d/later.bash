@@ -13,6 +13,7 @@ find_later() {
 
 	later=()
 	for disk in "${later_wanted[@]}"; do
+		! contains "$disk" "${later[@]}" || continue
 		if contains "$disk" "${disks[@]}"; then
 			later+=("$disk")
 		elif contains "$disk" "${skipped[@]}" "${shared[@]}" "${swaps[@]}"; then
@@ -56,14 +57,15 @@ bring_later() {
 
 	for disk in "${later[@]}"; do
 		[ -n "${finished[later-$disk]:-}" ] || say "$disk: it comes now; $vm on $(name_of new) does not have it yet"
-		step "later-$disk" bring "$disk"
+		# Once it is whole it is never written to again: from the plugging in on it is the guest's.
+		step "sent-$disk" last_changes "$disk"
+		step "later-$disk" plug_in "$disk"
 	done
 }
 
-bring() {
+plug_in() {
 	local xml state
 
-	last_changes "$1"
 	xml=$(state_of new)/later-$1.xml
 	has_disk "$1" --inactive ||
 		vm_act new attach-device "$new_uuid" "$xml" --config >/dev/null ||

@@ -224,7 +224,7 @@ check_targets() {
 		absent | ours*) ;;
 		*)
 			if is_same_volume "$disk"; then
-				problem "$disk: both hosts have the volume ${volume[$disk]}" "if it is one, on a disk that both reach: it is thin, or has snapshots, and must not be in use on two hosts; deactivate it here, and define the virtual machine there by hand"
+				problem "$disk: both hosts have the volume ${volume[$disk]}" "if it is one, on a disk that both reach, it is thin, has snapshots, or cannot be tagged: deactivate it here, and define the virtual machine there by hand; if it is a clone, --map-disk $disk=ANOTHER"
 			else
 				problem "$disk: ${target[$disk]} is there already on $(name_of new)" "remove it, or --map-disk $disk=ANOTHER"
 			fi
