@@ -106,10 +106,16 @@ $(UNIT_BATS): $(UNIT_PROGRAMS) Makefile
 
 units: $(UNIT_BATS)
 
-CHECKS = $(wildcard t/*.bats)
+# Files of tests run side by side, the largest first; what one says is printed as one piece.
+CHECKS = $(shell ls -S t/*.bats)
+JOBS ?= $(shell nproc)
 
 check: all $(UNIT_BATS) $(MAKERS) $(REPLAYS)
-	$(BATS) $(UNIT_BATS) $(CHECKS)
+	@$(MAKE) -k -j$(JOBS) -Otarget --no-print-directory $(UNIT_BATS:%=%.run) $(CHECKS:%=%.run)
+
+%.bats.run: FORCE
+	@echo "# $*.bats"
+	@$(BATS) $*.bats
 
 unit: $(UNIT_BATS)
 	$(BATS) $(UNIT_BATS)

@@ -24,7 +24,8 @@ case ${BIN:=$root/bin} in
 esac
 export BIN
 export LC_ALL=C
-export PATH=$BIN:$PATH:/usr/local/sbin:/usr/sbin:/sbin
+# What scripts/deps installs comes before a person's own: a python3 of pyenv takes a second to start.
+export PATH=$BIN:/usr/bin:/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export PYTHONDONTWRITEBYTECODE=1
 
 # A make that a test runs is nobody's child.

@@ -108,3 +108,10 @@ make_initramfs() (
 	chmod +x init sbin/shutdown
 	find . | cpio -o -H newc --quiet | gzip -1 >"$2"
 )
+
+start_agent_vm() {
+	make_agent_vm old web
+	on old 'virsh -q start web'
+	wait_for 120 agent_answers old web
+	wait_for 30 is_counting old web 10
+}

@@ -11,27 +11,6 @@ load migrate
 
 also_needed+=(mkswap blkid)
 
-images=/var/lib/libvirt/images
-
-# make_rich: the machine web boots from vda, has swap in vdb, data in vdc, and a disc in sda.
-make_rich() {
-	make_disk "$lab/old/images/web.img"
-	truncate -s 2M "$lab/old/images/swap.img"
-	on old "mkswap -L 'web swap' $images/swap.img"
-	make_image "$lab/old/images/data.img" 2M 3
-	make_image "$lab/old/images/disc.iso" 1M 4
-	define old web "raw:$images/web.img" "raw:$images/swap.img" "raw:$images/data.img"
-	on old "virsh dumpxml --inactive web >/tmp/w.xml
-		sed -i \"s,</devices>,<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='$images/disc.iso'/><target dev='sda' bus='sata'/><readonly/></disk></devices>,\" /tmp/w.xml
-		virsh -q define /tmp/w.xml"
-	disk=$images/web.img
-}
-
-# images_of HOST: what is in its folder of images, as one line.
-images_of() {
-	ls -A "$lab/$1/images" | paste -s -d ' '
-}
-
 # swap_tags HOST FILE
 swap_tags() {
 	on "$1" "blkid -p -o export $2 | grep -E '^(TYPE|UUID|LABEL)='"
@@ -71,31 +50,6 @@ swap_tags() {
 	[ "$(images_of old)" = 'data.img disc.iso' ]
 	[ -z "$(state old web)" ]
 	is_state new mail 'shut off'
-}
-
-@test "what was made of all that goes with a purge before the cutover" {
-	make_rich
-	migrate prepare web --to new --yes --disk vda --recreate-swap vdb --copy-media --rename mail
-	migrate sync web
-	[[ $(images_of new) == .*' disc.iso swap.img web.img' ]]
-
-	run -0 on old 'echo web | blkmigrate purge web'
-
-	[ -z "$(images_of new)" ]
-	[ "$(images_of old)" = 'data.img disc.iso swap.img web.img' ]
-	is_state old web 'shut off'
-}
-
-@test "a cutover with all that is taken back" {
-	make_rich
-	on old 'virsh -q start web'
-	wait_for 60 is_counting old web 10
-	shim new virsh '[[ " $* " != *" start "* ]] || exit 1'
-
-	run -2 migrate run web --to new --yes --disk vda --recreate-swap vdb --copy-media --rename mail --new-uuid
-
-	stays web "$disk"
-	[ -z "$(on new 'virsh list --all --name')" ]
 }
 
 @test "the plan says what it will cost, and everything that is in the way, and changes nothing" {

@@ -71,6 +71,28 @@ make_transient() {
 	wait_for 60 is_counting old web 10
 }
 
+# Where disks are on either host.
+images=/var/lib/libvirt/images
+
+# make_rich: the machine web boots from vda, has swap in vdb, data in vdc, and a disc in sda.
+make_rich() {
+	make_disk "$lab/old/images/web.img"
+	truncate -s 2M "$lab/old/images/swap.img"
+	on old "mkswap -L 'web swap' $images/swap.img"
+	make_image "$lab/old/images/data.img" 2M 3
+	make_image "$lab/old/images/disc.iso" 1M 4
+	define old web "raw:$images/web.img" "raw:$images/swap.img" "raw:$images/data.img"
+	on old "virsh dumpxml --inactive web >/tmp/w.xml
+		sed -i \"s,</devices>,<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='$images/disc.iso'/><target dev='sda' bus='sata'/><readonly/></disk></devices>,\" /tmp/w.xml
+		virsh -q define /tmp/w.xml"
+	disk=$images/web.img
+}
+
+# images_of HOST: what is in its folder of images, as one line.
+images_of() {
+	ls -A "$lab/$1/images" | paste -s -d ' '
+}
+
 # --- never on both ------------------------------------------------------------------
 
 # watch_machines: from now on what starts, stops, pauses and goes on is noted on both hosts.

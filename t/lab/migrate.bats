@@ -3,27 +3,16 @@
 #
 # A virtual machine moves while everything goes wrong: blkmigrate is killed, hosts are not
 # there, somebody interferes.  It never runs on both hosts, no count is lost, and what is not
-# blkmigrate's is left alone.  Every line of the journal is in t/long/migrate.bats.
+# blkmigrate's is left alone.  Every line of the journal is in t/long/migrate.bats, other faults in
+# t/long/blkmigrate-faults.bats.
 
 load ../helpers
 load network
 load libvirt
 load migrate
 
-@test "killed when 'begin bulk' is in the journal, the same command goes on" {
-	killed after 'begin bulk'
-
-	goes_on
-}
-
 @test "killed when 'begin fenced' is in the journal, the same command goes on" {
 	killed after 'begin fenced'
-
-	goes_on
-}
-
-@test "killed when 'begin committed' is in the journal, the same command goes on" {
-	killed after 'begin committed'
 
 	goes_on
 }
@@ -34,28 +23,8 @@ load migrate
 	goes_on
 }
 
-@test "killed before 'done fenced' is in the journal, it goes back" {
-	killed before 'done fenced'
-
-	goes_back
-}
-
 @test "killed before 'done started' is in the journal, it goes back" {
 	killed before 'done started'
-
-	goes_back
-}
-
-@test "killed before the commit is in the journal, it only goes on" {
-	killed before 'done committed'
-
-	goes_nowhere_but_on
-}
-
-@test "killed when it begins to go back, it goes back" {
-	killed after 'done defined'
-	kill_driver_at after 'begin rollback'
-	run -137 migrate rollback web
 
 	goes_back
 }
@@ -82,39 +51,12 @@ refused() {
 		migrate run web --to new --yes --ssh-option StrictHostKeyChecking=no
 }
 
-@test "a host that cannot be reached" {
-	make_running web raw
-	dir=$lab at new ip link set cable down
-	run migrate run web --to new --yes
-	dir=$lab at new ip link set cable up
-
-	[ "$status" = 2 ]
-	[[ $output == *'new does not answer by ssh'* ]]
-	wait_for 10 on old 'ssh new true'
-	stays web "$disk"
-}
-
 @test "no room on the other host" {
 	make_running web raw
 	on new 'mkdir -p /srv/small && { mountpoint -q /srv/small || mount -t tmpfs -o size=8M none /srv/small; }'
 
 	refused '/srv/small' migrate run web --to new --yes --dir /srv/small
 	[ -z "$(on new 'ls -A /srv/small')" ]
-}
-
-@test "somebody starts the machine between its shutdown and the fence: it stays on old" {
-	watch_machines
-	make_running web raw
-	shim old virsh 'if [[ " $* " == *" define "*fenced.xml* ]] && [ ! -e /tmp/started ]; then
-		touch /tmp/started
-		"$tool" -q start web
-	fi'
-
-	run -2 migrate run web --to new --yes
-	echo "$output"
-
-	stays web "$disk"
-	never_both
 }
 
 @test "a target that does not keep what it is given is not committed to" {
@@ -144,37 +86,6 @@ refused() {
 	[[ $output == *'another blkmigrate is at work on this'* ]]
 	on new 'touch /tmp/go'
 	wait "$pid"
-
-	moved web "$disk"
-}
-
-@test "TERM in the cutover takes it back" {
-	make_running web raw
-	shim new virsh 'if [[ " $* " == *" define "* ]]; then
-		touch /tmp/waits
-		sleep 3
-	fi'
-	background migrate run web --to new --yes
-	wait_for 60 on new 'test -e /tmp/waits'
-
-	on old 'kill "$(cat /tmp/driver)"'
-
-	wait "$pid" || status=$?
-	[ "$status" = 143 ]
-	stays web "$disk"
-}
-
-@test "a machine that is about to end is waited for" {
-	make_running web raw
-	# shellcheck disable=SC2016
-	shim old virsh 'if [[ " $* " == *" domstate "* && $("$tool" -q domstate web) == "shut off" && ! -e /tmp/ended ]]; then
-		[ -e /tmp/seen ] && touch /tmp/ended
-		touch /tmp/seen
-		echo "in shutdown"
-		exit
-	fi'
-
-	run -0 migrate run web --to new --yes
 
 	moved web "$disk"
 }

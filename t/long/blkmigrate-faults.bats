@@ -100,14 +100,6 @@ load ../lab/migrate
 	moved web "$disk"
 }
 
-@test "driven from the host to which it goes" {
-	make_running web raw
-
-	run -0 on new 'blkmigrate run web --from old --to new --yes'
-
-	moved web "$disk"
-}
-
 @test "a bitmap that QEMU was killed with is no bitmap: a map is made" {
 	make_running web qcow2
 	migrate prepare web --to new --yes
@@ -126,4 +118,104 @@ load ../lab/migrate
 	is_state new web 'shut off'
 	on new 'virsh -q start web'
 	moved web "$disk"
+}
+
+@test "a machine that does not shut down stays; --destroy takes its power" {
+	make_vm old web raw
+	make_deaf old "$disk"
+	on old 'virsh -q autostart web; virsh -q start web'
+	wait_for 30 is_counting old web 20
+
+	run -2 --separate-stderr migrate run web --to new --yes --shutdown-timeout 2
+	[[ $stderr == *'web does not shut down in 2 seconds'* ]]
+	stays web "$disk"
+	[[ $(on old 'virsh dominfo web') =~ Autostart:\ +enable ]]
+
+	run -0 migrate run web --to new --yes --shutdown-timeout 2 --destroy
+	is_state new web running
+	is_state old web 'shut off'
+}
+
+@test "rollback of a cutover that was killed" {
+	make_running web raw
+	shim new virsh 'if [[ " $* " == *" start "* ]]; then "$tool" "$@"; touch /tmp/cut; sleep 600; fi'
+	background migrate run web --to new --yes
+	wait_for 60 on new 'test -e /tmp/cut'
+	on old 'kill -KILL $(cat /tmp/driver)'
+	wait_for 20 gone "$pid"
+	rm "$lab"/new/shims/*
+
+	run -0 migrate rollback web
+
+	stays web "$disk"
+}
+
+@test "a host that cannot be reached" {
+	make_running web raw
+	dir=$lab at new ip link set cable down
+	run migrate run web --to new --yes
+	dir=$lab at new ip link set cable up
+
+	[ "$status" = 2 ]
+	[[ $output == *'new does not answer by ssh'* ]]
+	wait_for 10 on old 'ssh new true'
+	stays web "$disk"
+}
+
+@test "somebody starts the machine between its shutdown and the fence: it stays on old" {
+	watch_machines
+	make_running web raw
+	shim old virsh 'if [[ " $* " == *" define "*fenced.xml* ]] && [ ! -e /tmp/started ]; then
+		touch /tmp/started
+		"$tool" -q start web
+	fi'
+
+	run -2 migrate run web --to new --yes
+	echo "$output"
+
+	stays web "$disk"
+	never_both
+}
+
+@test "TERM in the cutover takes it back" {
+	make_running web raw
+	shim new virsh 'if [[ " $* " == *" define "* ]]; then
+		touch /tmp/waits
+		sleep 3
+	fi'
+	background migrate run web --to new --yes
+	wait_for 60 on new 'test -e /tmp/waits'
+
+	on old 'kill "$(cat /tmp/driver)"'
+
+	wait "$pid" || status=$?
+	[ "$status" = 143 ]
+	stays web "$disk"
+}
+
+@test "a machine that is about to end is waited for" {
+	make_running web raw
+	# shellcheck disable=SC2016
+	shim old virsh 'if [[ " $* " == *" domstate "* && $("$tool" -q domstate web) == "shut off" && ! -e /tmp/ended ]]; then
+		[ -e /tmp/seen ] && touch /tmp/ended
+		touch /tmp/seen
+		echo "in shutdown"
+		exit
+	fi'
+
+	run -0 migrate run web --to new --yes
+
+	moved web "$disk"
+}
+
+@test "a cutover with all that is taken back" {
+	make_rich
+	on old 'virsh -q start web'
+	wait_for 60 is_counting old web 10
+	shim new virsh '[[ " $* " != *" start "* ]] || exit 1'
+
+	run -2 migrate run web --to new --yes --disk vda --recreate-swap vdb --copy-media --rename mail --new-uuid
+
+	stays web "$disk"
+	[ -z "$(on new 'virsh list --all --name')" ]
 }

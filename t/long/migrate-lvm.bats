@@ -46,3 +46,28 @@ volume_is_shared() {
 	[ "$(on new 'lvs --noheadings -o lv_name,lv_tags vg' | tr -d ' ')" = web ]
 	on new 'mv /etc/lvm/lvm.conf.mine /etc/lvm/lvm.conf'
 }
+
+@test "swap made anew on a volume has nothing of what another one has left there" {
+	in_guest swap_is_empty
+}
+
+swap_is_empty() {
+	make_vm old web lvm
+	on old "lvcreate -q -y -Wn -Zn -L 4M -n 'swap' vg && mkswap -L 'web swap' /dev/vg/swap"
+	define old web "block:$disk" block:/dev/vg/swap
+	make_noise noise 64M
+	on new 'lvcreate -q -y -Wn -Zn -L 64M -n before far && dd of=/dev/far/before bs=1M oflag=direct iflag=fullblock status=none &&
+		lvremove -q -q -y far/before' <noise
+
+	run migrate prepare web --to new --yes --vg far --recreate-swap vdb
+	echo "$output"
+	[ "$status" = 0 ]
+
+	tags="blkid -p -o export"
+	[ "$(on old "$tags /dev/vg/swap" | sed 1d)" = "$(on new "$tags /dev/far/swap" | sed 1d)" ]
+	on new 'dd if=/dev/far/swap iflag=direct bs=1M skip=1 status=none' | cmp -n 3145728 - /dev/zero
+	on old 'cmp -n 16777216 /dev/vg/web -' <disk.img
+	on old 'echo web | blkmigrate purge web'
+	[ "$(on old 'lvs --noheadings -o lv_name vg' | xargs)" = 'swap web' ]
+	[ -z "$(on new 'lvs --noheadings far')" ]
+}

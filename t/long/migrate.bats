@@ -71,3 +71,11 @@ goes_back_if_it_can() {
 
 	goes_back
 }
+
+@test "killed when it begins to go back, it goes back" {
+	killed after 'done defined'
+	kill_driver_at after 'begin rollback'
+	run -137 migrate rollback web
+
+	goes_back
+}

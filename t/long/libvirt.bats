@@ -4,8 +4,8 @@
 # The two hosts with libvirt are what the tests of blkmigrate take them for.
 
 load ../helpers
-load network
-load libvirt
+load ../lab/network
+load ../lab/libvirt
 
 # counts_on KIND: a machine on such a disk counts, and goes on where it was shut down.
 counts_on() {
