@@ -124,6 +124,7 @@ check-lab: all
 	$(LONG_BATS) $(wildcard t/lab/*.bats)
 
 check-long: all $(UNIT_BATS) $(MAKERS) fuzz
+	THOROUGH=yes RANDOM_STREAMS=1000 $(LONG_BATS) t/hostile.bats t/format.bats t/resume.bats
 	FUZZ=$(abspath $(OUT)/fuzz) $(LONG_BATS) $(wildcard t/long/*.bats)
 
 # Tests that bound memory or time read SANITIZER to know what they run.
@@ -137,9 +138,13 @@ asan:
 tsan:
 	$(MAKE) $(TSAN) all units
 
-# What blkmigrate does is bash, and its pipes are tested as pipes.
+# What blkmigrate does is bash; and what documents, builds and lays out the filters runs them as
+# other tests do.
+NOT_ASAN = t/blkmigrate% t/bench.bats t/build.bats t/demo.bats t/helpers.bats t/manual.bats \
+	t/memory.bats t/readme.bats
+
 check-asan: asan
-	SANITIZER=address $(MAKE) $(ASAN) CHECKS='$(filter-out t/blkmigrate%,$(CHECKS))' check
+	SANITIZER=address $(MAKE) $(ASAN) CHECKS='$(filter-out $(NOT_ASAN),$(CHECKS))' check
 
 # ThreadSanitizer's shadow memory does not fit kernels that randomize widely.
 check-tsan: tsan

@@ -210,7 +210,7 @@ DATA 49152 16384 unchecked" ]
 
 	make_image device 4M
 	size=$(stat -c %s "$file")
-	for ((length = 1; length < size - 1; length += 7)); do
+	for ((length = 1; length < size - 1; length += 31)); do
 		run -2 --separate-stderr blkdiff --changes - device < <(head -c "$length" "$file")
 		[ -z "$output" ]
 		[[ $stderr == "blkdiff: standard input: line "* && $stderr != *$'\n'* ]]

@@ -71,7 +71,7 @@ DATA 1966080 65536 checked" ]
 @test "the map of the same device gives an empty delta" {
 	local grid size hash
 
-	for size in 0 1 4096 65537 1048575 3000001; do
+	for size in 0 1 65537 3000001; do
 		make_image image 4M
 		truncate -s "$size" image
 		for grid in $grids; do
@@ -233,7 +233,7 @@ ZERO 999999995904 65536 checked" ] || { records <delta; false; }
 	make_pair 1M
 	blksum --map --grid 16K old >map
 
-	for ((length = 0; length < $(stat -c %s map); length += 61)); do
+	for ((length = 0; length < $(stat -c %s map); length += 199)); do
 		head -c "$length" map >cut
 		status=0
 		blkdiff --map cut new >delta 2>messages || status=$?

@@ -280,7 +280,7 @@ refused_or() {
 	blkdiff --list --store good new >whole
 	end=$(($(stat -c %s good) - 3 * 512))
 
-	for ((length = 0; length < end; length += 2041)); do
+	for ((length = 0; length < end; length += 8179)); do
 		head -c "$length" good >store
 		refused_or /dev/null
 		[ "$status" = 2 ]
@@ -310,13 +310,13 @@ refused_or() {
 	make_store store old new
 	cp store good
 
-	for ((bit = 0; bit < 128; bit += 7)); do
+	for ((bit = 0; bit < 128; bit += 19)); do
 		cp good store
 		flip_bit store "$bit"
 		refused_or /dev/null
 		[ "$status" = 2 ]
 	done
-	for ((bit = 32768; bit < 32768 + 4 * 128; bit += 9)); do
+	for ((bit = 32768; bit < 32768 + 4 * 128; bit += 23)); do
 		cp good store
 		flip_bit store "$bit"
 		refused_or list

@@ -227,29 +227,34 @@ bytes behind the last record" ]
 }
 
 @test "it costs no time while nobody gives or takes anything" {
-	local before after way
+	local way name n=0 idle=()
 
-	mkfifo in out
 	for way in '' '-B 1M' '-L 10M --json -i 0.5' '--watchdog 60'; do
-		background bash -c 'exec sleep 60 >in'
-		background bash -c 'exec sleep 60 <out'
-		background bash -c "exec blkmeter $way <in >out 2>/dev/null"
-		sleep 0.3
-		before=$(cpu_ticks "$pid")
-		sleep 1
-		after=$(cpu_ticks "$pid")
-		[ $((after - before)) -le 5 ]
-		stop "$pid"
+		mkfifo "in$n" "out$n"
+		background bash -c "exec sleep 60 >in$n"
+		background bash -c "exec sleep 60 <out$n"
+		background bash -c "exec blkmeter $way <in$n >out$n 2>/dev/null"
+		idle+=("$pid $way")
+		n=$((n + 1))
 	done
 	for way in '' '-B 64K'; do
-		background bash -c 'exec sleep 60 <out'
-		background bash -c "exec blkmeter $way </dev/zero >out"
-		sleep 0.3
-		before=$(cpu_ticks "$pid")
-		sleep 1
-		after=$(cpu_ticks "$pid")
+		mkfifo "out$n"
+		background bash -c "exec sleep 60 <out$n"
+		background bash -c "exec blkmeter $way </dev/zero >out$n"
+		idle+=("$pid $way")
+		n=$((n + 1))
+	done
+	sleep 1
+	for way in "${idle[@]}"; do
+		cpu_ticks "${way%% *}"
+	done >before
+	sleep 1
+	for way in "${idle[@]}"; do
+		cpu_ticks "${way%% *}"
+	done >after
+	printf '%s\n' "${idle[@]}" | paste before after - | while read -r before after name; do
+		echo "$name: $((after - before))"
 		[ $((after - before)) -le 5 ]
-		stop "$pid"
 	done
 }
 

@@ -133,8 +133,8 @@ traced() {
 check_ranges() {
 	local offset length
 
-	for offset in 0 1 511 512 513 4095 4096 65537 1000000; do
-		for length in 0 1 511 513 4096 65537 300001; do
+	for offset in 0 511 512 4097 1000000; do
+		for length in 0 1 513 4096 300001; do
 			blkread -r -o "$offset" -l "$length" "$@" | cmp - <(part image "$offset" "$length")
 		done
 	done
@@ -230,13 +230,13 @@ check_ranges() {
 }
 
 @test "zeros that had to be read leave at the latest after a gigabyte" {
-	attach 2560M
+	attach 1280M
 
 	blkread "$device" | records >list
 
 	awk '$1 == "ZERO" && $3 > 1073741824 { exit 1 }' list
-	[ "$(awk '$1 == "ZERO" { sum += $3 } END { printf "%.0f", sum }' list)" = 2684354560 ]
-	[ "$(wc -l <list)" -ge 4 ]
+	[ "$(awk '$1 == "ZERO" { sum += $3 } END { printf "%.0f", sum }' list)" = 1342177280 ]
+	[ "$(wc -l <list)" -ge 2 ]
 }
 
 @test "the header says how many data bytes come, where the file system knows" {

@@ -119,7 +119,7 @@ finish() {
 	make_noise seed 3M
 	stale_device 5M
 
-	for size in 1 511 512 513 4095 65535 65537 1048575 1048576 1048577 1114113 3145727; do
+	for size in 1 511 512 65537 1048575 1048576 1114113 3145727; do
 		stale disk 5M
 		head -c "$size" seed >image
 		blkread image | blkwrite "$device" 2>said
@@ -213,7 +213,7 @@ finish() {
 
 @test "-o and -l at odd bytes touch nothing outside of them: devices" {
 	for sector in 512 4096; do
-		for offset in 1 512 70001; do
+		for offset in 1 70001; do
 			for size in 999 2500001; do
 				stale_device 4M "$sector"
 				make_image image "$size" "$offset"
@@ -952,7 +952,7 @@ honest() {
 	blkread image >stream
 	require strace
 
-	for call in $(seq 1 21); do
+	for call in 1 2 3 8 15 20 21; do
 		stale target 2M
 		keep target
 		run inject "$dir/target" pwrite64 signal=KILL:when="$call" blkwrite -j 1 target <stream
@@ -1427,7 +1427,7 @@ flush_fails() {
 
 @test "--verify reads each window back before the next has gathered" {
 	require strace
-	make_noise image 200M
+	make_noise image 140M
 	blkread image >stream
 
 	traced "$dir/target" pwrite64,pread64 blkwrite --create -j 1 --verify target <stream
@@ -1440,7 +1440,7 @@ flush_fails() {
 		    elif line.startswith("pread64("):
 		        read += int(line.rsplit("= ", 1)[1])
 		    most = max(most, written - read)
-		assert read == 200 << 20, read
+		assert read == 140 << 20, read
 		assert most <= 66 << 20, most
 	EOP
 }

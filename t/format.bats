@@ -61,7 +61,7 @@ make_image() {
 	make_stream delta >stream
 	size=$(stat -c %s stream)
 
-	for at in $(seq 0 23 $((size - 1))); do
+	for at in $(seq 0 61 $((size - 1))); do
 		byte=$(od -An -tu1 -j "$at" -N 1 stream)
 		cp stream changed
 		printf %b "\\x$(printf %02x $((byte ^ 1 << at % 8)))" |
@@ -138,7 +138,8 @@ make_image() {
 @test "blkzip -t and the independent reader agree on every stream of the corpus" {
 	count=0
 
-	for file in "$root"/t/fuzz/corpus-stream/* "$root"/t/files/*.blk; do
+	every 3 "$root"/t/fuzz/corpus-stream/* "$root"/t/files/*.blk
+	for file in "${some[@]}"; do
 		ours=0 theirs=0
 		timeout 20 blkzip -t <"$file" 2>/dev/null || ours=$?
 		"$reader" <"$file" >/dev/null 2>error || theirs=$?

@@ -241,7 +241,7 @@ sys.stdout.buffer.write(gzip.open("packed.gz").read())' | cmp - plain
 	import subprocess
 	for name in "packed", "others":
 	    data = open(name, "rb").read()
-	    for cut in range(len(data)):
+	    for cut in range(0, len(data), 3):
 	        run = subprocess.run(["blkzip", "-d"], input=data[:cut], capture_output=True)
 	        assert run.returncode == 2 and run.stderr.count(b"\n") == 1, (name, cut, run)
 	EOP
@@ -254,7 +254,7 @@ sys.stdout.buffer.write(gzip.open("packed.gz").read())' | cmp - plain
 	python3 - <<-'EOP'
 	import subprocess
 	data, plain = open("packed", "rb").read(), open("plain", "rb").read()
-	for cut in range(len(data)):
+	for cut in range(0, len(data), 3):
 	    run = subprocess.run(["gzip", "-d"], input=data[:cut], capture_output=True)
 	    if cut == len(data) - 42:
 	        assert run.returncode == 0 and run.stdout == plain
@@ -271,7 +271,7 @@ sys.stdout.buffer.write(gzip.open("packed.gz").read())' | cmp - plain
 	import subprocess
 	data, plain = open("packed", "rb").read(), open("plain", "rb").read()
 	harmless = 0
-	for bit in range(8 * len(data)):
+	for bit in range(0, 8 * len(data), 5):
 	    bad = bytearray(data)
 	    bad[bit // 8] ^= 1 << bit % 8
 	    run = subprocess.run(["blkzip", "-d"], input=bad, capture_output=True)
@@ -280,8 +280,9 @@ sys.stdout.buffer.write(gzip.open("packed.gz").read())' | cmp - plain
 	        harmless += 1
 	    else:
 	        assert run.returncode == 2 and run.stderr.count(b"\n") == 1, (bit, run)
-	# Time, flags and system of both headers; padding bits behind the deflate data.
-	assert 2 * 6 * 8 <= harmless <= 2 * 6 * 8 + 14, harmless
+	# Of time, flags and system of both headers, 48 bits each, and of at most 14 bits of padding
+	# behind the deflate data, every fifth.
+	assert 18 <= harmless <= 20 + 4, harmless
 	EOP
 }
 

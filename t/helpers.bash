@@ -79,6 +79,17 @@ require_root() {
 	[ "$(id -u)" = 0 ] || skip "$1 need root"
 }
 
+# every N FILE ...: each Nth of them, in $some; all of them where THOROUGH is set.
+every() {
+	local i step=${THOROUGH:+1}
+
+	step=${step:-$1}
+	some=()
+	for ((i = 2; i <= $#; i += step)); do
+		some+=("${!i}")
+	done
+}
+
 # wait_for SECONDS COMMAND [ARGUMENT ...]: until it succeeds; false when time is up.
 wait_for() {
 	local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) began pause

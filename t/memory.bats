@@ -72,9 +72,9 @@ make_sparse_inputs() {
 	same_peak blksum small
 }
 
-@test "each filter keeps to its buffers on 256 MiB of dense data" {
+@test "each filter keeps to its buffers on 128 MiB of dense data" {
 	make_noise small 16M
-	make_noise large 256M
+	make_noise large 128M
 	blkread small >small-input
 	blkread large >large-input
 
@@ -87,7 +87,7 @@ make_sparse_inputs() {
 
 @test "blkzip of raw bytes keeps to its buffers" {
 	make_noise small-input 16M
-	make_noise large-input 256M
+	make_noise large-input 128M
 
 	same_peak blkzip
 }

@@ -38,7 +38,9 @@ length_of() {
 		cp target half
 		interrupted stream $(($(length_of stream) * first / 11)) half
 		blksum --map half | blkdiff --map - source >delta
-		for second in 1 2 3 4 5 6 7 8 9 10; do
+		# At the same place and at the middle; at every one where THOROUGH is set.
+		every 6 "$first" {1..10}
+		for second in "${some[@]}"; do
 			echo "cut at $first and $second eleventh"
 			cp half quarter
 			interrupted delta $(($(length_of delta) * second / 11)) quarter
