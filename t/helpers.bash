@@ -11,7 +11,7 @@
 # Helpers that give something set a variable ($device, $folder, $pid, $port), so they
 # are called plainly, never as $(helper).
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 if ! declare -F bats_require_minimum_version >/dev/null; then
 	# shellcheck source=t/old-bats.bash
 	. "$root/t/old-bats.bash"
@@ -44,19 +44,20 @@ teardown() {
 }
 
 test_begin() {
-	dir=$(mktemp -d "${TMPDIR:-/tmp}/blktest.XXXXXX")
+	dir=${BATS_TEST_TMPDIR:-$(mktemp -d "${TMPDIR:-/tmp}/blktest.XXXXXX")}
 	: >"$dir/.end"
 	cd "$dir" || return
 }
 
 test_end() {
-	local line
+	local lines i
 
 	[ -n "${dir:-}" ] || return 0
 	cd /
-	while IFS= read -r line; do
-		eval "$line" || true
-	done < <(tac "$dir/.end")
+	mapfile -t lines <"$dir/.end"
+	for ((i = ${#lines[@]}; i > 0; i--)); do
+		eval "${lines[i - 1]}" || true
+	done
 	rm -rf --one-file-system "$dir"
 }
 

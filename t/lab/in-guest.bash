@@ -18,7 +18,7 @@ setup_file() {
 	cd "$BATS_FILE_TMPDIR" || return
 	command -v "${guest_needs[@]}" "${lab_needs[@]}" >/dev/null || return 0
 	truncate -s 256M vg.img far.img
-	timeout 1500 "$root/t/lab/guest" -m 1536 -d vg.img -d far.img \
+	timeout 3000 "$root/t/lab/guest" -m 1536 -d vg.img -d far.img \
 		env IN_GUEST=yes BATS_TEST_TIMEOUT=900 bats --timing "$BATS_TEST_FILENAME" >log 2>&1 3>&- || true
 }
 

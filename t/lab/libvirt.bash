@@ -35,7 +35,7 @@ start_hosts() {
 	local host
 
 	[ "$(id -u)" = 0 ] && command -v "${lab_needs[@]}" >/dev/null || return 0
-	test_begin
+	BATS_TEST_TMPDIR='' test_begin
 	export lab=$dir
 	for host in old new; do
 		mkdir -p "$lab/$host/ssh" "$lab/$host/shims" "$lab/$host/images"
