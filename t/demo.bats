@@ -40,7 +40,7 @@ nothing_left() {
 	require setpriv unshare
 	cp /etc/passwd passwd
 	echo "blkdemo:x:54321:54321::$dir/home:/bin/bash" >>passwd
-	chmod 755 .
+	chmod 755 . "${BATS_RUN_TMPDIR:-.}"
 	chown 54321:54321 home tmp
 	mkdir project programs
 
