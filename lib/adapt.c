@@ -57,6 +57,9 @@ adapt_start(struct adapt *adapt, int highest, unsigned processors)
 	adapt->patience = PATIENCE_MIN;
 	adapt->stride = 1;
 
+	/* Most wires are slower than level 1; on a faster one it is left in tenths of a second. */
+	adapt->gear = GEAR_ONE;
+
 	/* The first period fills the pipe, and tells nothing; the second is to compare with. */
 	adapt->state = ADAPT_SETTLING;
 	adapt->certain = true;

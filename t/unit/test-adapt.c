@@ -220,11 +220,13 @@ an_empty_period_changes_nothing(void)
 {
 	struct adapt adapt;
 	struct adapt_sample nothing = { .seconds = 1 };
+	int gear;
 
 	adapt_start(&adapt, 9, 2);
+	gear = adapt.gear;
 	adapt_step(&adapt, &nothing);
 	adapt_step(&adapt, &(struct adapt_sample){ 0 });
-	CHECK_NUMBER(adapt.gear, 0);
+	CHECK_NUMBER(adapt.gear, gear);
 }
 
 int
