@@ -3,6 +3,7 @@
 #   make                 the filters, in bin/
 #   make demo            migrate a demonstration disk on this machine
 #   make check           the tests (README)
+#   make check-builds    the tests of static binaries and of those without zstd
 #   make check-lab       namespaces, guests, real disks
 #   make check-long      hours of fuzzing and mutation
 #   make bench           measured against dd, gzip, zstd and others; ROW=1,5 SMALL=1 RUNS=3
@@ -107,8 +108,9 @@ $(UNIT_BATS): $(UNIT_PROGRAMS) Makefile
 units: $(UNIT_BATS)
 
 # Files of tests run side by side, the longest first; what one says is printed as one piece.
-CHECKS = t/hostile.bats $(filter-out t/hostile.bats,$(shell ls -S t/*.bats))
-JOBS ?= $(shell nproc)
+CHECKS = t/hostile.bats $(filter-out t/hostile.bats t/builds.bats,$(shell ls -S t/*.bats))
+# One more than processors: a test also waits.
+JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 
 check: all $(UNIT_BATS) $(MAKERS) $(REPLAYS)
 	@$(MAKE) -k -j$(JOBS) -Otarget --no-print-directory $(UNIT_BATS:%=%.run) $(CHECKS:%=%.run)
@@ -120,11 +122,15 @@ check: all $(UNIT_BATS) $(MAKERS) $(REPLAYS)
 unit: $(UNIT_BATS)
 	$(BATS) $(UNIT_BATS)
 
+check-builds: all
+	$(BATS) t/builds.bats
+
 check-lab: all
 	$(LONG_BATS) $(wildcard t/lab/*.bats)
 
 check-long: all $(UNIT_BATS) $(MAKERS) fuzz
-	THOROUGH=yes RANDOM_STREAMS=1000 $(LONG_BATS) t/hostile.bats t/format.bats t/resume.bats
+	THOROUGH=yes RANDOM_STREAMS=1000 $(LONG_BATS) t/hostile.bats t/format.bats t/resume.bats \
+		t/blkdiff-map.bats
 	FUZZ=$(abspath $(OUT)/fuzz) $(LONG_BATS) $(wildcard t/long/*.bats)
 
 # Tests that bound memory or time read SANITIZER to know what they run.
@@ -225,6 +231,6 @@ clean:
 	rm -f $(FILTERS:%=$(BIN)/%)
 
 .PRECIOUS: $(BUILD)/%.o
-.PHONY: FORCE all filters check check-lab check-long check-asan check-tsan asan tsan units unit pipe \
+.PHONY: FORCE all filters check check-builds check-lab check-long check-asan check-tsan asan tsan units unit pipe \
 	coverage lint fuzz fuzzers demo bench static install uninstall dist clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

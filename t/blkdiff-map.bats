@@ -18,6 +18,20 @@ by_map() {
 	blkwrite "$target" <delta
 }
 
+# ways [SIZE ...]: sizes, grids and hashes of maps in all combinations, in $ways.
+ways() {
+	local size grid hash
+
+	ways=()
+	for size; do
+		for grid in $grids; do
+			for hash in blk128 sha256; do
+				ways+=("$size $grid $hash")
+			done
+		done
+	done
+}
+
 @test "a delta by map turns the target into the source, on every grid and by either hash" {
 	local grid hash
 
@@ -35,23 +49,23 @@ by_map() {
 }
 
 @test "each record of it is checked by the map's hashes, which are those of the target" {
-	local grid hash
+	local size grid hash
 
 	make_pair 3M
 	make_noise other 3M
-	for grid in $grids; do
-		for hash in blk128 sha256; do
-			echo "$grid $hash"
-			blksum --map --grid "$grid" -a "$hash" old >map
+	ways 3M
+	every 5 "${ways[@]}"
+	while read -r size grid hash <&4; do
+		echo "$grid $hash"
+		blksum --map --grid "$grid" -a "$hash" old >map
 
-			blkdiff --map map new >delta
+		blkdiff --map map new >delta
 
-			[ "$(records old <delta | grep -c ' checked')" -gt 0 ]
-			[ "$(grep -c ' unchecked' <(records old <delta))" = 0 ]
-			run -2 --separate-stderr "$root/t/blkstream.py" other <delta
-			[[ $stderr == *": the device differs" ]]
-		done
-	done
+		[ "$(records old <delta | grep -c ' checked')" -gt 0 ]
+		[ "$(grep -c ' unchecked' <(records old <delta))" = 0 ]
+		run -2 --separate-stderr "$root/t/blkstream.py" other <delta
+		[[ $stderr == *": the device differs" ]]
+	done 4< <(printf '%s\n' "${some[@]}")
 }
 
 @test "only the blocks that differ are sent, zero ones without data" {
@@ -69,23 +83,21 @@ DATA 1966080 65536 checked" ]
 }
 
 @test "the map of the same device gives an empty delta" {
-	local grid size hash
+	local size grid hash
 
-	for size in 0 1 65537 3000001; do
+	ways 0 1 65537 3000001
+	every 5 "${ways[@]}"
+	while read -r size grid hash <&4; do
+		echo "$size $grid $hash"
 		make_image image 4M
 		truncate -s "$size" image
-		for grid in $grids; do
-			for hash in blk128 sha256; do
-				echo "$size $grid $hash"
-				blksum --map --grid "$grid" -a "$hash" image >map
+		blksum --map --grid "$grid" -a "$hash" image >map
 
-				blkdiff --map map image >delta
+		blkdiff --map map image >delta
 
-				[ -z "$(records <delta)" ]
-				run -0 blkdiff -q --map map image
-			done
-		done
-	done
+		[ -z "$(records <delta)" ]
+		run -0 blkdiff -q --map map image
+	done 4< <(printf '%s\n' "${some[@]}")
 }
 
 @test "the digests of both sides come along" {

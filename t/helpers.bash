@@ -371,7 +371,7 @@ start_sshd() {
 		background "$(command -v sshd)" -D -e -f "$dir/ssh/sshd_config" 2>"$dir/ssh/log"
 		sshd=$pid
 		config=$dir/ssh/config
-		if wait_for 5 sshd_answers_or_ended && ssh -F "$config" new true; then
+		if wait_for 5 sshd_answers_or_ended && ! gone "$sshd"; then
 			return
 		fi
 		stop "$sshd"
@@ -414,6 +414,7 @@ write_ssh_config() {
 		IdentityFile $dir/ssh/user
 		IdentitiesOnly yes
 		IdentityAgent none
+		KexAlgorithms curve25519-sha256
 		UserKnownHostsFile $dir/ssh/known
 		GlobalKnownHostsFile /dev/null
 		StrictHostKeyChecking yes
