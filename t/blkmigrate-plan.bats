@@ -4,21 +4,7 @@
 # What blkmigrate plans, checks and makes, where that needs no libvirt: both hosts are this one.
 
 load helpers
-
-# inside CODE: blkmigrate does that instead of what its command line says.
-inside() {
-	[ -e blkmigrate.d ] || ln -s "$root/scripts/blkmigrate.d" .
-	touch lock.work
-	echo mine >lock.token
-	{
-		sed '$d' "$root/scripts/blkmigrate"
-		echo 'command=plan vm=web uuid=1-2-3 was_running=running id=0123456789ab
-			make_private
-			lock=([old]=$PWD/lock [new]=$PWD/lock) token=mine folder=([old]=$PWD/state [new]=$PWD/state)'
-		echo "$1"
-	} >driver
-	bash driver
-}
+load migrate
 
 # domain FILE DISK ...: a machine with these raw files, vda, vdb and so on.
 domain() {

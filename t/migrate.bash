@@ -27,3 +27,18 @@ break_program() {
 	kill -HUP "$sshd"
 	wait_for 5 ssh -F "$config" new true
 }
+
+# inside CODE: blkmigrate does that instead of what its command line says; both hosts are this one.
+inside() {
+	[ -e blkmigrate.d ] || ln -s "$root/scripts/blkmigrate.d" .
+	touch lock.work
+	echo mine >lock.token
+	{
+		sed '$d' "$root/scripts/blkmigrate"
+		echo 'command=plan vm=web uuid=1-2-3 was_running=running id=0123456789ab
+			make_private
+			lock=([old]=$PWD/lock [new]=$PWD/lock) token=mine folder=([old]=$PWD/state [new]=$PWD/state)'
+		echo "$1"
+	} >driver
+	bash driver
+}

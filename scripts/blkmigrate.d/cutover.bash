@@ -42,7 +42,7 @@ cutover() {
 
 	cutting=true
 	if [ -z "${begun[quiet]:-}" ]; then
-		state=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
+		state=$(source_state) || exit
 		is_off "$state" || journal 'done' ran
 	fi
 	step quiet autostart_off
@@ -63,7 +63,7 @@ cutover() {
 
 autostart_off() {
 	[ "$autostart" = yes ] || return 0
-	vm_act old autostart --disable "$uuid" >/dev/null || die "autostart of $vm cannot be switched off"
+	source_autostart off || die "autostart of $vm cannot be switched off"
 }
 
 # is_off STATE: a transient machine that is off is not there.
@@ -75,24 +75,23 @@ is_off() {
 shut_down() {
 	local state waited=0
 
-	state=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
+	state=$(source_state) || exit
 	backup_end
 	down_since=${EPOCHREALTIME/./}
 	while ! is_off "$state"; do
-		[ "$state" = running ] || [ "$state" = 'in shutdown' ] || die "$vm is $state on $(name_of old)"
-		if [ $((waited % 40)) = 0 ]; then
-			vm_act old set-lifecycle-action "$uuid" poweroff destroy --live >/dev/null 2>&1 || true
-			vm_act old shutdown "$uuid" --mode agent,acpi >/dev/null 2>&1 ||
-				vm_act old shutdown "$uuid" >/dev/null || true
-		fi
+		case $state in
+		running | 'in shutdown') [ $((waited % 40)) != 0 ] || source_shutdown ;;
+		halted) source_destroy ;;
+		*) die "$vm is $state on $(name_of old)" ;;
+		esac
 		if [ "$waited" -ge $((shutdown_timeout * 4)) ]; then
 			$destroy || die "$vm does not shut down in $shutdown_timeout seconds; --shutdown-timeout waits longer, --destroy takes its power"
 			warn "$vm does not shut down in $shutdown_timeout seconds: its power is taken"
-			vm_act old destroy "$uuid" >/dev/null || true
+			source_destroy
 		fi
 		sleep 0.25
 		waited=$((waited + 1))
-		state=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
+		state=$(source_state) || exit
 	done
 }
 
@@ -108,22 +107,18 @@ fence() {
 }
 
 define_fenced() {
-	vm_act old define "$(state_of old)/fenced.xml" >/dev/null || die "$vm cannot be fenced on $(name_of old)"
+	source_define fenced || die "$vm cannot be fenced on $(name_of old)"
 }
 
 source_is_fenced() {
-	local state expected
+	local state
 
-	state=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
+	state=$(source_state) || exit
 	if [ "$persistent" = no ]; then
 		[ "$state" = none ]
 		return
 	fi
-	[ "$state" = 'shut off' ] || return 1
-	vm_on old dumpxml --inactive "$uuid" >"$private/now.xml" || return
-	on old cat "$(state_of old)/fenced.xml" >"$private/fenced.xml" || return
-	expected=$(disk_paths "$private/fenced.xml")
-	[ -n "$expected" ] && [ "$(disk_paths "$private/now.xml")" = "$expected" ]
+	[ "$state" = 'shut off' ] && source_has_fence
 }
 
 # last_delta: nothing writes any more.
@@ -268,14 +263,14 @@ roll_back() {
 	close_exports
 	[ -z "${begun[delta]:-}" ] || take_back
 	lift_fence
-	state=$(state_at_rest) || die "libvirt on $(name_of old) does not answer; $vm is not started"
+	state=$(state_at_rest) || die "$(hypervisor_of old) on $(name_of old) does not answer; $vm is not started"
 	if [ "$state" = running ]; then
 		restore_poweroff
 	elif [ -n "${finished[ran]:-}" ]; then
-		start_again "$state"
+		source_start "$state" || die "$vm cannot be started on $(name_of old)"
 	fi
 	if [ "$autostart" = yes ]; then
-		vm_act old autostart "$uuid" >/dev/null || die "autostart of $vm cannot be switched on again"
+		source_autostart on || die "autostart of $vm cannot be switched on again"
 	fi
 	for state in ran quiet down fenced delta firmware defined started committed; do
 		[ -z "${begun[$state]:-}${finished[$state]:-}" ] || journal undo "$state"
@@ -316,19 +311,11 @@ state_at_rest() {
 	printf '%s\n' "$state"
 }
 
-# start_again STATE: a transient machine is made of the XML that was kept.
-start_again() {
-	if [ "$persistent,$1" = no,none ]; then
-		vm_act old create "$(state_of old)/source.xml" >/dev/null
-	else
-		vm_act old start "$uuid" >/dev/null
-	fi || die "$vm cannot be started on $(name_of old)"
-}
-
 # restore_poweroff: of a machine that was told to stay off, and has not shut down.
 restore_poweroff() {
 	local action
 
+	! is_xen || return 0
 	read_source_xml
 	action=$(xml_value /domain/on_poweroff "$private/source.xml")
 	[ "${action:-destroy}" = destroy ] || [ -z "${begun[down]:-}" ] ||
@@ -338,7 +325,7 @@ restore_poweroff() {
 
 lift_fence() {
 	[ -n "${begun[fenced]:-}" ] && [ "$persistent" = yes ] || return 0
-	vm_act old define "$(state_of old)/source.xml" >/dev/null || die "the fence of $vm cannot be lifted on $(name_of old)"
+	source_define source || die "the fence of $vm cannot be lifted on $(name_of old)"
 }
 
 # after_failure: by the trap, when this program ends between shutdown and commit.

@@ -33,6 +33,7 @@ check_stream() {
 check_versions() {
 	local host theirs ours what
 
+	! is_xen || return 0
 	for host in old new; do
 		vm_on "$host" version --daemon >"$private/$host.version" 2>/dev/null || return 0
 	done
@@ -121,12 +122,14 @@ check_memory() {
 # check_user: libvirt gives disks to QEMU's user when it starts a machine, unless it was told not
 # to; what was made here is root's.
 check_user() {
-	local host ours theirs
+	local ours theirs
 
-	for host in old new; do
-		vm_on "$host" capabilities >"$private/$host.capabilities" || return 0
-	done
-	ours=$(qemu_user old) theirs=$(qemu_user new)
+	vm_on new capabilities >"$private/new.capabilities" || return 0
+	theirs=$(qemu_user new) ours=$theirs
+	if ! is_xen; then
+		vm_on old capabilities >"$private/old.capabilities" || return 0
+		ours=$(qemu_user old)
+	fi
 	if [ "$theirs" != +0:+0 ] && on new grep -qsE '^[[:space:]]*dynamic_ownership[[:space:]]*=[[:space:]]*0' /etc/libvirt/qemu.conf; then
 		problem "QEMU on $(name_of new) runs as $theirs, and libvirt there does not give it the disks" "set dynamic_ownership = 1 in /etc/libvirt/qemu.conf there, and restart libvirtd"
 	elif [ "$ours" != "$theirs" ]; then

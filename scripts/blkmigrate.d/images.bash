@@ -70,6 +70,8 @@ copy_one_image() {
 # then on where that is not possible; $image_base is the checkpoint from which it lists.
 images_begin() {
 	[ -n "$(image_disks)" ] || return 0
+	image_pass=none
+	! is_xen || return
 	image_base=$(last_checkpoint)
 	image_pass=$(next_checkpoint)
 	! backup_begin "$image_pass" "$image_base" || return 0

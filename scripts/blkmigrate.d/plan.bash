@@ -5,71 +5,22 @@
 # host: the plan, as lines of name=value, the XML, and the journal; nobody else can read it.
 # What the new host has to know of it is in to/ID there.
 
-uri=qemu:///system
-vm='' uuid='' was_running='' autostart='' persistent=yes
-# What it is called on the new host, where --rename and --new-uuid were not said the same.
-new_name='' new_uuid='' new_uuid_wanted=false
 disk_map=() net_map=() drives=empty dir_option=''
 # What tells this very file or volume from another one of its name.
 declare -A identity=() format=() planned_kind=()
 
-plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool first_boot)
+plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool first_boot xen_config)
 plan_lists=(disks shared swaps skipped later media media_there)
 plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label)
 
-# vm_on HOST VIRSH-COMMAND ...: ask libvirt.
-vm_on() {
-	on "$1" virsh -q -c "$uri" "${@:2}"
-}
-
-# vm_act HOST VIRSH-COMMAND ...: have libvirt change something.
-vm_act() {
-	act "$1" virsh -q -c "$uri" "${@:2}"
-}
-
-# domain_state HOST: running, paused, shut off and so on, or "none"; false means that it
-# could not be asked, which is never the same as none.
-domain_state() {
-	local list which=$uuid
-
-	[ "$1" = old ] || which=$new_uuid
-	vm_on "$1" domstate "$which" 2>/dev/null && return
-	list=$(vm_on "$1" list --all --uuid) || return
-	! grep -qxF "$which" <<<"$list" || return
-	echo none
-}
-
-# find_vm NAME: its uuid.  A number would be an id to libvirt, so the name is compared.
-find_vm() {
-	local list line
-
-	list=$(vm_on old list --all --uuid --name) || die "libvirt on $(name_of old) does not answer"
-	while IFS= read -r line; do
-		uuid=${line%% *} vm=${line#* }
-		if [ "$uuid" = "$1" ] || [ "$vm" = "$1" ]; then
-			return
-		fi
-	done <<<"$list"
-	die "there is no virtual machine called $1 on $(name_of old)"
-}
-
 # make_plan: all that is known, and nothing is touched.
 make_plan() {
-	local info
-
 	[ -n "${address[new]}" ] || die "--to says where $vm shall go"
 	id=$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
-	vm_on old dumpxml --inactive --security-info "$uuid" >"$private/source.xml" ||
-		die "the XML of $vm cannot be read"
+	read_definition
 	new_name=${new_name:-$vm} new_uuid=$uuid
 	! $new_uuid_wanted || new_uuid=$(cat /proc/sys/kernel/random/uuid)
-	was_running=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
-	info=$(vm_on old dominfo "$uuid") || die "libvirt on $(name_of old) does not answer"
-	case $info in
-	*$'\n'Autostart:*enable*) autostart=yes ;;
-	*) autostart=no ;;
-	esac
-	[[ $info =~ Persistent:\ +yes ]] || persistent=no
+	was_running=$(source_state) || exit
 	use_pool
 	find_disks
 	make_target_xml
@@ -273,6 +224,7 @@ save_plan() {
 	echo "$uuid" | put new "$(state_of new)/uuid"
 	put old "$(state_of old)/source.xml" <"$private/source.xml"
 	put old "$(state_of old)/fenced.xml" <"$private/fenced.xml"
+	! is_xen || save_xen
 	put old "$(state_of old)/target.xml" <"$private/target.xml"
 	put new "$(state_of new)/domain.xml" <"$private/target.xml"
 	save_later
@@ -345,7 +297,7 @@ find_migration() {
 	found=$(on old bash -c '
 		for plan in "$1"/from/*/plan; do
 			[ -e "$plan" ] || continue
-			if grep -qxF -e "uuid=$2" -e "vm=$2" "$plan"; then
+			if grep -qxF -e "uuid=$2" -e "vm=$2" -e "xen_config=$2" "$plan"; then
 				basename "$(dirname "$plan")"
 			fi
 		done' find "${folder[old]}" "$1") || die "$(name_of old) cannot be asked"

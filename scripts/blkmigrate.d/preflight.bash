@@ -64,6 +64,7 @@ check_tools() {
 	done
 	for host in old new; do
 		list='virsh blksum flock sync blkid sfdisk'
+		[ "$host" = new ] || ! is_xen || list+=' xl'
 		[ "$host" = old ] && list+=' blkread blkdiff blkzip' || list+=' blkwrite ip'
 		[ ${#swaps[@]} -eq 0 ] || [ "$host" = old ] || list+=' mkswap blkdiscard'
 		for disk in "${placed[@]}"; do
@@ -99,6 +100,10 @@ check_source() {
 	running | 'shut off') ;;
 	*) problem "$vm is $was_running" "resume it, or shut it down" ;;
 	esac
+	if is_xen; then
+		check_xen
+		return
+	fi
 	info=$(vm_on old dominfo "$uuid") || die "libvirt on $(name_of old) does not answer"
 	[ "$persistent" = yes ] ||
 		remark "$vm is transient: $(name_of new) will have it defined; on $(name_of old) nothing keeps others from creating it again"

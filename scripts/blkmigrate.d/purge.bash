@@ -13,7 +13,7 @@ vm_purge() {
 	case $status in
 	0)
 		[ -n "${finished[finished]:-}" ] || die "the migration is not finished yet: blkmigrate finish $(quote "$vm")"
-		state=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
+		state=$(source_state) || exit
 		# A purge that was stopped may have undefined it.
 		[ "$state" = none ] || source_is_fenced || die "$vm on $(name_of old) is not fenced and off; nothing is removed"
 		type_name "This removes the disks of $vm on $(name_of old) for good"
@@ -74,7 +74,7 @@ purge_source() {
 	done
 	[ "$state" != none ] || return 0
 	drop_checkpoints
-	vm_act old undefine "$uuid" --nvram >/dev/null || die "$vm cannot be undefined on $(name_of old)"
+	source_undefine || die "$vm cannot be undefined on $(name_of old)"
 }
 
 purge_target() {

@@ -11,7 +11,7 @@ freeze_seconds=10
 
 # check_agent: asked before anything is touched.
 check_agent() {
-	$quiesce && [ "$was_running" = running ] || return 0
+	$quiesce && [ "$was_running" = running ] && ! is_xen || return 0
 	on old timeout 15 virsh -q -c "$uri" domtime "$uuid" >/dev/null 2>"$private/why" ||
 		problem "the guest agent of $vm does not answer: $(head -n 1 "$private/why")" \
 			"start qemu-guest-agent in the guest, or leave out --quiesce"

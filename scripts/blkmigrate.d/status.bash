@@ -28,7 +28,7 @@ status_of_one() {
 
 	load_plan || die "$(name_of old): the plan in $(state_of old) cannot be read"
 	journal_read
-	ours=$(domain_state old) || ours='unknown: libvirt does not answer'
+	ours=$(domain_state old) || ours="unknown: $(hypervisor_of old) does not answer"
 	if (reach new) 2>/dev/null; then
 		reach new
 		there=$(domain_state new) || there='unknown: libvirt does not answer'

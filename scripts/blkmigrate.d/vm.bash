@@ -203,7 +203,7 @@ copy_in_passes() {
 	[ -z "${begun[fenced]:-}" ] || return 0
 	programs_ready
 	[ -n "${begun[bulk]:-}" ] || journal begin bulk
-	running=$(domain_state old) || die "libvirt on $(name_of old) does not answer"
+	running=$(source_state) || exit
 	[ "$running" != running ] || take_together
 	each_disk copy_pass $(disks_but qcow2)
 	if [ "$running" = running ] && ! copy_images; then
@@ -299,9 +299,9 @@ finish() {
 show_cutover() {
 	local disk virsh="virsh -q -c $uri"
 
-	[ "$autostart" = no ] || show old "$virsh autostart --disable $uuid"
-	show old "$virsh shutdown $uuid --mode agent,acpi"
-	[ "$persistent" = no ] || show old "$virsh define $(quote "$(state_of old)/fenced.xml")"
+	[ "$autostart" = no ] || source_autostart off
+	source_shutdown
+	[ "$persistent" = no ] || source_define fenced
 	hand_over
 	for disk in "${disks[@]}"; do
 		contains "$disk" "${later[@]}" || show_last "$disk"

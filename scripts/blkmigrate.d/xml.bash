@@ -94,13 +94,14 @@ fence_of() {
 
 # What becomes of the XML, without its secrets.
 show_xml_diff() {
-	local side
+	local side source=source
 
-	for side in source target; do
+	! is_xen || source=native
+	for side in "$source" target; do
 		xsltproc --nonet "$here/mask.xsl" "$private/$side.xml" >"$private/$side.masked"
 	done
 	diff -u --label "$vm on $(name_of old)" --label "$vm on $(name_of new)" \
-		"$private/source.masked" "$private/target.masked" || true
+		"$private/$source.masked" "$private/target.masked" || true
 }
 
 # disk_paths FILE: DEV PATH of every disk, as libvirt has them.

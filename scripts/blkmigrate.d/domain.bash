@@ -1,0 +1,155 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The virtual machine as the hosts know it.  On the new one it is libvirt's; on the old one
+# source_... ask and tell libvirt, or Xen, as the machine is the one's or the other's.
+
+uri=qemu:///system
+vm='' uuid='' was_running='' autostart='' persistent=yes
+# What it is called on the new host, where --rename and --new-uuid were not said the same.
+new_name='' new_uuid='' new_uuid_wanted=false
+
+# vm_on HOST VIRSH-COMMAND ...: ask libvirt.
+vm_on() {
+	on "$1" virsh -q -c "$uri" "${@:2}"
+}
+
+# vm_act HOST VIRSH-COMMAND ...: have libvirt change something.
+vm_act() {
+	act "$1" virsh -q -c "$uri" "${@:2}"
+}
+
+# hypervisor_of HOST: for people.
+hypervisor_of() {
+	[ "$1" = old ] && is_xen && echo xl || echo libvirt
+}
+
+# domain_state HOST: running, paused, shut off and so on, or "none"; false means that it
+# could not be asked, which is never the same as none.
+domain_state() {
+	local list which=$uuid
+
+	if [ "$1" = old ] && is_xen; then
+		xen_state
+		return
+	fi
+	[ "$1" = old ] || which=$new_uuid
+	vm_on "$1" domstate "$which" 2>/dev/null && return
+	list=$(vm_on "$1" list --all --uuid) || return
+	! grep -qxF "$which" <<<"$list" || return
+	echo none
+}
+
+# source_state: or the end.
+source_state() {
+	domain_state old || die "$(hypervisor_of old) on $(name_of old) does not answer"
+}
+
+# find_vm NAME: its uuid.  A number would be an id to libvirt, so the name is compared.
+find_vm() {
+	local list line
+
+	if [[ $1 == */* ]]; then
+		find_xen "$1"
+		return
+	fi
+	list=$(vm_on old list --all --uuid --name) ||
+		die "libvirt on $(name_of old) does not answer; a machine of Xen is named by its configuration, /etc/xen/$1.cfg say"
+	while IFS= read -r line; do
+		uuid=${line%% *} vm=${line#* }
+		if [ "$uuid" = "$1" ] || [ "$vm" = "$1" ]; then
+			return
+		fi
+	done <<<"$list"
+	die "there is no virtual machine called $1 on $(name_of old)"
+}
+
+# read_definition: source.xml, and what else the old host knows of it.
+read_definition() {
+	local info
+
+	if is_xen; then
+		read_xen
+		return
+	fi
+	vm_on old dumpxml --inactive --security-info "$uuid" >"$private/source.xml" ||
+		die "the XML of $vm cannot be read"
+	info=$(vm_on old dominfo "$uuid") || die "libvirt on $(name_of old) does not answer"
+	case $info in
+	*$'\n'Autostart:*enable*) autostart=yes ;;
+	*) autostart=no ;;
+	esac
+	[[ $info =~ Persistent:\ +yes ]] || persistent=no
+}
+
+# source_autostart on|off
+source_autostart() {
+	if is_xen; then
+		xen_autostart "$1"
+	elif [ "$1" = on ]; then
+		vm_act old autostart "$uuid" >/dev/null
+	else
+		vm_act old autostart --disable "$uuid" >/dev/null
+	fi
+}
+
+# source_shutdown: as its own power button would; it may take its time, or not look.
+source_shutdown() {
+	if is_xen; then
+		act old xl shutdown -F "$vm" >/dev/null 2>&1 || true
+		return
+	fi
+	vm_act old set-lifecycle-action "$uuid" poweroff destroy --live >/dev/null 2>&1 || true
+	vm_act old shutdown "$uuid" --mode agent,acpi >/dev/null 2>&1 ||
+		vm_act old shutdown "$uuid" >/dev/null || true
+}
+
+source_destroy() {
+	if is_xen; then
+		act old xl destroy "$vm" >/dev/null 2>&1 || true
+	else
+		vm_act old destroy "$uuid" >/dev/null || true
+	fi
+}
+
+# source_define source|fenced: by what is kept of that name.
+source_define() {
+	if is_xen; then
+		xen_define "$1"
+	else
+		vm_act old define "$(state_of old)/$1.xml" >/dev/null
+	fi
+}
+
+# source_has_fence: of the definition, not of the state.
+source_has_fence() {
+	local expected
+
+	if is_xen; then
+		xen_has_fence
+		return
+	fi
+	vm_on old dumpxml --inactive "$uuid" >"$private/now.xml" || return
+	on old cat "$(state_of old)/fenced.xml" >"$private/fenced.xml" || return
+	expected=$(disk_paths "$private/fenced.xml")
+	[ -n "$expected" ] && [ "$(disk_paths "$private/now.xml")" = "$expected" ]
+}
+
+# source_start STATE: a transient machine is made of the XML that was kept.
+source_start() {
+	if is_xen; then
+		xen_start "$1"
+	elif [ "$persistent,$1" = no,none ]; then
+		vm_act old create "$(state_of old)/source.xml" >/dev/null
+	else
+		vm_act old start "$uuid" >/dev/null
+	fi
+}
+
+source_undefine() {
+	if is_xen; then
+		act old rm -f -- "$xen_config"
+	else
+		vm_act old undefine "$uuid" --nvram >/dev/null
+	fi
+}
