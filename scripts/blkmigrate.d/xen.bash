@@ -76,12 +76,16 @@ make_fenced_config() {
 	EOC
 }
 
-# xen_state: as libvirt would say it.  Without the domain, it is off if its file is there.
+# xen_state: as libvirt would say it.  Without the domain, it is off if its file is there; one that
+# ends loses its name before it lets go of its disks, so what has no name may be it.
 xen_state() {
 	on old bash -c '
 		if ! id=$(xl domid "$1" 2>/dev/null); then
-			xl list >/dev/null || exit
-			[ -e "$2" ] && echo "shut off" || echo none
+			list=$(xl list) || exit
+			case $list in
+			*"(null)"*) echo "in shutdown" ;;
+			*) [ -e "$2" ] && echo "shut off" || echo none ;;
+			esac
 			exit
 		fi
 		flags=$(xl list "$id" 2>/dev/null | awk "END { print \$(NF - 1) }")

@@ -7,9 +7,18 @@
 
 guest_needs=(qemu-system-x86_64 busybox cpio modprobe lvm dmsetup xsltproc xmllint bats)
 
+# What the guest is like, by its options.
+guest_options=(-m 1536)
+
+# What it is to have besides, before the hosts are started.
+guest_begin() {
+	:
+}
+
 setup_file() {
 	if [ -n "${IN_GUEST:-}" ]; then
 		modprobe -a veth bridge tun loop
+		guest_begin
 		start_hosts
 		start_volumes /dev/vda /dev/vdb
 		export LVM_SUPPRESS_FD_WARNINGS=1
@@ -18,7 +27,7 @@ setup_file() {
 	cd "$BATS_FILE_TMPDIR" || return
 	command -v "${guest_needs[@]}" "${lab_needs[@]}" >/dev/null || return 0
 	truncate -s 256M vg.img far.img
-	timeout 3000 "$root/t/lab/guest" -m 1536 -d vg.img -d far.img \
+	timeout 3000 "$root/t/lab/guest" "${guest_options[@]}" -d vg.img -d far.img \
 		env IN_GUEST=yes BATS_TEST_TIMEOUT=900 bats --timing "$BATS_TEST_FILENAME" >log 2>&1 3>&- || true
 }
 

@@ -309,12 +309,17 @@ count() {
 		read -r count started <<<"$count"
 }
 
-# The first 5 MiB of a disk, whatever its format, also while it is in use.
+# The first 5 MiB of a disk, whatever its format, also while it is in use.  What Xen writes to a
+# device is not in its page cache.
 disk_head() {
 	local format=raw
 
 	case $1 in
 	*.qcow2) format=qcow2 ;;
+	/dev/*)
+		dd if="$1" bs=1M count=5 iflag=direct status=none
+		return
+		;;
 	esac
 	rm -f /tmp/head
 	qemu-img dd -U -f "$format" -O raw bs=1M count=5 "if=$1" of=/tmp/head
