@@ -54,7 +54,7 @@ struct adapt {
 	double held_wire;		/* bytes a second when the wait began */
 };
 
-/* Begin with storing; levels up to highest, 1 to 9. */
+/* Begin with level 1; levels up to highest, 1 to 9. */
 void adapt_start(struct adapt *, int highest, unsigned processors);
 
 /* A period has passed: choose the gear of the next. */

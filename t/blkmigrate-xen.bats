@@ -82,6 +82,27 @@ xl_says() {
 	[ "$(value '/domain/devices/graphics//@listen | /domain/devices/graphics/listen/@address')" = 'listen=127.0.0.1 address=127.0.0.1' ]
 }
 
+@test "a file without a UUID is the same machine each time, one with it is that" {
+	mkdir bin
+	cat >bin/virsh <<-EOX
+		#!/bin/sh
+		[ "\$*" = "-q -c xen:///system domxml-from-native xen-xl $dir/xen/db.cfg" ] || exit 1
+		sed "s,<uuid>.*,<uuid>\$(cat /proc/sys/kernel/random/uuid)</uuid>," "$root/t/files/xen/pv.xml"
+	EOX
+	chmod +x bin/virsh
+	PATH=$dir/bin:$PATH
+	ln -s db.cfg xen/link
+	code='find_vm "$PWD/xen/link"; echo "$vm $uuid $xen_config"'
+
+	first=$(inside "$code")
+	[[ $first =~ ^db\ [0-9a-f]{8}-[0-9a-f]{4}-3[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}\ "$dir"/xen/db.cfg$ ]]
+	[ "$(inside "$code")" = "$first" ]
+	echo 'uuid = "7ad2dd35-5644-4fa9-9503-72f223ef0e2c"' >>xen/db.cfg
+	[ "$(inside "$code")" != "$(inside "$code")" ]
+	convert pv uuid 1-2-3
+	[ "$(value 'string(/domain/uuid)')" = 1-2-3 ]
+}
+
 @test "what xl says of a domain, and that it says nothing, is its state" {
 	code=$xen'; xen_state'
 	head='Name ID Mem VCPUs State Time(s)'

@@ -15,7 +15,8 @@ is_xen() {
 	[ -n "$xen_config" ]
 }
 
-# find_xen FILE: the name and the UUID are those that libvirt reads, or makes up.
+# find_xen FILE: the name and the UUID are those that libvirt reads.  For a file without one it
+# makes up another each time; but a machine has to be the same when it is asked for again.
 find_xen() {
 	xen_config=$(on old realpath -e -- "$1") || die "there is no $1 on $(name_of old)"
 	[[ $xen_config != *$'\n'* ]] || die "$1 has a line feed in its name"
@@ -24,8 +25,20 @@ find_xen() {
 	on old virsh -q -c xen:///system domxml-from-native xen-xl "$xen_config" >"$private/native.xml" 2>"$private/why" ||
 		die "libvirt on $(name_of old) does not read $xen_config as of Xen: $(head -n 1 "$private/why") (libvirt-daemon-driver-xen does; is libvirtd there?)"
 	vm=$(xml_value /domain/name "$private/native.xml")
-	uuid=$(xml_value /domain/uuid "$private/native.xml")
+	if grep -qE '^[[:space:]]*uuid[[:space:]]*=' "$private/source.cfg"; then
+		uuid=$(xml_value /domain/uuid "$private/native.xml")
+	else
+		uuid=$(xen_uuid) || die "$(name_of old) cannot be asked"
+	fi
 	[[ $vm == [!-]* && $vm == *[!0-9]* ]] || die "$xen_config: \"$vm\" is no name by which xl finds it: give it one"
+}
+
+# xen_uuid: made of the file and the host that it is on.
+xen_uuid() {
+	local digest
+
+	digest=$(on old sh -c 'cat /etc/machine-id; uname -n; printf %s "$1"' uuid "$xen_config" | md5sum) || return
+	printf '%s-%s-3%s-8%s-%s\n' "${digest:0:8}" "${digest:8:4}" "${digest:13:3}" "${digest:17:3}" "${digest:20:12}"
 }
 
 # read_xen: emulated, where the new host cannot do better.
@@ -40,7 +53,8 @@ read_xen() {
 		screen='local'
 		remark "libvirt does not read the password of the screen of $vm; on $(name_of new) only that host itself will see it, until virsh edit gives it one"
 	fi
-	xsltproc --nonet --stringparam type "$type" --stringparam screen "$screen" "$here/xen.xsl" "$private/native.xml" >"$private/source.xml" ||
+	xsltproc --nonet --stringparam type "$type" --stringparam screen "$screen" \
+		--stringparam uuid "$uuid" "$here/xen.xsl" "$private/native.xml" >"$private/source.xml" ||
 		die "the XML of $vm cannot be converted"
 	make_fenced_config >"$private/fenced.cfg"
 	autostart=no

@@ -10,6 +10,7 @@
   <xsl:strip-space elements="*"/>
   <xsl:param name="type">kvm</xsl:param>
   <xsl:param name="screen"/>
+  <xsl:param name="uuid" select="/domain/uuid"/>
 
   <xsl:template match="@* | node()">
     <xsl:copy>
@@ -19,6 +20,10 @@
 
   <xsl:template match="/domain/@type">
     <xsl:attribute name="type"><xsl:value-of select="$type"/></xsl:attribute>
+  </xsl:template>
+
+  <xsl:template match="/domain/uuid">
+    <uuid><xsl:value-of select="$uuid"/></uuid>
   </xsl:template>
 
   <!-- Where the host had the kernel, the disk has to have a loader now. -->
