@@ -109,8 +109,7 @@ units: $(UNIT_BATS)
 
 # Files of tests run side by side, the longest first; what one says is printed as one piece.
 CHECKS = t/hostile.bats $(filter-out t/hostile.bats t/builds.bats,$(shell ls -S t/*.bats))
-# One more than processors: a test also waits.
-JOBS ?= $(shell echo $$(($$(nproc) + 1)))
+JOBS ?= $(shell nproc)
 
 check: all $(UNIT_BATS) $(MAKERS) $(REPLAYS)
 	@$(MAKE) -k -j$(JOBS) -Otarget --no-print-directory $(UNIT_BATS:%=%.run) $(CHECKS:%=%.run)

@@ -32,7 +32,7 @@ program() {
 take() {
 	bash -c 'set -euo pipefail
 		here=$1 dir=$2
-		for file in host journal disk snapshot transport jobs copy plan images export quiesce; do
+		for file in host journal disk snapshot transport jobs copy domain xen plan images export quiesce; do
 			. "$here/$file.bash"
 		done
 		say() { echo "$*" >&2; }
