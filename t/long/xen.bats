@@ -37,7 +37,6 @@ setup() {
 moves_from_xen() {
 	make_domain web
 	start_domain
-	cp domain.cfg before.cfg
 
 	run migrate run "$file" --to new --yes --vg far -v --passes 1
 	echo "$output"
