@@ -113,6 +113,8 @@ xl_says() {
 		echo "$each: $(inside "$code")"
 		[ "$(inside "$code")" = "${each#*|}" ]
 	done
+	xl_says "$head" 4
+	[ "$(inside "$code")" = 'in shutdown' ]
 	xl_says "$head"$'\n''(null)  5  0  1  --p--d  6.6'
 	[ "$(inside "$code")" = 'in shutdown' ]
 	xl_says "$head"

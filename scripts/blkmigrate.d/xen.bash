@@ -43,7 +43,7 @@ xen_uuid() {
 
 # read_xen: emulated, where the new host cannot do better.
 read_xen() {
-	local type=kvm screen=''
+	local type=kvm screen='' links
 
 	if ! vm_on new domcapabilities --virttype kvm >/dev/null 2>&1; then
 		type=qemu
@@ -57,8 +57,9 @@ read_xen() {
 		--stringparam uuid "$uuid" "$here/xen.xsl" "$private/native.xml" >"$private/source.xml" ||
 		die "the XML of $vm cannot be converted"
 	make_fenced_config >"$private/fenced.cfg"
+	links=$(xen_links) || die "$(name_of old) cannot be asked for $xen_auto"
 	autostart=no
-	[ -z "$(xen_links)" ] || autostart=yes
+	[ -z "$links" ] || autostart=yes
 }
 
 save_xen() {
@@ -91,7 +92,8 @@ make_fenced_config() {
 }
 
 # xen_state: as libvirt would say it.  Without the domain, it is off if its file is there; one that
-# ends loses its name before it lets go of its disks, so what has no name may be it.
+# ends loses its name before it lets go of its disks, so what has no name may be it; nor is it gone
+# for certain where it was there a moment ago.
 xen_state() {
 	on old bash -c '
 		if ! id=$(xl domid "$1" 2>/dev/null); then
@@ -104,11 +106,12 @@ xen_state() {
 		fi
 		flags=$(xl list "$id" 2>/dev/null | awk "END { print \$(NF - 1) }")
 		case $flags in
-		*d*) echo "in shutdown" ;;
-		*c*) echo crashed ;;
-		*s*) echo halted ;;
-		*p*) echo paused ;;
-		*) echo running ;;
+		?????d) echo "in shutdown" ;;
+		????c?) echo crashed ;;
+		???s??) echo halted ;;
+		??p???) echo paused ;;
+		[r-][b-]----) echo running ;;
+		*) echo "in shutdown" ;;
 		esac' state "$vm" "$xen_config"
 }
 
