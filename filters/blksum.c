@@ -206,7 +206,9 @@ check_files(char **files, int count)
 	for (i = 0; i < count; i++) {
 		bool standard = strcmp(files[i], "-") == 0;
 		int fd = standard ? STDIN_FILENO : open(files[i], O_RDONLY | O_CLOEXEC);
+		struct error error = { 0 };
 		struct input input;
+		bool map;
 
 		if (fd == -1) {
 			warn("%s", files[i]);
@@ -214,13 +216,16 @@ check_files(char **files, int count)
 			continue;
 		}
 		input_open(&input, fd, -1, standard ? "standard input" : files[i]);
-		if (stream_detect(&input)) {
+		if (!stream_detect(&input, &map, &error)) {
+			warnx("%s", error.text);
+			status = 2;
+		} else if (map) {
 			if (i > 0 || count > 2)
 				errx(2, "%s: a map is checked alone, against one file", input.name);
 			return check_map(&input, count == 2 ? files[1] : NULL);
-		}
-		if (!check_list(&input, &tally))
+		} else if (!check_list(&input, &tally)) {
 			status = 2;
+		}
 		if (!standard)
 			close(fd);
 	}
@@ -365,7 +370,7 @@ digest_file(const char *file, enum checksum_kind kind, char *digits, struct erro
 {
 	struct opened *opened = calloc(1, sizeof(*opened));
 	struct source *source;
-	bool done;
+	bool stream = false, done;
 
 	if (opened == NULL)
 		err(2, "memory");
@@ -375,10 +380,10 @@ digest_file(const char *file, enum checksum_kind kind, char *digits, struct erro
 		return false;
 	}
 	start_progress();
-	if (strcmp(file, "-") == 0 && stream_detect(&source->input))
-		done = sum_stream(&source->input, &options.range, kind, digits, error);
-	else
-		done = sum_source(source, &options.range, kind, digits, error);
+	done = strcmp(file, "-") != 0 || stream_detect(&source->input, &stream, error);
+	if (done)
+		done = stream ? sum_stream(&source->input, &options.range, kind, digits, error) :
+		    sum_source(source, &options.range, kind, digits, error);
 	progress_stop();
 	if (done || !source->pipe) {
 		source_close(source);

@@ -199,8 +199,10 @@ static bool
 engine_run(struct zip *zip, bool raw, struct error *error)
 {
 	static const char *const what[] = { "compressing", "decompressing", "testing" };
-	bool stream = !raw && stream_detect(zip->input);
+	bool stream = false;
 
+	if (!raw && !stream_detect(zip->input, &stream, error))
+		return false;
 	progress_phase(what[zip->action], stream ? PROGRESS_UNKNOWN : input_size(zip->input));
 	if (stream && zip->action == ZIP_DECOMPRESS && isatty(zip->output))
 		return error_set(error, "a block stream is not written to a terminal");

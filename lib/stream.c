@@ -7,12 +7,15 @@
 #include "stream.h"
 
 bool
-stream_detect(struct input *input)
+stream_detect(struct input *input, bool *stream, struct error *error)
 {
 	const unsigned char *data;
 	ssize_t n = input_peek(input, STREAM_MAGIC_SIZE, &data);
 
-	return n == STREAM_MAGIC_SIZE && memcmp(data, STREAM_MAGIC, STREAM_MAGIC_SIZE) == 0;
+	if (n == -1)
+		return error_errno(error, "%s: at byte 0", input->name);
+	*stream = n == STREAM_MAGIC_SIZE && memcmp(data, STREAM_MAGIC, STREAM_MAGIC_SIZE) == 0;
+	return true;
 }
 
 /* Read all of it, or say at which byte of the stream and the device it failed or ended. */

@@ -25,8 +25,11 @@ struct stream_reader {
 	uint64_t record_at;		/* the stream's byte where the last record began */
 };
 
-/* True if the input begins with the magic of a block stream; takes nothing. */
-bool stream_detect(struct input *);
+/*
+ * *stream says if the input begins with the magic of a block stream; takes nothing.  False,
+ * with errno's reason, if that cannot be known because reading failed.
+ */
+bool stream_detect(struct input *, bool *stream, struct error *);
 
 /*
  * Read and check the header; one that announces payloads which codec does not know is

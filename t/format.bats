@@ -149,5 +149,5 @@ make_image() {
 		}
 		count=$((count + 1))
 	done
-	[ "$count" -gt 10 ]
+	[ "$count" -gt 5 ]
 }

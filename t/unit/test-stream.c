@@ -192,18 +192,39 @@ only_the_magic_is_a_stream(void)
 		{ "\x1f\x8b\x08\0\0\0\0\0\0\3", 10 }, { "\x89" "BLK\n\x1a\n\n\n", 9 },
 	};
 	int fd = check_file(made->bytes, made->length);
+	bool stream;
 
 	input_open(&input, fd, -1, "stream");
-	CHECK(stream_detect(&input));
+	CHECK(stream_detect(&input, &stream, &error) && stream);
 	CHECK_NUMBER(input.position, 0);
 	close(fd);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		fd = check_file(others[i].bytes, others[i].length);
 		input_open(&input, fd, -1, "stream");
-		CHECK(!stream_detect(&input));
+		CHECK(stream_detect(&input, &stream, &error) && !stream);
 		close(fd);
 		CHECK(!read_bytes((const unsigned char *)others[i].bytes, others[i].length));
 	}
+}
+
+/* Bytes that come a moment later must not be taken for something else. */
+static void
+a_reader_that_went_before_the_first_byte_is_no_answer(void)
+{
+	int in[2], out[2];
+	bool stream;
+
+	check_pipe(in);
+	check_pipe(out);
+	close(out[0]);
+	memset(&error, 0, sizeof(error));
+	input_open(&input, in[0], out[1], "stream");
+	CHECK(!stream_detect(&input, &stream, &error));
+	CHECK_NUMBER(error.number, EPIPE);
+	CHECK_TEXT(error.text, "stream: at byte 0: Broken pipe");
+	close(in[0]);
+	close(in[1]);
+	close(out[1]);
 }
 
 static void
@@ -294,6 +315,7 @@ main(void)
 	bytes_behind_the_end_are_an_error();
 	a_silent_peer_is_an_end_as_well();
 	only_the_magic_is_a_stream();
+	a_reader_that_went_before_the_first_byte_is_no_answer();
 	a_failing_read_is_named();
 	a_header_of_a_later_minor_version_is_passed_on();
 	the_writer_refuses_what_a_reader_would();
