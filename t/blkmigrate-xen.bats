@@ -155,6 +155,16 @@ xl_says() {
 	[ -z "$(ls state/from/*/auto)" ]
 }
 
+@test "a host that does not answer for its links is not one without any" {
+	cp "$root/t/files/xen/pv.xml" native.xml
+
+	run -2 inside "$xen"'; cp native.xml "$private"; cp xen/db.cfg "$private/source.cfg"
+		on() { return 255; }
+		read_xen; echo "autostart is $autostart"'
+
+	[[ $output == *"cannot be asked for $dir/auto" ]]
+}
+
 @test "what of a machine of Xen cannot move is said, each with what to do" {
 	xl_says '[ { "config": { "disks": [ { "pdev_path": "/var/x.img" } ] } } ]' 4
 	sed 's|<on_poweroff>destroy|<on_poweroff>rename-restart|; s|xvdc|sdb|' "$root/t/files/xen/pv.xml" >native.xml
