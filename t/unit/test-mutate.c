@@ -249,7 +249,7 @@ int
 main(int argc, char **argv)
 {
 	static const char *const quick[] = { "example", "extended", "delta", "map", "undo" };
-	uint64_t count = 10000;
+	uint64_t count = getenv("SANITIZER") != NULL ? 2500 : 10000;
 	bool all = argc > 1;
 
 	if (all && !number_parse(argv[1], 0, UINT32_MAX, &count))
