@@ -49,6 +49,13 @@ load ../lab/migrate
 	fails_and_is_taken_back 'web cannot be defined on new'
 }
 
+@test "the domain cannot be started" {
+	make_running web raw
+	shim new virsh '[[ " $* " != *" start "* ]] || exit 1'
+
+	fails_and_is_taken_back 'web cannot be started on new'
+}
+
 @test "the last changes do not get through" {
 	make_running web raw
 	shim old blkdiff 'exit 2'
