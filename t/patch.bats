@@ -208,17 +208,32 @@ size_of() {
 	done
 }
 
-@test "a delta that was killed anywhere is finished by applying it again" {
+# With one worker no write is torn: it is killed before one of them, and there is no other.
+@test "a delta that was killed before any of its writes is finished by applying it again" {
 	require strace
 	make_delta
 	local when
 
 	for when in 1 2 3 5 8 13 21 34; do
 		cp old target
-		run inject "$PWD/target" pwrite64 "signal=KILL:when=$when" blkwrite -j 2 target <delta
+		run -137 inject "$PWD/target" pwrite64 "signal=KILL:when=$when" blkwrite -j 1 target <delta
 		run -0 blkwrite target <delta
 		cmp target new
 	done
+}
+
+@test "a range that a kill has torn is refused, and a delta by map mends it" {
+	make_noise old 4M
+	make_noise new 4M 2
+	blkdiff old new >delta
+	cp old target
+	dd if=new of=target bs=4096 skip=517 seek=517 count=3 conv=notrunc status=none
+
+	run -2 --separate-stderr blkwrite target <delta
+	[[ $stderr == "blkwrite: target: at byte "*" a write that a crash has torn: a delta by map mends that)"* ]]
+
+	blksum --map target | blkdiff --map - new | blkwrite target
+	cmp target new
 }
 
 @test "an undo log mends a range that was torn, however much the record covers" {
