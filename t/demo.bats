@@ -70,7 +70,8 @@ nothing_left() {
 
 	kill -TERM "$pid"
 
-	wait_for 20 gone "$pid"
+	# A shell lets the pipe come to its end first, in which a disk crosses and is read back.
+	wait_for 60 gone "$pid"
 	nothing_left
 }
 
