@@ -252,7 +252,9 @@ attach() {
 
 # detach DEVICE FILE: unless it is attached to something else by now, or to nothing.
 detach() {
-	[ "$(losetup -n -O BACK-FILE "$1" 2>/dev/null)" = "$2" ] && losetup -d "$1"
+	case $(losetup -n -O BACK-FILE "$1" 2>/dev/null) in
+	"$2" | "$2 (deleted)") losetup -d "$1" ;;
+	esac
 }
 
 # break_after OFFSET: everything of $device from there on cannot be read any more.

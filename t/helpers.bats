@@ -39,6 +39,16 @@ load helpers
 	dir=
 }
 
+@test "a device of which the file was removed goes away as well" {
+	attach 4M
+	rm "$backing"
+
+	was=$device
+	test_end
+	run -1 losetup "$was"
+	dir=
+}
+
 @test "break_after makes reads fail from there on" {
 	attach 4M
 	break_after 1M
