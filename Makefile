@@ -26,6 +26,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # What is not a program of its own is in a folder beside it: NAME.d/, installed as share/NAME.
 SCRIPTS = blkmigrate
+ROOMS = $(patsubst scripts/%/,%,$(subst .d/,/,$(wildcard $(SCRIPTS:%=scripts/%.d/*/))))
 FILTERS = blkread blkzip blkmeter blkwrite blkdiff blksum
 VERSION = 0.1
 OUT ?= build
@@ -55,7 +56,7 @@ override ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib -pth
 override ALL_LIBS = $(shell $(PKG_CONFIG) $(LINK) --libs $(NAMED)) -ldeflate -lm -pthread
 LINK =
 
-MODULES = $(wildcard lib/*.c)
+MODULES = $(wildcard lib/*/*.c)
 OBJECTS = $(MODULES:%.c=$(BUILD)/%.o)
 LIBRARY = $(BUILD)/libblk.a
 
@@ -108,7 +109,9 @@ $(UNIT_BATS): $(UNIT_PROGRAMS) Makefile
 units: $(UNIT_BATS)
 
 # Files of tests run side by side, the longest first; what one says is printed as one piece.
-CHECKS = t/hostile.bats $(filter-out t/hostile.bats t/builds.bats,$(shell ls -S t/*.bats))
+BUILDS = t/project/builds.bats
+CHECKS = t/format/hostile.bats $(filter-out t/format/hostile.bats $(BUILDS), \
+	$(shell ls -S t/filters/*.bats t/format/*.bats t/blkmigrate/*.bats t/project/*.bats))
 JOBS ?= $(shell nproc)
 
 check: all $(UNIT_BATS) $(MAKERS) $(REPLAYS)
@@ -122,14 +125,14 @@ unit: $(UNIT_BATS)
 	$(BATS) $(UNIT_BATS)
 
 check-builds: all
-	$(BATS) t/builds.bats
+	$(BATS) $(BUILDS)
 
 check-lab: all
 	$(LONG_BATS) $(wildcard t/lab/*.bats)
 
 check-long: all $(UNIT_BATS) $(MAKERS) fuzz
-	THOROUGH=yes RANDOM_STREAMS=1000 $(LONG_BATS) t/hostile.bats t/format.bats t/resume.bats \
-		t/blkdiff-map.bats
+	THOROUGH=yes RANDOM_STREAMS=1000 $(LONG_BATS) t/format/hostile.bats t/format/format.bats \
+		t/filters/resume.bats t/filters/blkdiff-map.bats
 	FUZZ=$(abspath $(OUT)/fuzz) $(LONG_BATS) $(wildcard t/long/*.bats)
 
 # Tests that bound memory or time read SANITIZER to know what they run.
@@ -145,8 +148,7 @@ tsan:
 
 # What blkmigrate does is bash; and what documents, builds and lays out the filters runs them as
 # other tests do.
-NOT_ASAN = t/blkmigrate% t/bench.bats t/build.bats t/demo.bats t/helpers.bats t/manual.bats \
-	t/memory.bats t/readme.bats
+NOT_ASAN = t/blkmigrate/% t/project/% t/filters/memory.bats
 
 check-asan: asan
 	SANITIZER=address $(MAKE) $(ASAN) CHECKS='$(filter-out $(NOT_ASAN),$(CHECKS))' check
@@ -156,7 +158,7 @@ check-tsan: tsan
 	SANITIZER=thread setarch -R $(MAKE) $(TSAN) unit pipe
 
 pipe: all
-	$(BATS) --filter 'the whole pipe' t/pipe.bats
+	$(BATS) --filter 'the whole pipe' t/filters/pipe.bats
 
 coverage:
 	$(MAKE) BUILD=$(OUT)/coverage BIN=$(OUT)/coverage/bin MODE='--coverage -O0' check
@@ -164,7 +166,7 @@ coverage:
 		awk -F "'" '/^File/ { file = $$2 } /^Lines/ && file { print file ": " $$0; file = "" }'
 
 SHELL_SCRIPTS = $(shell git ls-files scripts t .ci | xargs grep -lE '^\#!/bin/(ba)?sh$$')
-MANUALS = $(wildcard filters/*.1 lib/*.5 scripts/*.1)
+MANUALS = $(wildcard filters/*.1 lib/*/*.5 scripts/*.1)
 
 lint:
 	shellcheck -x $(SHELL_SCRIPTS)
@@ -208,11 +210,12 @@ install: all
 		$(SCRIPTS:%=$(DESTDIR)$(PREFIX)/share/%)
 	$(INSTALL) -m 755 $(FILTERS:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
 	$(INSTALL) -m 644 $(FILTERS:%=filters/%.1) $(DESTDIR)$(MANDIR)/man1
-	$(INSTALL) -m 644 lib/blkstream.5 $(DESTDIR)$(MANDIR)/man5
+	$(INSTALL) -m 644 lib/stream/blkstream.5 $(DESTDIR)$(MANDIR)/man5
 	$(INSTALL) -m 755 $(SCRIPTS:%=scripts/%) $(DESTDIR)$(PREFIX)/bin
 	$(INSTALL) -m 644 $(SCRIPTS:%=scripts/%.1) $(DESTDIR)$(MANDIR)/man1
-	for script in $(SCRIPTS); do \
-		$(INSTALL) -m 644 scripts/$$script.d/* $(DESTDIR)$(PREFIX)/share/$$script || exit; \
+	for room in $(ROOMS); do \
+		share=$(DESTDIR)$(PREFIX)/share/$${room%%/*} && $(INSTALL) -d $$share/$${room\#*/} && \
+		$(INSTALL) -m 644 scripts/$${room%%/*}.d/$${room\#*/}/* $$share/$${room\#*/} || exit; \
 	done
 
 uninstall:

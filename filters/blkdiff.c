@@ -16,20 +16,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "arguments.h"
-#include "changes.h"
-#include "cow.h"
-#include "dm.h"
-#include "error.h"
-#include "finding.h"
-#include "id.h"
-#include "io.h"
-#include "mapdiff.h"
-#include "pool.h"
-#include "progress.h"
-#include "scan.h"
-#include "snapshot.h"
-#include "source.h"
+#include "base/arguments.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/pool.h"
+#include "device/source.h"
+#include "diff/changes.h"
+#include "diff/cow.h"
+#include "diff/dm.h"
+#include "diff/report.h"
+#include "diff/snapshot.h"
+#include "read/mapdiff.h"
+#include "read/scan.h"
+#include "show/progress.h"
+#include "stream/id.h"
 
 struct options {
 	const char *map, *snapshot, *store, *changes;
@@ -42,7 +42,7 @@ struct options {
 static struct options options;
 static struct source source, old, store;
 static struct cow cow;
-static struct finding finding;
+static struct report report;
 
 static int parse_options(int, char **);
 static bool options_agree(int);
@@ -73,7 +73,7 @@ main(int argc, char **argv)
 		err(2, "/dev/null");
 	operands = parse_options(argc, argv);
 	argv += optind;
-	if (finding.form == FINDING_DELTA && isatty(STDOUT_FILENO))
+	if (report.form == REPORT_DELTA && isatty(STDOUT_FILENO))
 		errx(2, "a block stream is not written to a terminal (--list lists the ranges)");
 	if (!progress_start(&progress, NULL))
 		err(2, "threads");
@@ -87,7 +87,7 @@ main(int argc, char **argv)
 		read_store(argv[0]);
 	else
 		read_changes(argv[0]);
-	return finding.form == FINDING_STATUS && finding.differs ? 1 : 0;
+	return report.form == REPORT_STATUS && report.differs ? 1 : 0;
 }
 
 /* Returns how many operands there are, as many as the options want. */
@@ -126,13 +126,13 @@ parse_options(int argc, char **argv)
 		case STORE: options.store = optarg; break;
 		case CHANGES: options.changes = optarg; break;
 		case LIST: options.list = true; break;
-		case JSON: options.list = finding.listing.json = true; break;
+		case JSON: options.list = report.listing.json = true; break;
 		case WHOLE: options.whole = true; break;
 		case READ_ONLY: options.read_only = true; break;
 		case ERA_BLOCK: good = argument_size("--era-block", optarg, &options.era_block, &error); break;
 		case ID:
 			good = id_load(optarg, options.id, &error);
-			finding.id = options.id;
+			report.id = options.id;
 			break;
 		case 'q':
 		case 's': options.status = true; break;
@@ -146,9 +146,9 @@ parse_options(int argc, char **argv)
 	if (!options_agree(argc - optind))
 		usage();
 	if (options.status || options.list)
-		finding.form = options.status ? FINDING_STATUS : FINDING_LIST;
-	finding.listing.out = stdout;
-	if (finding.id != NULL && finding.form != FINDING_DELTA)
+		report.form = options.status ? REPORT_STATUS : REPORT_LIST;
+	report.listing.out = stdout;
+	if (report.id != NULL && report.form != REPORT_DELTA)
 		errx(2, "--id: only a delta carries an id");
 	return argc - optind;
 }
@@ -180,15 +180,15 @@ compare_devices(const char *old_path, const char *path)
 	base = old.size > options.offset ? old.size - options.offset : 0;
 	if (bounded && base > options.length)
 		base = options.length;
-	finding.delta.old_source = &old;
-	finding.delta.old_end = options.offset + (base < options.length ? base : options.length);
-	if (!extents_add(&finding.ranges, options.offset, options.length))
+	report.delta.old_source = &old;
+	report.delta.old_end = options.offset + (base < options.length ? base : options.length);
+	if (!extents_add(&report.ranges, options.offset, options.length))
 		error_errno(&error, "memory");
 	/* What is shorter differs, as for cmp(1): that needs no reading. */
-	else if (finding.form == FINDING_STATUS && base != options.length)
-		finding.differs = true;
+	else if (report.form == REPORT_STATUS && base != options.length)
+		report.differs = true;
 	else
-		(void)finding_send(&finding, base, &error);
+		(void)report_send(&report, base, &error);
 	finish(&error, NULL, NULL);
 }
 
@@ -215,7 +215,7 @@ compare_map(const char *path)
 	mapdiff.offset = options.offset;
 	mapdiff.length = options.length;
 	mapdiff.jobs = options.jobs;
-	(void)(finding_begin(&finding, &header) && mapdiff_run(&mapdiff, &error));
+	(void)(report_begin(&report, &header) && mapdiff_run(&mapdiff, &error));
 	finish(&error, mapdiff.digest, map.end.digest);
 }
 
@@ -223,7 +223,7 @@ static bool
 map_differs(void *context, const struct mapdiff_run *run)
 {
 	(void)context;
-	return delta_put(&finding.delta, run->offset, run->length, run->data,
+	return delta_put(&report.delta, run->offset, run->length, run->data,
 	    run->checked ? RECORD_OLD_HASHES : 0, run->checked ? run->old : 0);
 }
 
@@ -231,7 +231,7 @@ static bool
 map_passed(void *context, uint64_t offset)
 {
 	(void)context;
-	return delta_pass(&finding.delta, offset);
+	return delta_pass(&report.delta, offset);
 }
 
 /* What was written to the origin since a snapshot of it was taken. */
@@ -254,7 +254,7 @@ read_snapshot(const char *path)
 		    options.snapshot);
 	list_store(snapshot.size, snapshot.read_only || options.read_only);
 	/* An overflow meanwhile has dropped the old data that was compared with. */
-	if (finding_send(&finding, options.length, &error))
+	if (report_send(&report, options.length, &error))
 		(void)snapshot_check(&snapshot, &allocated, &metadata, &error);
 	finish(&error, NULL, NULL);
 }
@@ -273,7 +273,7 @@ read_store(const char *path)
 	if (error.set || !cow_read(&cow, &store, source.size, &error))
 		fail(&error);
 	list_store(source.size, options.read_only);
-	(void)finding_send(&finding, options.length, &error);
+	(void)report_send(&report, options.length, &error);
 	finish(&error, NULL, NULL);
 }
 
@@ -281,12 +281,12 @@ read_store(const char *path)
 static void
 list_store(uint64_t size, bool pristine)
 {
-	if (!cow_extents(&cow, size, &finding.ranges))
+	if (!cow_extents(&cow, size, &report.ranges))
 		err(2, "memory");
 	if (!pristine || options.whole)
 		return;
-	finding.delta.old_store = &cow;
-	finding.delta.old_end = size;
+	report.delta.old_store = &cow;
+	report.delta.old_end = size;
 }
 
 static void
@@ -303,9 +303,9 @@ read_changes(const char *path)
 	if (list.era_block == 0 && source.device && fstat(source.fd, &status) == 0)
 		list.era_block = dm_era_block(status.st_rdev);
 	progress_phase("reading the list", PROGRESS_UNKNOWN);
-	if (!changes_read(&input, &list, &finding.ranges, &error))
+	if (!changes_read(&input, &list, &report.ranges, &error))
 		fail(&error);
-	(void)finding_send(&finding, STREAM_UNKNOWN, &error);
+	(void)report_send(&report, STREAM_UNKNOWN, &error);
 	finish(&error, NULL, NULL);
 }
 
@@ -333,10 +333,10 @@ open_source(const char *path)
 	if (!scan_bound(&bounds, &error))
 		fail(&error);
 	options.length = bounds.length;
-	finding.delta.source = &source;
-	finding.delta.offset = options.offset;
-	finding.delta.length = options.length;
-	finding.delta.jobs = options.jobs;
+	report.delta.source = &source;
+	report.delta.offset = options.offset;
+	report.delta.length = options.length;
+	report.delta.jobs = options.jobs;
 }
 
 /* A list or a map; watch is where its results go. */
@@ -358,8 +358,8 @@ finish(const struct error *error, const unsigned char *digest, const unsigned ch
 	if (error->set)
 		fail(error);
 	progress_stop();
-	if (!finding_end(&finding, digest, base_digest)) {
-		errno = finding.delta.write_errno;
+	if (!report_end(&report, digest, base_digest)) {
+		errno = report.delta.write_errno;
 		err(2, "standard output");
 	}
 	if (fflush(stdout) == EOF || ferror(stdout) || close(STDOUT_FILENO) == -1)
@@ -373,7 +373,7 @@ fail(const struct error *error)
 	/* The reader of our output has gone: end as a write to it would have ended us. */
 	if (error->number == EPIPE)
 		raise(SIGPIPE);
-	delta_abort(&finding.delta, error->text);
+	delta_abort(&report.delta, error->text);
 	errx(2, "%s", error->text);
 }
 

@@ -17,14 +17,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "arguments.h"
-#include "error.h"
-#include "flow.h"
-#include "gauge.h"
-#include "io.h"
-#include "meter.h"
-#include "progress.h"
-#include "throttle.h"
+#include "base/arguments.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "meter/gauge.h"
+#include "meter/meter.h"
+#include "meter/throttle.h"
+#include "pipe/flow.h"
+#include "show/progress.h"
 
 /* Milliseconds of silence after END that are taken for end of file. */
 #define AFTER_END	1000

@@ -14,14 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "arguments.h"
-#include "error.h"
-#include "id.h"
-#include "image.h"
-#include "io.h"
-#include "progress.h"
-#include "scan.h"
-#include "source.h"
+#include "base/arguments.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "device/source.h"
+#include "read/image.h"
+#include "read/scan.h"
+#include "show/progress.h"
+#include "stream/id.h"
 
 /* Unreadable ranges that are listed one by one. */
 #define BAD_LISTED	20

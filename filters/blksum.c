@@ -14,18 +14,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "arguments.h"
-#include "checksum.h"
-#include "error.h"
-#include "io.h"
-#include "map.h"
-#include "mapsum.h"
-#include "pool.h"
-#include "progress.h"
-#include "source.h"
-#include "stream.h"
-#include "sum.h"
-#include "sumline.h"
+#include "base/arguments.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/pool.h"
+#include "device/source.h"
+#include "hash/checksum.h"
+#include "show/progress.h"
+#include "stream/map.h"
+#include "stream/stream.h"
+#include "sum/mapsum.h"
+#include "sum/sum.h"
+#include "sum/sumline.h"
 
 struct options {
 	bool has_kind, check, map, binary, tag, quiet, status, strict, warn, ignore_missing;
@@ -121,7 +121,7 @@ parse_options(int argc, char **argv)
 
 	range->length = UINT64_MAX;
 	range->jobs = pool_processors() + 1;
-	options.grid = DIGEST_BLOCK;
+	options.grid = BLK128_BLOCK;
 	while (good && (option = getopt_long(argc, argv, "a:co:l:j:btqw", names, NULL)) != -1)
 		switch (option) {
 		case 'c': options.check = true; break;

@@ -15,20 +15,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "arguments.h"
-#include "digest.h"
-#include "error.h"
-#include "id.h"
-#include "intake.h"
-#include "io.h"
-#include "pool.h"
-#include "patch.h"
-#include "progress.h"
-#include "size.h"
-#include "stream.h"
-#include "target.h"
-#include "verify.h"
-#include "writing.h"
+#include "base/arguments.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/pool.h"
+#include "base/size.h"
+#include "device/target.h"
+#include "hash/blk128.h"
+#include "show/progress.h"
+#include "stream/id.h"
+#include "stream/intake.h"
+#include "stream/stream.h"
+#include "write/patch.h"
+#include "write/restore.h"
+#include "write/verify.h"
 
 /* A network peer that holds the stream's id may be silent for that long. */
 #define SILENCE_MAX	60000
@@ -37,16 +37,16 @@ struct options {
 	bool raw, verbose, progress, force;
 	const char *id, *undo;
 	struct target_options target;
-	struct writing_options writing;
+	struct restore_options restore;
 };
 
 static struct options options = {
-	.target.length = UINT64_MAX, .writing.sync = true,
+	.target.length = UINT64_MAX, .restore.sync = true,
 };
 static struct input input;
 static struct intake intake;
 static struct target target;
-static struct writing writing;		/* of an image */
+static struct restore restore;		/* of an image */
 static struct patch patch;		/* of a delta or an undo log */
 static bool patching;
 static uint64_t input_holds;		/* bytes of a file or device; UINT64_MAX of a pipe */
@@ -84,8 +84,8 @@ main(int argc, char **argv)
 		err(2, "threads");
 	if (!target_open(&target, argv[optind], &options.target, &error) ||
 	    !accept_input(&size, &error) || !(patching ? apply_patch(&error) :
-	    writing_create(&writing, &options.writing, &intake, &target, size, &error) &&
-	    writing_run(&writing)))
+	    restore_create(&restore, &options.restore, &intake, &target, size, &error) &&
+	    restore_run(&restore)))
 		fail(&error);
 	progress_stop();
 	if (patching)
@@ -126,10 +126,10 @@ parse_options(int argc, char **argv)
 		case 'r': options.raw = true; break;
 		case 'v': options.verbose = true; break;
 		case CREATE: options.target.create = true; break;
-		case ZEROED: options.writing.zeroed = true; break;
-		case DISCARD: options.writing.discard = true; break;
-		case VERIFY: options.writing.verify = true; break;
-		case NO_SYNC: options.writing.sync = false; break;
+		case ZEROED: options.restore.zeroed = true; break;
+		case DISCARD: options.restore.discard = true; break;
+		case VERIFY: options.restore.verify = true; break;
+		case NO_SYNC: options.restore.sync = false; break;
 		case PROGRESS: options.progress = true; break;
 		case FORCE: options.force = true; break;
 		case ID: options.id = optarg; break;
@@ -143,7 +143,7 @@ parse_options(int argc, char **argv)
 			options.target.confined = true;
 			break;
 		case 'j':
-			good = argument_jobs(optarg, &options.writing.jobs, &error);
+			good = argument_jobs(optarg, &options.restore.jobs, &error);
 			break;
 		default:
 			usage();
@@ -154,8 +154,8 @@ parse_options(int argc, char **argv)
 		usage();
 	if (options.raw && options.id != NULL)
 		errx(2, "--id: raw bytes carry no id");
-	if (options.writing.jobs == 0)
-		options.writing.jobs = pool_processors() > 2 ? pool_processors() : 2;
+	if (options.restore.jobs == 0)
+		options.restore.jobs = pool_processors() > 2 ? pool_processors() : 2;
 }
 
 /* Hold the input against what is expected: its beginning, its id, its size. */
@@ -213,14 +213,14 @@ apply_patch(struct error *error)
 	static struct intake again;
 	enum stream_kind kind = intake.reader.header.kind;
 	struct patch_options how = {
-		.jobs = options.writing.jobs, .verify = options.writing.verify,
-		.sync = options.writing.sync, .force = options.force, .undo = options.undo,
+		.jobs = options.restore.jobs, .verify = options.restore.verify,
+		.sync = options.restore.sync, .force = options.force, .undo = options.undo,
 		.cut_at = log_is_whole() ? UINT64_MAX : input_holds
 	};
 
-	if (options.writing.zeroed || options.writing.discard)
+	if (options.restore.zeroed || options.restore.discard)
 		return error_set(error, "--zeroed and --discard go with an image: a delta needs what is there");
-	if (options.undo != NULL && !options.writing.sync)
+	if (options.undo != NULL && !options.restore.sync)
 		return error_set(error, "--undo does not go with --no-sync: the log must be first on the medium");
 	if (options.undo != NULL && kind == STREAM_UNDO)
 		return error_set(error, "--undo goes with a delta, not with an undo log");
@@ -282,7 +282,7 @@ fail(const struct error *error)
 	progress_stop();
 	list_differences();
 	if (!(patching ? patch_describe(&patch, now, sizeof(now)) :
-	    writing_describe(&writing, now, sizeof(now))))
+	    restore_describe(&restore, now, sizeof(now))))
 		errx(2, "%s", error->text);
 	errx(2, "%s (%s)", error->text, now);
 }
@@ -294,7 +294,7 @@ list_differences(void)
 	struct verify_range list[VERIFY_LISTED];
 	uint64_t bytes;
 	bool more = false;
-	struct verify *verify = patching ? patch.verify : writing.verify;
+	struct verify *verify = patching ? patch.verify : restore.verify;
 	unsigned count = 0, i;
 
 	if (verify != NULL)
@@ -312,7 +312,7 @@ interrupted(int number)
 	char now[512];
 
 	if (patching ? patch_describe(&patch, now, sizeof(now)) :
-	    writing_stop(&writing, now, sizeof(now)))
+	    restore_stop(&restore, now, sizeof(now)))
 		warnx("%s (%s)", strsignal(number), now);
 }
 
@@ -330,23 +330,23 @@ report_tail(const char *what, uint64_t size)
 static void
 report(double seconds)
 {
-	unsigned char digest[DIGEST_SIZE];
-	char hex[DIGEST_HEX], rate[16];
+	unsigned char digest[BLK128_SIZE];
+	char hex[BLK128_HEX], rate[16];
 
-	report_tail("image", writing.size);
+	report_tail("image", restore.size);
 	if (options.raw && intake.raw_length == UINT64_MAX)
 		warnx("standard input: %ju raw bytes came; nothing in them proves that this was all",
-		    (uintmax_t)writing.size);
+		    (uintmax_t)restore.size);
 	if (intake.end.bad > 0)
 		warnx("%s: %ju bytes could not be read at the source; zeros stand in their place",
 		    target.name, (uintmax_t)intake.end.bad);
 	if (!options.verbose)
 		return;
-	digest_finish(intake.digest, digest);
-	size_format(rate, sizeof(rate), (uint64_t)((double)writing.size / (seconds > 0 ? seconds : 1)));
+	blk128_finish(intake.digest, digest);
+	size_format(rate, sizeof(rate), (uint64_t)((double)restore.size / (seconds > 0 ? seconds : 1)));
 	warnx("%s: %ju bytes, %ju of them zero, %.1f s, %s/s%s, blk128:%s", target.name,
-	    (uintmax_t)writing.size, (uintmax_t)writing.zero, seconds, rate,
-	    writing.verify != NULL ? ", verified" : "", digest_hex(digest, hex));
+	    (uintmax_t)restore.size, (uintmax_t)restore.zero, seconds, rate,
+	    restore.verify != NULL ? ", verified" : "", blk128_hex(digest, hex));
 }
 
 static void

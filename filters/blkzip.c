@@ -16,15 +16,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "arguments.h"
-#include "error.h"
-#include "gzip.h"
-#include "input.h"
-#include "io.h"
-#include "progress.h"
-#include "size.h"
-#include "stream.h"
-#include "zip.h"
+#include "base/arguments.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/size.h"
+#include "pipe/input.h"
+#include "show/progress.h"
+#include "stream/stream.h"
+#include "zip/gzip.h"
+#include "zip/zip.h"
 
 struct options {
 	bool raw;		/* a block stream is bytes like others */
@@ -63,8 +63,8 @@ main(int argc, char **argv)
 	if (!progress_start(&progress, NULL))
 		err(2, "threads");
 	if (options.adapt) {
-		zip.pace = pace_create(zip.level, pool_processors());
-		if (zip.pace == NULL)
+		zip.load = load_create(zip.level, pool_processors());
+		if (zip.load == NULL)
 			err(2, "memory");
 	}
 	if (!engine_run(&zip, options.raw, &error))

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What every *.bats file loads: `load helpers`, from t/lab `load ../helpers`.
+# What every *.bats file loads: `load ../helpers`.
 #
 # Each test runs in a fresh folder, $dir, which is also the working directory, with
 # the programs of $BIN (bin/ by default) first in PATH.  What a test sets up is

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 
 #include "../unit/check.h"
-#include "changes.h"
-#include "size.h"
+#include "diff/changes.h"
+#include "base/size.h"
 
 #define DEVICE	65636u
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* For inflater_destroy: after a failure the engine is kept for the threads in it. */
-#include "../../lib/inflater.c"
+#include "zip/inflater.c"
 
 #define PLAIN_MAX	(4u << 20)
 

@@ -11,7 +11,8 @@
 #include "../unit/both.h"
 #include "../unit/check.h"
 #include "../unit/noise.h"
-#include "mapdiff.h"
+#include "read/mapdiff.h"
+#include "hash/hash64.h"
 #include "mutator.h"
 
 #define DEVICE	200000u
@@ -100,7 +101,7 @@ model_old(struct model *model, uint64_t offset, uint64_t length)
 		    model->hash_size);
 		used += model->hash_size;
 	}
-	return sum64(hashes, used);
+	return hash64(hashes, used);
 }
 
 static bool

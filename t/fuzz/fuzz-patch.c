@@ -9,10 +9,10 @@
 #include <fcntl.h>
 
 /* Small devices, too, have more than what is written last. */
-#include "commit.h"
+#include "write/commit.h"
 #undef COMMIT_SIZE
 #define COMMIT_SIZE	12288u
-#include "../../lib/patch.c"
+#include "write/patch.c"
 
 #include "../unit/both.h"
 #include "../unit/check.h"
@@ -85,7 +85,7 @@ trial_end(struct patch *patch, struct target *target, struct intake intake[2], b
 	if (patch->verify != NULL)
 		verify_destroy(patch->verify);
 	for (i = 0; i < 2; i++)
-		digest_destroy(intake[i].digest);
+		blk128_destroy(intake[i].digest);
 	if (!good && patch->undo.stream.fd > 0)
 		close(patch->undo.stream.fd);
 	if (!good && target->readable)

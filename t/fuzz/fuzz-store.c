@@ -9,7 +9,7 @@
 
 #include "../unit/check.h"
 #include "../unit/store.h"
-#include "io.h"
+#include "base/io.h"
 
 #define CHUNKS		256u			/* of 512 bytes, in the origin */
 #define ORIGIN		((CHUNKS - 1) * STORE_CHUNK + 100)

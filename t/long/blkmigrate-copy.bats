@@ -4,7 +4,7 @@
 # blkmigrate copy, where a test has to wait for what a killed run has left to be given up.
 
 load ../helpers
-load ../migrate
+load ../blkmigrate/migrate
 
 setup() {
 	migrate_begin

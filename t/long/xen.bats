@@ -90,7 +90,7 @@ is_defined() {
 	for kind in pv hvm; do
 		on old "virsh -q -c xen:///system domxml-from-native xen-xl $root/t/files/xen/$kind.cfg" >native.xml
 		diff <(sed 's,<uuid>.*,,; /^$/d' native.xml) <(sed 's,<uuid>.*,,; /^$/d' "$root/t/files/xen/$kind.xml")
-		xsltproc --nonet --stringparam type qemu "$root/scripts/blkmigrate.d/xen.xsl" native.xml |
+		xsltproc --nonet --stringparam type qemu "$root/scripts/blkmigrate.d/machine/xen.xsl" native.xml |
 			sed 's,vda2,vdx,; s,vda1,vdy,; /<interface type="ethernet">/,/<.interface>/d' >become.xml
 		on new 'cat >/tmp/become.xml && virsh -q define /tmp/become.xml' <become.xml
 	done

@@ -8,10 +8,11 @@
 
 #include <stdlib.h>
 
-#include "codec.h"
-#include "digest.h"
-#include "io.h"
-#include "stream.h"
+#include "base/io.h"
+#include "hash/blk128.h"
+#include "hash/hash64.h"
+#include "stream/codec.h"
+#include "stream/stream.h"
 #include "streams.h"
 
 struct consumer {
@@ -47,12 +48,12 @@ consume_check_old(struct consumer *consumer, const struct record *record,
 	if (record->flags == 0)
 		return true;
 	if (record->flags == RECORD_OLD_BYTES)
-		old = sum64(device, record->length);
+		old = hash64(device, record->length);
 	else {
 		hashes = malloc((record->length / STREAM_GRID_MIN + 1) * 32);
 		if (hashes == NULL)
 			err(2, NULL);
-		old = sum64(hashes, streams_hashes(&consumer->reader.header, device, record->length,
+		old = hash64(hashes, streams_hashes(&consumer->reader.header, device, record->length,
 		    hashes));
 		free(hashes);
 	}
@@ -68,7 +69,7 @@ static inline void
 consume_map(struct consumer *consumer, const struct record *record, const unsigned char *plain)
 {
 	const struct stream_header *header = &consumer->reader.header;
-	size_t size = header->hash == STREAM_SHA256 ? 32 : DIGEST_SIZE;
+	size_t size = header->hash == STREAM_SHA256 ? 32 : BLK128_SIZE;
 	uint64_t blocks = record->length / header->grid + (record->length % header->grid != 0);
 	unsigned char *to = consumer->hashes + record->offset / header->grid * size;
 
@@ -112,16 +113,16 @@ consume_end(struct consumer *consumer, const struct record *record)
 {
 	enum stream_kind kind = consumer->reader.header.kind;
 	struct end_summary *end = &consumer->end;
-	unsigned char digest[DIGEST_SIZE];
+	unsigned char digest[BLK128_SIZE];
 
 	if (!stream_finish(&consumer->reader, record, consumer->payload, end, &consumer->error))
 		return false;
 	if (end->size > consumer->capacity)
 		return consume_fail(consumer, record, "the target is too small");
-	if ((kind != STREAM_IMAGE && kind != STREAM_DELTA) || bytes_are_zero(end->digest, DIGEST_SIZE))
+	if ((kind != STREAM_IMAGE && kind != STREAM_DELTA) || bytes_are_zero(end->digest, BLK128_SIZE))
 		return true;
 	streams_digest(consumer->device, end->size, digest);
-	if (memcmp(digest, end->digest, DIGEST_SIZE) != 0)
+	if (memcmp(digest, end->digest, BLK128_SIZE) != 0)
 		return consume_fail(consumer, record, "the digest disagrees");
 	return true;
 }

@@ -13,10 +13,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "io.h"
+#include "base/io.h"
+#include "base/size.h"
 #include "mutate.h"
 #include "oracle.h"
-#include "size.h"
 
 #include <err.h>
 

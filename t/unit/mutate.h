@@ -17,8 +17,8 @@
 
 #include <libdeflate.h>
 
-#include "bytes.h"
-#include "record.h"
+#include "base/bytes.h"
+#include "stream/record.h"
 
 #define MUTATE_RECORDS	64
 
@@ -133,7 +133,7 @@ mutate_repair_counts(struct mutation *m, unsigned end)
 	store64(payload + 24, zero);
 	store64(payload + 32, bad);
 	if (mutate_random(m, 2) == 0)
-		memset(payload + 40, 0, 2 * DIGEST_SIZE);
+		memset(payload + 40, 0, 2 * BLK128_SIZE);
 }
 
 static inline void

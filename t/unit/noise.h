@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "source.h"
+#include "device/source.h"
 
 static uint64_t noise_state = 1;
 

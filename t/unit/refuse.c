@@ -27,8 +27,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "io.h"
-#include "size.h"
+#include "base/io.h"
+#include "base/size.h"
 
 #include <err.h>
 

@@ -5,8 +5,8 @@
 #ifndef STORE_H
 #define STORE_H
 
-#include "bytes.h"
-#include "cow.h"
+#include "base/bytes.h"
+#include "diff/cow.h"
 #include "noise.h"
 
 /* Chunks of 512 bytes have 32 entries to an area. */

@@ -17,10 +17,11 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "bytes.h"
-#include "codec.h"
-#include "io.h"
-#include "stream.h"
+#include "base/bytes.h"
+#include "base/io.h"
+#include "hash/hash64.h"
+#include "stream/codec.h"
+#include "stream/stream.h"
 
 #define STREAMS_DEVICE	(256u << 10)	/* the largest device made */
 
@@ -162,7 +163,7 @@ streams_hashes(const struct stream_header *header, const unsigned char *p, uint6
 			out += 32;
 		} else {
 			XXH128_canonicalFromHash((XXH128_canonical_t *)out, XXH3_128bits(p, block));
-			out += DIGEST_SIZE;
+			out += BLK128_SIZE;
 		}
 		p += block;
 		length -= block;
@@ -171,17 +172,17 @@ streams_hashes(const struct stream_header *header, const unsigned char *p, uint6
 }
 
 static inline void
-streams_digest(const unsigned char *device, uint64_t size, unsigned char out[DIGEST_SIZE])
+streams_digest(const unsigned char *device, uint64_t size, unsigned char out[BLK128_SIZE])
 {
-	static unsigned char hashes[DIGEST_BLOCKS(STREAMS_DEVICE) * DIGEST_SIZE];
-	struct digest *digest = digest_create();
+	static unsigned char hashes[BLK128_BLOCKS(STREAMS_DEVICE) * BLK128_SIZE];
+	struct blk128 *digest = blk128_create();
 
 	if (digest == NULL)
 		err(2, "digest");
-	digest_blocks(device, size, hashes);
-	digest_add(digest, hashes, size);
-	digest_finish(digest, out);
-	digest_destroy(digest);
+	blk128_blocks(device, size, hashes);
+	blk128_add(digest, hashes, size);
+	blk128_finish(digest, out);
+	blk128_destroy(digest);
 }
 
 static inline bool
@@ -226,10 +227,10 @@ streams_put_range(struct streams_made *made, struct stream_writer *writer,
 	codec_destroy(codec);
 	if (word->old == '*') {
 		record.flags = RECORD_OLD_BYTES;
-		record.old = sum64(made->before + word->offset, word->length);
+		record.old = hash64(made->before + word->offset, word->length);
 	} else if (word->old == '#') {
 		record.flags = RECORD_OLD_HASHES;
-		record.old = sum64(hashes, streams_hashes(&writer->header, made->before + word->offset,
+		record.old = hash64(hashes, streams_hashes(&writer->header, made->before + word->offset,
 		    word->length, hashes));
 	}
 	return stream_put(writer, &record, payload);
@@ -242,9 +243,9 @@ streams_extend(struct stream_header *header)
 
 	header->length = STREAM_HEADER_MIN + 32;
 	store32(header->bytes + 12, header->length);
-	store64(header->bytes + 120, sum64(header->bytes, 120));
+	store64(header->bytes + 120, hash64(header->bytes, 120));
 	memcpy(p, "of a later minor version", 24);
-	store64(p + 24, sum64(p, 24));
+	store64(p + 24, hash64(p, 24));
 }
 
 static inline struct stream_header

@@ -6,8 +6,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "adapt.h"
 #include "check.h"
+#include "zip/adapt.h"
 
 #define PERIOD	0.025
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "bytes.h"
+#include "base/bytes.h"
 #include "check.h"
 
 static void

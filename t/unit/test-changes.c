@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdlib.h>
 
-#include "changes.h"
 #include "check.h"
-#include "listing.h"
+#include "diff/changes.h"
+#include "diff/listing.h"
 #include "noise.h"
 
 #define DEVICE	(1ull << 40)

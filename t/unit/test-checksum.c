@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "check.h"
-#include "checksum.h"
+#include "hash/checksum.h"
 
 /* Of nothing, and of "abc", as the standards and xxhsum(1) give them. */
 static const struct vector {

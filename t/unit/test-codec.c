@@ -4,7 +4,8 @@
 #include <bsd/stdlib.h>
 
 #include "check.h"
-#include "codec.h"
+#include "hash/hash64.h"
+#include "stream/codec.h"
 
 #define LENGTH	65536
 
@@ -54,7 +55,7 @@ what_is_packed_unpacks_at_every_level(enum record_codec method)
 		CHECK_NUMBER(record.codec, method);
 		CHECK(record.stored < LENGTH / 2);
 		CHECK_NUMBER(record.sum, before.sum);
-		CHECK_NUMBER(record.stored_sum, (uint32_t)sum64(packed, record.stored));
+		CHECK_NUMBER(record.stored_sum, (uint32_t)hash64(packed, record.stored));
 		CHECK(codec_check_stored(&record, payload, &error));
 		CHECK(unpack(&record, payload, &error));
 		CHECK(memcmp(plain, text, LENGTH) == 0);
@@ -106,7 +107,7 @@ refuse_inflating(struct record record, const unsigned char *payload, const char 
 {
 	struct error error;
 
-	record.stored_sum = (uint32_t)sum64(payload, record.stored);
+	record.stored_sum = (uint32_t)hash64(payload, record.stored);
 	CHECK(!unpack(&record, payload, &error));
 	CHECK(strstr(error.text, why) != NULL);
 }
@@ -152,7 +153,7 @@ static void
 hashes_of_a_map_are_packed_alike(enum record_codec method)
 {
 	struct record record = {
-		.type = RECORD_MAP, .length = 100 * 65536 - 5, .stored = 100 * DIGEST_SIZE,
+		.type = RECORD_MAP, .length = 100 * 65536 - 5, .stored = 100 * BLK128_SIZE,
 	};
 	const unsigned char *out;
 	struct error error = { 0 };
@@ -162,7 +163,7 @@ hashes_of_a_map_are_packed_alike(enum record_codec method)
 	CHECK_NUMBER(record.codec, method);
 
 	CHECK(codec_unpack(codec, &record, &header, packed, plain, &out, &error));
-	CHECK(out == plain && memcmp(plain, text, 100 * DIGEST_SIZE) == 0);
+	CHECK(out == plain && memcmp(plain, text, 100 * BLK128_SIZE) == 0);
 }
 
 /* What is not one frame, or says other things of itself than the record does. */

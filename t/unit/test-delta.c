@@ -3,7 +3,7 @@
 
 #include "check.h"
 #include "consume.h"
-#include "delta.h"
+#include "diff/delta.h"
 #include "noise.h"
 #include "store.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 
+#include "base/error.h"
 #include "check.h"
-#include "error.h"
 
 static void
 the_first_error_wins(void)

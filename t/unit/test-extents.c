@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/extents.h"
+#include "base/size.h"
 #include "check.h"
-#include "extents.h"
 #include "noise.h"
-#include "size.h"
 
 #define BYTES	3000
 

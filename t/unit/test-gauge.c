@@ -2,8 +2,8 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "gauge.h"
-#include "progress.h"
+#include "meter/gauge.h"
+#include "show/progress.h"
 
 #define MIB	(UINT64_C(1) << 20)
 #define GIB	(UINT64_C(1) << 30)

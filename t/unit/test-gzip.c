@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "bytes.h"
+#include "base/bytes.h"
 #include "check.h"
-#include "codec.h"
-#include "gzip.h"
+#include "stream/codec.h"
+#include "zip/gzip.h"
 
 static void
 a_header_is_what_the_manual_says(void)

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "id.h"
+#include "stream/id.h"
 
 #define ID	"00112233445566778899aabbccddeeff"
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdlib.h>
 
+#include "base/io.h"
 #include "check.h"
-#include "image.h"
-#include "io.h"
+#include "hash/hash64.h"
+#include "read/image.h"
 
 #define BLOCKS	4
-#define SIZE	(BLOCKS * DIGEST_BLOCK)
+#define SIZE	(BLOCKS * BLK128_BLOCK)
 
 static struct image image;
 static struct scan_chunk chunk;
@@ -35,14 +36,14 @@ put_chunk(const char *blocks, uint32_t missing)
 {
 	chunk.offset = device_size;
 	chunk.hole = false;
-	chunk.length = strlen(blocks) * DIGEST_BLOCK - missing;
+	chunk.length = strlen(blocks) * BLK128_BLOCK - missing;
 	for (size_t i = 0; blocks[i] != '\0'; i++) {
-		size_t length = blocks[i + 1] == '\0' ? DIGEST_BLOCK - missing : DIGEST_BLOCK;
+		size_t length = blocks[i + 1] == '\0' ? BLK128_BLOCK - missing : BLK128_BLOCK;
 
-		memset(data + i * DIGEST_BLOCK, blocks[i] == 'z' ? 0 : (int)(i + 1), length);
+		memset(data + i * BLK128_BLOCK, blocks[i] == 'z' ? 0 : (int)(i + 1), length);
 		chunk.zero[i] = blocks[i] == 'z';
 	}
-	digest_blocks(data, (size_t)chunk.length, chunk.hashes);
+	blk128_blocks(data, (size_t)chunk.length, chunk.hashes);
 	memcpy(device + device_size, data, (size_t)chunk.length);
 	device_size += chunk.length;
 	image_split(&chunk);
@@ -76,11 +77,11 @@ check_records(const char *want)
 	static struct stream_reader reader;
 	static struct input input;
 	char have[512] = "", *out = have;
-	unsigned char hashes[4 * BLOCKS * DIGEST_SIZE], digest[DIGEST_SIZE];
+	unsigned char hashes[4 * BLOCKS * BLK128_SIZE], digest[BLK128_SIZE];
 	struct error error = { 0 };
 	struct end_summary end;
 	struct record record;
-	struct digest *whole = digest_create();
+	struct blk128 *whole = blk128_create();
 
 	CHECK(lseek(file, 0, SEEK_SET) == 0);
 	input_open(&input, file, -1, "image");
@@ -90,7 +91,7 @@ check_records(const char *want)
 			errx(1, "%s", error.text);
 		if (record.type == RECORD_DATA) {
 			CHECK(memcmp(payload, device + record.offset, record.length) == 0);
-			CHECK_NUMBER(record.sum, sum64(payload, record.stored));
+			CHECK_NUMBER(record.sum, hash64(payload, record.stored));
 		}
 		out += sprintf(out, "%c", "?DZBNMea"[record.type]);
 		if (record.length > 0)
@@ -99,12 +100,12 @@ check_records(const char *want)
 	CHECK_TEXT(have, want);
 	if (record.type == RECORD_END) {
 		CHECK(stream_finish(&reader, &record, payload, &end, &error));
-		digest_blocks(device, (size_t)device_size, hashes);
-		digest_add(whole, hashes, device_size);
-		digest_finish(whole, digest);
-		CHECK(memcmp(digest, end.digest, DIGEST_SIZE) == 0);
+		blk128_blocks(device, (size_t)device_size, hashes);
+		blk128_add(whole, hashes, device_size);
+		blk128_finish(whole, digest);
+		CHECK(memcmp(digest, end.digest, BLK128_SIZE) == 0);
 	}
-	digest_destroy(whole);
+	blk128_destroy(whole);
 	image_destroy(&image);
 	close(file);
 }
@@ -125,10 +126,10 @@ static void
 holes_join_the_zeros_beside_them(void)
 {
 	begin();
-	put_hole(DIGEST_BLOCK);
+	put_hole(BLK128_BLOCK);
 	put_chunk("zzDz", 0);
-	put_hole(3 * DIGEST_BLOCK);
-	put_hole(DIGEST_BLOCK);
+	put_hole(3 * BLK128_BLOCK);
+	put_hole(BLK128_BLOCK);
 	CHECK(image_end(&image));
 	check_records("Z0+192 D192+64 Z256+320 e");
 }
@@ -150,7 +151,7 @@ bad_ranges_lie_in_the_record_that_follows(void)
 	add_bad(65536 - 512, 1024);
 	add_bad(2 * 65536 + 2048, 512);
 	put_chunk("DzzD", 0);
-	put_hole(DIGEST_BLOCK);
+	put_hole(BLK128_BLOCK);
 	CHECK(image_end(&image));
 	check_records("Z0+128 B129+0.5 B191.5+0.5 D128+64 B192+0.5 B258+0.5 Z192+128 D320+64 Z384+64 e");
 }
@@ -159,9 +160,9 @@ static void
 a_block_that_was_lost_whole_is_zero_and_bad(void)
 {
 	begin();
-	add_bad(0, DIGEST_BLOCK);
+	add_bad(0, BLK128_BLOCK);
 	put_chunk("zD", 0);
-	add_bad(DIGEST_BLOCK, DIGEST_BLOCK);
+	add_bad(BLK128_BLOCK, BLK128_BLOCK);
 	put_chunk("Dz", 0);
 	CHECK(image_end(&image));
 	check_records("B0+64 Z0+64 D64+64 D128+64 B192+64 Z192+64 e");

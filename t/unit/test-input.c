@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "base/io.h"
 #include "check.h"
-#include "input.h"
-#include "io.h"
+#include "pipe/input.h"
 
 static unsigned char bytes[100000];
 static struct input input;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "intake.h"
+#include "stream/intake.h"
 #include "streams.h"
 
 /* What an intake gave, one piece after the other. */
@@ -56,7 +56,7 @@ make(const char *name)
 static void
 end(void)
 {
-	digest_destroy(intake.digest);
+	blk128_destroy(intake.digest);
 	close(input.fd);
 }
 
@@ -122,7 +122,7 @@ write_stream(int fd, const char *text, uint64_t zeros)
 	struct stream_header header;
 	struct stream_writer writer;
 	struct end_summary summary;
-	struct digest *digest = digest_create();
+	struct blk128 *digest = blk128_create();
 
 	header_init(&header, STREAM_IMAGE, zeros);
 	header_encode(&header);
@@ -130,11 +130,11 @@ write_stream(int fd, const char *text, uint64_t zeros)
 	    (zeros > 0 && !stream_put_range(&writer, RECORD_ZERO, 0, zeros)))
 		err(2, "stream");
 	order_summary(&writer.order, &summary);
-	digest_add_zeros(digest, zeros);
-	digest_finish(digest, summary.digest);
+	blk128_add_zeros(digest, zeros);
+	blk128_finish(digest, summary.digest);
 	if (text != NULL ? !stream_put_abort(&writer, text) : !stream_put_end(&writer, &summary))
 		err(2, "stream");
-	digest_destroy(digest);
+	blk128_destroy(digest);
 	lseek(fd, 0, SEEK_SET);
 }
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "base/io.h"
 #include "check.h"
-#include "io.h"
 
 static void
 reads_end_only_at_the_end_of_the_file(void)

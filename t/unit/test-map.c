@@ -4,9 +4,9 @@
 #include <sha2.h>
 #include <xxhash.h>
 
+#include "base/io.h"
 #include "check.h"
-#include "io.h"
-#include "map.h"
+#include "stream/map.h"
 
 #define HASHES	4096
 
@@ -23,7 +23,7 @@ struct device {
 static struct map_writer writer;
 static struct map_reader reader;
 static struct input input;
-static const unsigned char digest[DIGEST_SIZE] = { 1, 2, 3 };
+static const unsigned char digest[BLK128_SIZE] = { 1, 2, 3 };
 
 static void
 device_make(struct device *device, uint64_t size, uint32_t grid, enum stream_hash hash,
@@ -99,7 +99,7 @@ device_check(const struct device *device, int fd, size_t want)
 	}
 	CHECK_NUMBER(at, device->size);
 	CHECK(reader.ended);
-	CHECK(memcmp(reader.end.digest, digest, DIGEST_SIZE) == 0);
+	CHECK(memcmp(reader.end.digest, digest, BLK128_SIZE) == 0);
 	CHECK(map_next(&reader, device->grid, &length, &hashes, &error) && length == 0);
 	map_close(&reader);
 	close(fd);
@@ -202,7 +202,7 @@ block_hashes_are_those_of_the_libraries(void)
 		data[i] = (unsigned char)(i * 2654435761u >> 13);
 	map_hash_blocks(STREAM_XXH3_128, 65536, data, sizeof(data), hashes);
 	XXH128_canonicalFromHash(&canonical, XXH3_128bits(data + 131072, sizeof(data) - 131072));
-	CHECK(memcmp(hashes + 2 * DIGEST_SIZE, &canonical, DIGEST_SIZE) == 0);
+	CHECK(memcmp(hashes + 2 * BLK128_SIZE, &canonical, BLK128_SIZE) == 0);
 	map_hash_blocks(STREAM_SHA256, 65536, data, sizeof(data), hashes);
 	SHA256Init(&context);
 	SHA256Update(&context, data + 65536, 65536);

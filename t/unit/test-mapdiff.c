@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdlib.h>
 
+#include "base/io.h"
 #include "check.h"
-#include "io.h"
-#include "mapdiff.h"
-#include "mapsum.h"
+#include "hash/hash64.h"
 #include "noise.h"
-#include "record.h"
+#include "read/mapdiff.h"
+#include "stream/record.h"
+#include "sum/mapsum.h"
 
 #define MOST	(3u << 20)
 
@@ -29,7 +30,7 @@ old_sum(const struct stream_header *map, uint64_t offset, uint64_t length)
 	static unsigned char hashes[MOST / STREAM_GRID_MIN * MAP_HASH_MAX];
 
 	map_hash_blocks(map->hash, map->grid, base + offset, length, hashes);
-	return sum64(hashes, (length + map->grid - 1) / map->grid * map_hash_size(map->hash));
+	return hash64(hashes, (length + map->grid - 1) / map->grid * map_hash_size(map->hash));
 }
 
 static bool

@@ -3,9 +3,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "base/io.h"
 #include "check.h"
-#include "io.h"
-#include "medium.h"
+#include "device/medium.h"
 
 /* Writes as to a device with O_DIRECT, held against memory; a file serves as the device. */
 

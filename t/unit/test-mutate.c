@@ -9,10 +9,10 @@
  */
 #include <sys/resource.h>
 
+#include "base/size.h"
 #include "both.h"
 #include "check.h"
 #include "mutate.h"
-#include "size.h"
 
 #define CAPACITY	65536
 

@@ -6,10 +6,10 @@
  */
 #include <stdlib.h>
 
+#include "base/io.h"
+#include "base/size.h"
 #include "check.h"
-#include "io.h"
-#include "order.h"
-#include "size.h"
+#include "stream/order.h"
 
 #define KIB		UINT64_C(1024)
 #define UNKNOWN		STREAM_UNKNOWN
@@ -283,7 +283,7 @@ a_summary_is_what_a_reader_expects(void)
 	CHECK(order_check(&order, &record, &error));
 	CHECK(order_check_end(&order, &end, &error));
 	CHECK_NUMBER(end.size, 65537);
-	CHECK(bytes_are_zero(end.digest, DIGEST_SIZE) && bytes_are_zero(end.base_digest, DIGEST_SIZE));
+	CHECK(bytes_are_zero(end.digest, BLK128_SIZE) && bytes_are_zero(end.base_digest, BLK128_SIZE));
 }
 
 int

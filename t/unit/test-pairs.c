@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdlib.h>
 
+#include "base/pairs.h"
 #include "check.h"
 #include "noise.h"
-#include "pairs.h"
 
 #define MOST	5000
 

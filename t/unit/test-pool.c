@@ -8,8 +8,8 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "base/pool.h"
 #include "check.h"
-#include "pool.h"
 
 #define JOBS	8
 

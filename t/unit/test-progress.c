@@ -3,8 +3,8 @@
 #include <sys/ioctl.h>
 
 #include "check.h"
-#include "progress.h"
-#include "rate.h"
+#include "show/progress.h"
+#include "show/rate.h"
 
 #define GIB	(UINT64_C(1) << 30)
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdlib.h>
 
-#include "bytes.h"
+#include "base/bytes.h"
 #include "check.h"
-#include "stream.h"
-#include "zip.h"
+#include "hash/hash64.h"
+#include "stream/stream.h"
+#include "zip/zip.h"
 
-#define BLOCK	DIGEST_BLOCK
+#define BLOCK	BLK128_BLOCK
 
 /* A file in memory, all of it. */
 struct file {
@@ -76,9 +77,9 @@ header_extend(struct stream_header *header)
 	store32(p + 12, STREAM_HEADER_MIN + sizeof(extra) + 8);
 	store64(p + 24, 0xf00f);
 	p[100] = 0x5a;
-	store64(p + 120, sum64(p, 120));
+	store64(p + 120, hash64(p, 120));
 	memcpy(p + STREAM_HEADER_MIN, extra, sizeof(extra));
-	store64(p + STREAM_HEADER_MIN + sizeof(extra), sum64(extra, sizeof(extra)));
+	store64(p + STREAM_HEADER_MIN + sizeof(extra), hash64(extra, sizeof(extra)));
 	header->length = STREAM_HEADER_MIN + sizeof(extra) + 8;
 }
 
@@ -100,7 +101,7 @@ begin(struct stream_writer *writer, enum stream_kind kind, uint64_t size, uint32
 
 /* END with a digest; of an image with more behind it than this version knows. */
 static void
-end(struct stream_writer *writer, const struct digest *digest, bool longer)
+end(struct stream_writer *writer, const struct blk128 *digest, bool longer)
 {
 	unsigned char payload[RECORD_END_SIZE + 16];
 	struct record record = { .type = RECORD_END, .stored = RECORD_END_SIZE };
@@ -108,7 +109,7 @@ end(struct stream_writer *writer, const struct digest *digest, bool longer)
 
 	order_summary(&writer->order, &summary);
 	if (digest != NULL)
-		digest_finish(digest, summary.digest);
+		blk128_finish(digest, summary.digest);
 	memset(payload, 0x77, sizeof(payload));
 	end_encode(&summary, payload);
 	if (longer)
@@ -119,27 +120,27 @@ end(struct stream_writer *writer, const struct digest *digest, bool longer)
 static struct file
 image(bool right_digest)
 {
-	struct digest *digest = digest_create();
+	struct blk128 *digest = blk128_create();
 	struct stream_writer writer;
-	unsigned char hashes[4 * DIGEST_SIZE];
+	unsigned char hashes[4 * BLK128_SIZE];
 	int fd = begin(&writer, STREAM_IMAGE, STREAM_UNKNOWN, BLOCK);
 
 	stream_put_note(&writer, "host=here");
 	put_data(&writer, 0, 4 * BLOCK, text);
-	digest_blocks(text, 4 * BLOCK, hashes);
-	digest_add(digest, hashes, 4 * BLOCK);
+	blk128_blocks(text, 4 * BLOCK, hashes);
+	blk128_add(digest, hashes, 4 * BLOCK);
 	stream_put_range(&writer, RECORD_BAD, 4 * BLOCK + 512, 1024);
 	stream_put_range(&writer, RECORD_ZERO, 4 * BLOCK, 1ull << 40);
-	digest_add_zeros(digest, 1ull << 40);
+	blk128_add_zeros(digest, 1ull << 40);
 	put_data(&writer, 4 * BLOCK + (1ull << 40), 4 * BLOCK, noise);
-	digest_blocks(noise, 4 * BLOCK, hashes);
-	digest_add(digest, hashes, 4 * BLOCK);
+	blk128_blocks(noise, 4 * BLOCK, hashes);
+	blk128_add(digest, hashes, 4 * BLOCK);
 	stream_put_note(&writer, "");
 	put_data(&writer, 8 * BLOCK + (1ull << 40), 1000, text);
-	digest_blocks(text, right_digest ? 1000 : 999, hashes);
-	digest_add(digest, hashes, 1000);
+	blk128_blocks(text, right_digest ? 1000 : 999, hashes);
+	blk128_add(digest, hashes, 1000);
 	end(&writer, digest, true);
-	digest_destroy(digest);
+	blk128_destroy(digest);
 	return file_of(fd);
 }
 
@@ -165,23 +166,23 @@ delta(enum stream_kind kind)
 static struct file
 map(uint32_t grid, bool right_digest)
 {
-	struct digest *digest = digest_create();
+	struct blk128 *digest = blk128_create();
 	struct stream_writer writer;
-	unsigned char hashes[64 * DIGEST_SIZE];
+	unsigned char hashes[64 * BLK128_SIZE];
 	int fd = begin(&writer, STREAM_MAP, 128ull * grid + 10, grid);
 
 	for (int i = 0; i < 64; i++)
-		memset(hashes + i * DIGEST_SIZE, i / 8, DIGEST_SIZE);
+		memset(hashes + i * BLK128_SIZE, i / 8, BLK128_SIZE);
 	put(&writer, (struct record){ .type = RECORD_MAP, .length = 64ull * grid,
 	    .stored = sizeof(hashes) }, hashes);
-	digest_add(digest, hashes, 64ull * BLOCK);
+	blk128_add(digest, hashes, 64ull * BLOCK);
 	stream_put_range(&writer, RECORD_ZERO, 64ull * grid, 32ull * grid);
-	digest_add_zeros(digest, 32ull * BLOCK);
+	blk128_add_zeros(digest, 32ull * BLOCK);
 	put(&writer, (struct record){ .type = RECORD_MAP, .offset = 96ull * grid,
-	    .length = 32ull * grid + 10, .stored = 33 * DIGEST_SIZE }, hashes);
-	digest_add(digest, hashes + (right_digest ? 0 : DIGEST_SIZE), 32ull * BLOCK + 10);
+	    .length = 32ull * grid + 10, .stored = 33 * BLK128_SIZE }, hashes);
+	blk128_add(digest, hashes + (right_digest ? 0 : BLK128_SIZE), 32ull * BLOCK + 10);
 	end(&writer, digest, false);
-	digest_destroy(digest);
+	blk128_destroy(digest);
 	return file_of(fd);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "bytes.h"
+#include "base/bytes.h"
 #include "check.h"
-#include "record.h"
+#include "hash/hash64.h"
+#include "stream/record.h"
 
 #define KIB	UINT64_C(1024)
 #define FAR	(UINT64_C(1) << 63)
@@ -126,7 +127,7 @@ a_header_is_checked_field_by_field(void)
 		check_case = change->what;
 		header_encode(&header);
 		store(header.bytes + change->at, change->bytes, change->value);
-		store64(header.bytes + 120, sum64(header.bytes, 120));
+		store64(header.bytes + 120, hash64(header.bytes, 120));
 		CHECK_NUMBER(header_decode(&header, &error), change->error == NULL);
 		CHECK_TEXT(error.text, change->error != NULL ? change->error : "");
 	}
@@ -170,9 +171,9 @@ an_extension_has_its_own_sum(void)
 
 	header_encode(&header);
 	store32(header.bytes + 12, 160);
-	store64(header.bytes + 120, sum64(header.bytes, 120));
+	store64(header.bytes + 120, hash64(header.bytes, 120));
 	memset(header.bytes + 128, 'x', 24);
-	store64(header.bytes + 152, sum64(header.bytes + 128, 24));
+	store64(header.bytes + 152, hash64(header.bytes + 128, 24));
 	CHECK(header_decode(&header, &error));
 	CHECK(header_decode_rest(&header, &error));
 

@@ -3,9 +3,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/io.h"
 #include "check.h"
-#include "io.h"
-#include "ring.h"
+#include "pipe/ring.h"
 
 #define TOTAL	(8 << 20)
 

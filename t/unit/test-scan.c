@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdlib.h>
 
+#include "base/io.h"
 #include "check.h"
-#include "io.h"
-#include "scan.h"
+#include "read/scan.h"
 
 #define SIZE	((8u << 20) + 12345)
 
@@ -53,7 +53,7 @@ static void
 check_chunk(struct seen *seen, const struct scan_chunk *chunk)
 {
 	const unsigned char *data = want + seen->scan->offset + chunk->offset;
-	unsigned char hashes[SCAN_BLOCKS * DIGEST_SIZE];
+	unsigned char hashes[SCAN_BLOCKS * BLK128_SIZE];
 	uint64_t at;
 
 	CHECK_NUMBER(chunk->offset, seen->next);
@@ -65,11 +65,11 @@ check_chunk(struct seen *seen, const struct scan_chunk *chunk)
 	}
 	CHECK(chunk->length <= seen->scan->chunk);
 	CHECK(memcmp(chunk->data, data, (size_t)chunk->length) == 0);
-	digest_blocks(data, (size_t)chunk->length, hashes);
-	CHECK(memcmp(chunk->hashes, hashes, DIGEST_BLOCKS(chunk->length) * DIGEST_SIZE) == 0);
-	for (at = 0; at < chunk->length; at += DIGEST_BLOCK)
-		CHECK(chunk->zero[at / DIGEST_BLOCK] == bytes_are_zero(data + at,
-		    chunk->length - at < DIGEST_BLOCK ? (size_t)(chunk->length - at) : DIGEST_BLOCK));
+	blk128_blocks(data, (size_t)chunk->length, hashes);
+	CHECK(memcmp(chunk->hashes, hashes, BLK128_BLOCKS(chunk->length) * BLK128_SIZE) == 0);
+	for (at = 0; at < chunk->length; at += BLK128_BLOCK)
+		CHECK(chunk->zero[at / BLK128_BLOCK] == bytes_are_zero(data + at,
+		    chunk->length - at < BLK128_BLOCK ? (size_t)(chunk->length - at) : BLK128_BLOCK));
 }
 
 static void

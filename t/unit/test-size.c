@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 
+#include "base/size.h"
 #include "check.h"
-#include "size.h"
 
 struct parse {
 	const char *text;

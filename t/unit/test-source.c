@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/io.h"
 #include "check.h"
-#include "io.h"
-#include "source.h"
+#include "device/source.h"
 
 /* More than one part of a read, and no whole page at the end. */
 #define SIZE	((5u << 20) + 77)

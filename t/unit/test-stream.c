@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "stream.h"
+#include "stream/stream.h"
 #include "streams.h"
 
 static unsigned char payload[STREAM_PAYLOAD_MAX];
@@ -57,7 +57,7 @@ every_kind_is_read_to_its_end(void)
 	for (size_t i = 0; i < sizeof(streams_plans) / sizeof(streams_plans[0]); i++) {
 		const struct streams_plan *plan = &streams_plans[i];
 		const struct streams_made *made = made_of(plan->name);
-		unsigned char digest[DIGEST_SIZE];
+		unsigned char digest[BLK128_SIZE];
 		struct end_summary end = { 0 };
 		int fd = check_file(made->bytes, made->length);
 
@@ -72,7 +72,7 @@ every_kind_is_read_to_its_end(void)
 		if (end.size > 0 && plan->kind != STREAM_UNDO) {
 			CHECK_NUMBER(end.size, plan->size);
 			streams_digest(made->after, plan->size, digest);
-			CHECK(memcmp(end.digest, digest, DIGEST_SIZE) == 0);
+			CHECK(memcmp(end.digest, digest, BLK128_SIZE) == 0);
 		}
 		close(fd);
 	}

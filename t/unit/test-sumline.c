@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "sumline.h"
+#include "sum/sumline.h"
 
 #define D16	"0123456789abcdef"
 #define D32	D16 D16

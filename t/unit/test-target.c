@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/io.h"
+#include "base/size.h"
 #include "check.h"
-#include "commit.h"
-#include "io.h"
-#include "size.h"
-#include "target.h"
+#include "device/target.h"
+#include "write/commit.h"
 
 /* A target in a file, and the commit of its first MiB. */
 

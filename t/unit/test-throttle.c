@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "throttle.h"
+#include "meter/throttle.h"
 
 static struct throttle throttle;
 static char path[] = "/tmp/test-throttle.XXXXXX";

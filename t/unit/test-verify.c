@@ -3,11 +3,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "base/io.h"
 #include "check.h"
-#include "io.h"
-#include "verify.h"
+#include "write/verify.h"
 
-#define BLOCK	((uint64_t)DIGEST_BLOCK)
+#define BLOCK	((uint64_t)BLK128_BLOCK)
 
 static char name[] = "/tmp/verify.XXXXXX";
 static struct target target;
@@ -16,7 +16,7 @@ static struct target target;
 static void
 begin(uint64_t size)
 {
-	static unsigned char block[DIGEST_BLOCK];
+	static unsigned char block[BLK128_BLOCK];
 	struct target_options options = { .length = UINT64_MAX };
 	struct error error = { 0 };
 	int fd = open(name, O_RDWR | O_TRUNC);
@@ -45,12 +45,12 @@ end(struct verify *verify)
 static void
 push(struct verify *verify, uint64_t first, uint64_t last, uint64_t wrong)
 {
-	static unsigned char block[DIGEST_BLOCK];
-	unsigned char hash[DIGEST_SIZE];
+	static unsigned char block[BLK128_BLOCK];
+	unsigned char hash[BLK128_SIZE];
 
 	for (uint64_t i = first; i <= last; i++) {
 		memset(block, (int)(i == wrong ? 255 : i + 1), BLOCK);
-		digest_blocks(block, BLOCK, hash);
+		blk128_blocks(block, BLOCK, hash);
 		CHECK(verify_push(verify, i * BLOCK, BLOCK, hash));
 	}
 }
@@ -124,13 +124,13 @@ static void
 a_short_block_ends_a_job(void)
 {
 	static unsigned char block[100];
-	unsigned char hash[DIGEST_SIZE];
+	unsigned char hash[BLK128_SIZE];
 	struct verify *verify;
 
 	begin(4 * BLOCK);
 	verify = verify_create(&target);
 	memset(block, 1, sizeof(block));
-	digest_blocks(block, sizeof(block), hash);
+	blk128_blocks(block, sizeof(block), hash);
 	CHECK(verify_push(verify, BLOCK - 100, 100, hash));
 	push(verify, 1, 2, UINT64_MAX);
 	CHECK_NUMBER(work_all(verify, true), 2 * BLOCK + 100);
@@ -166,7 +166,7 @@ nothing_is_read_before_a_window_has_gathered(void)
 static void
 many_pieces_make_a_window(void)
 {
-	unsigned char hash[DIGEST_SIZE] = { 0 };
+	unsigned char hash[BLK128_SIZE] = { 0 };
 	struct verify_job job;
 	struct verify *verify;
 	unsigned pushed = 0;
@@ -176,7 +176,7 @@ many_pieces_make_a_window(void)
 	do
 		CHECK(verify_push(verify, 1000 * pushed, 10, hash));
 	while (++pushed < 100000 && !verify_pop(verify, false, &job));
-	CHECK_NUMBER(pushed, VERIFY_WINDOW / DIGEST_BLOCK);
+	CHECK_NUMBER(pushed, VERIFY_WINDOW / BLK128_BLOCK);
 	end(verify);
 }
 
@@ -204,7 +204,7 @@ more_than_a_window_may_be_pushed(void)
 static void
 zeros_are_looked_at_where_no_hole_is(void)
 {
-	static const unsigned char block[DIGEST_BLOCK] = { [4711] = 1 };
+	static const unsigned char block[BLK128_BLOCK] = { [4711] = 1 };
 	struct verify *verify;
 	struct error error = { 0 };
 

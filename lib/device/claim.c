@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "device/claim.h"
+
+/* QEMU's image locks are byte locks in this range (its block/file-posix.c). */
+#define QEMU_LOCK_START		100
+#define QEMU_LOCK_LENGTH	200
+
+#define LOOPS	"/sys/block/loop*/loop/backing_file"
+
+/*
+ * O_EXCL without O_CREAT concerns block devices alone: the kernel refuses one that has
+ * a holder, and lets no other have it from then on.
+ */
+int
+claim_open(const char *path, struct stat *status, struct error *error)
+{
+	int fd = open(path, O_RDWR | O_EXCL | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd == -1 && errno == EBUSY)
+		error_set(error, "%s: in use: mounted, swapped on, mapped, or open exclusively elsewhere",
+		    path);
+	else if (fd == -1)
+		error_errno(error, "%s", path);
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, status) == -1)
+		error_errno(error, "%s", path);
+	else if (!S_ISBLK(status->st_mode) && !S_ISREG(status->st_mode))
+		error_set(error, "%s: neither a block device nor a regular file", path);
+	else
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/*
+ * QEMU holds single bytes, shared, for as long as it has the image open; a write lock
+ * on all of them meets any of its.
+ */
+bool
+claim_image_lock(int fd, const char *name, struct error *error)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET,
+		.l_start = QEMU_LOCK_START, .l_len = QEMU_LOCK_LENGTH
+	};
+
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES))
+		return true;
+	return error_set(error, "%s: in use: a running QEMU or another blkwrite holds its image lock",
+	    name);
+}
+
+static bool
+same_file(const struct stat *a, const struct stat *b)
+{
+	if (S_ISBLK(a->st_mode) && S_ISBLK(b->st_mode))
+		return a->st_rdev == b->st_rdev;
+	return S_ISREG(a->st_mode) && S_ISREG(b->st_mode) && a->st_dev == b->st_dev &&
+	    a->st_ino == b->st_ino;
+}
+
+/* One line, without its newline.  False: the loop device has gone meanwhile. */
+static bool
+read_line(const char *path, char *line, int size)
+{
+	FILE *file = fopen(path, "re");
+	bool got = file != NULL && fgets(line, size, file) != NULL;
+
+	if (file != NULL)
+		fclose(file);
+	if (got)
+		line[strcspn(line, "\n")] = '\0';
+	return got;
+}
+
+bool
+claim_unattached(const struct stat *status, const char *name, struct error *error)
+{
+	struct stat backing;
+	char line[4096];
+	glob_t loops;
+	size_t i;
+
+	if (glob(LOOPS, GLOB_NOSORT, NULL, &loops) != 0)
+		return true;
+	for (i = 0; i < loops.gl_pathc; i++) {
+		const char *loop = loops.gl_pathv[i] + strlen("/sys/block/");
+
+		if (!read_line(loops.gl_pathv[i], line, sizeof(line)) || stat(line, &backing) == -1 ||
+		    !same_file(&backing, status))
+			continue;
+		error_set(error, "%s: in use: attached to /dev/%.*s (losetup -d detaches it)", name,
+		    (int)strcspn(loop, "/"), loop);
+		break;
+	}
+	globfree(&loops);
+	return !error->set;
+}
+
+bool
+claim_not_input(const struct stat *status, const char *name, struct error *error)
+{
+	struct stat input;
+
+	if (fstat(STDIN_FILENO, &input) == 0 && same_file(&input, status))
+		return error_set(error, "%s: standard input reads from it", name);
+	return true;
+}

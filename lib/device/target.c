@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/size.h"
+#include "device/claim.h"
+#include "device/target.h"
+
+/* The real folder that a path lies in, or NULL.  free(3) ends it. */
+static char *
+path_folder(const char *path)
+{
+	char *copy = strdup(path), *slash, *folder;
+
+	if (copy == NULL)
+		return NULL;
+	slash = strrchr(copy, '/');
+	if (slash != NULL)
+		slash[slash == copy ? 1 : 0] = '\0';
+	folder = realpath(slash == NULL ? "." : copy, NULL);
+	free(copy);
+	return folder;
+}
+
+/* By its name, or because /dev is a file system of its own and this one, bound elsewhere. */
+static bool
+folder_is_dev(const char *folder)
+{
+	struct stat status, dev, root;
+
+	if (strcmp(folder, "/dev") == 0 || strncmp(folder, "/dev/", 5) == 0)
+		return true;
+	return stat(folder, &status) == 0 && stat("/dev", &dev) == 0 && stat("/", &root) == 0 &&
+	    dev.st_dev != root.st_dev && status.st_dev == dev.st_dev;
+}
+
+static bool
+target_may_create(const struct target *target, struct error *error)
+{
+	char *folder = path_folder(target->name);
+	struct stat status;
+
+	if (folder == NULL)
+		return error_errno(error, "%s", target->name);
+	if (folder_is_dev(folder))
+		error_set(error, "%s: no such device, and no file is created under /dev", target->name);
+	else if (lstat(target->name, &status) == 0)
+		error_set(error, "%s: a symbolic link that leads nowhere", target->name);
+	free(folder);
+	return !error->set;
+}
+
+/* A new name is on the medium only when its folder is. */
+static bool
+target_flush_folder(const struct target *target, struct error *error)
+{
+	char *folder = path_folder(target->name);
+	int fd = folder != NULL ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	bool flushed = fd != -1 && (fsync(fd) == 0 || errno == EINVAL);
+
+	if (!flushed)
+		error_errno(error, "%s: flush of its folder", target->name);
+	if (fd != -1)
+		close(fd);
+	free(folder);
+	return flushed;
+}
+
+/* Disks hold secrets: the file is its owner's. */
+static bool
+target_create(struct target *target, struct error *error)
+{
+	int fd = open(target->name, O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL | O_NOCTTY, 0600);
+
+	if (fd == -1)
+		return error_errno(error, "%s", target->name);
+	target->medium.fd = fd;
+	target->created = true;
+	return claim_image_lock(fd, target->name, error) && target_flush_folder(target, error);
+}
+
+static bool
+medium_measure(struct medium *medium, const struct stat *status, struct error *error)
+{
+	int read_only = 0, sector;
+
+	if (S_ISREG(status->st_mode)) {
+		medium->size = (uint64_t)status->st_size;
+		return true;
+	}
+	if (ioctl(medium->fd, BLKROGET, &read_only) == 0 && read_only)
+		return error_set(error, "%s: the device is read-only", medium->name);
+	if (ioctl(medium->fd, BLKGETSIZE64, &medium->size) == -1 ||
+	    ioctl(medium->fd, BLKSSZGET, &sector) == -1)
+		return error_errno(error, "%s", medium->name);
+	medium->sector = (uint32_t)sector;
+	medium->device = true;
+	return true;
+}
+
+static bool
+target_bound(struct target *target, const struct target_options *options, struct error *error)
+{
+	uint64_t end = target->medium.device ? target->medium.size : SIZE_LIMIT;
+
+	target->offset = options->offset;
+	if (options->offset > end)
+		return error_set(error, "%s: offset %ju lies behind its end at %ju", target->name,
+		    (uintmax_t)options->offset, (uintmax_t)end);
+	target->capacity = end - options->offset;
+	if (options->length == UINT64_MAX)
+		return true;
+	if (options->length > target->capacity)
+		return error_set(error, "%s: a range of %ju bytes from %ju ends behind its end at %ju",
+		    target->name, (uintmax_t)options->length, (uintmax_t)options->offset,
+		    (uintmax_t)end);
+	target->capacity = options->length;
+	return true;
+}
+
+/*
+ * A device is written past the page cache, unless all data would have to be moved for
+ * that: where it does not come aligned, or sectors are larger than what it is aligned to.
+ */
+static void
+medium_set_direct(struct medium *medium, uint64_t offset)
+{
+	if (medium->device && offset % medium->sector == 0 && medium->sector <= SOURCE_ALIGN)
+		medium->direct = fcntl(medium->fd, F_SETFL, O_DIRECT) == 0;
+}
+
+bool
+target_open(struct target *target, const char *path, const struct target_options *options,
+    struct error *error)
+{
+	struct medium *medium = &target->medium;
+	struct stat status;
+
+	memset(target, 0, sizeof(*target));
+	target->name = path;
+	target->confined = options->confined;
+	if (strcmp(path, "-") == 0)
+		return error_set(error, "-: a device or a file is written, not standard output");
+	medium_init(medium, claim_open(path, &status, error), path);
+	if (medium->fd == -1 && error->number == ENOENT) {
+		*error = (struct error){ 0 };
+		if (!options->create)
+			return error_set(error, "%s: no such file or device (--create makes a file)", path);
+		return target_may_create(target, error) && target_bound(target, options, error);
+	}
+	if (medium->fd == -1)
+		return false;
+	if (claim_not_input(&status, path, error) && claim_unattached(&status, path, error) &&
+	    claim_image_lock(medium->fd, path, error) && medium_measure(medium, &status, error) &&
+	    target_bound(target, options, error)) {
+		medium_set_direct(medium, target->offset);
+		return true;
+	}
+	close(medium->fd);
+	medium->fd = -1;
+	return false;
+}
+
+bool
+target_fits(const struct target *target, uint64_t size, struct error *error)
+{
+	if (size <= target->capacity)
+		return true;
+	return error_set(error, "%s: too small: %ju bytes are to come, %ju have room", target->name,
+	    (uintmax_t)size, (uintmax_t)target->capacity);
+}
+
+/* Through another descriptor, since what is written to a file goes through the page cache. */
+bool
+target_open_readback(struct target *target, struct error *error)
+{
+	struct source *readback = &target->readback;
+	enum source_direct direct = target->medium.sector > SOURCE_ALIGN ? SOURCE_DIRECT_NEVER :
+	    SOURCE_DIRECT_ALWAYS;
+	struct stat ours, theirs;
+
+	if (!source_open(readback, target->name, direct, false, error)) {
+		*error = (struct error){ 0 };
+		if (!source_open(readback, target->name, SOURCE_DIRECT_NEVER, false, error))
+			return false;
+	}
+	if (fstat(target->medium.fd, &ours) == 0 && fstat(readback->fd, &theirs) == 0 &&
+	    ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino) {
+		target->readable = true;
+		return true;
+	}
+	source_close(readback);
+	return error_set(error, "%s: somebody put another in its place", target->name);
+}
+
+bool
+target_grow(struct target *target, uint64_t size, struct error *error)
+{
+	struct stat status;
+	uint64_t end = target->offset + size;
+
+	if (!target_fits(target, size, error))
+		return false;
+	if (target->medium.device)
+		return true;
+	if (fstat(target->medium.fd, &status) == -1 ||
+	    ((uint64_t)status.st_size < end && ftruncate(target->medium.fd, (off_t)end) == -1))
+		return medium_fail(&target->medium, end, error);
+	return true;
+}
+
+bool
+target_prepare(struct target *target, uint64_t size, bool readback, struct error *error)
+{
+	if (!target_fits(target, size, error))
+		return false;
+	if ((target->medium.fd != -1 || target_create(target, error)) &&
+	    (!readback || target_open_readback(target, error)) && target_grow(target, size, error))
+		return true;
+	if (target->created)
+		(void)unlink(target->name);
+	return false;
+}
+
+/* Nothing is written outside of the range, whatever the caller made of its input. */
+static bool
+target_check(const struct target *target, uint64_t offset, uint64_t length, struct error *error)
+{
+	if (offset <= target->capacity && length <= target->capacity - offset)
+		return true;
+	return error_set(error, "%s: at byte %ju: %ju bytes do not fit into its %ju", target->name,
+	    (uintmax_t)offset, (uintmax_t)length, (uintmax_t)target->capacity);
+}
+
+bool
+target_write(struct target *target, uint64_t offset, const unsigned char *data, size_t length,
+    struct error *error)
+{
+	return target_check(target, offset, length, error) &&
+	    medium_write(&target->medium, target->offset + offset, data, length, error);
+}
+
+bool
+target_erase(struct target *target, uint64_t offset, uint64_t length, struct error *error)
+{
+	return target_check(target, offset, length, error) &&
+	    medium_zero(&target->medium, target->offset + offset, length, error);
+}
+
+uint64_t
+target_held(const struct target *target, uint64_t offset, uint64_t length)
+{
+	uint64_t held = target->medium.size;
+
+	if (target->medium.device)
+		return length;
+	held -= held < target->offset ? held : target->offset;
+	held -= held < offset ? held : offset;
+	return length < held ? length : held;
+}
+
+bool
+target_zero(struct target *target, uint64_t offset, uint64_t length, struct error *error)
+{
+	return target_erase(target, offset, target_held(target, offset, length), error);
+}
+
+bool
+target_discard(struct target *target, uint64_t offset, uint64_t length)
+{
+	struct error error = { 0 };
+
+	if (!target_check(target, offset, length, &error)) {
+		errno = EINVAL;
+		return false;
+	}
+	return medium_discard(&target->medium, target->offset + offset, length);
+}
+
+void
+target_write_out(struct target *target, uint64_t offset, uint64_t length)
+{
+	medium_write_out(&target->medium, target->offset + offset, length);
+}
+
+bool
+target_flush(struct target *target, struct error *error)
+{
+	return medium_flush(&target->medium, error);
+}
+
+bool
+target_read(struct target *target, uint64_t offset, unsigned char *data, size_t length,
+    struct error *error)
+{
+	uint64_t at = target->offset + offset;
+	ssize_t n;
+
+	if (!target->readback.direct && !medium_drop(&target->medium, at, length, error))
+		return false;
+	n = source_read(&target->readback, at, data, length);
+	if (n == -1)
+		return error_errno(error, "%s: reading back at byte %ju", target->name, (uintmax_t)at);
+	if ((size_t)n < length)
+		return error_set(error, "%s: reading back at byte %ju: end of file", target->name,
+		    (uintmax_t)(at + (uint64_t)n));
+	return true;
+}
+
+bool
+target_read_old(struct target *target, uint64_t offset, unsigned char *data, size_t length,
+    struct error *error)
+{
+	size_t held = (size_t)target_held(target, offset, length);
+
+	memset(data + held, 0, length - held);
+	return held == 0 || target_read(target, offset, data, held, error);
+}
+
+uint64_t
+target_extent(struct target *target, uint64_t offset, uint64_t end, bool *hole)
+{
+	return source_extent(&target->readback, target->offset + offset, target->offset + end,
+	    hole) - target->offset;
+}
+
+bool
+target_cut(struct target *target, uint64_t size, bool sync, struct error *error)
+{
+	uint64_t end = target->offset + size;
+
+	if (target->medium.device || target->confined || target->medium.size <= end)
+		return true;
+	if (ftruncate(target->medium.fd, (off_t)end) == -1)
+		return medium_fail(&target->medium, end, error);
+	return !sync || target_flush(target, error);
+}
+
+uint64_t
+target_tail(const struct target *target, uint64_t size)
+{
+	return target->medium.device ? target->medium.size - target->offset - size : 0;
+}
+
+bool
+target_close(struct target *target, struct error *error)
+{
+	if (target->readable)
+		source_close(&target->readback);
+	if (close(target->medium.fd) == -1)
+		return error_errno(error, "%s: close", target->name);
+	return true;
+}

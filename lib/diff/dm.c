@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/dm-ioctl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/size.h"
+#include "diff/dm.h"
+
+#define DM_CONTROL	"/dev/mapper/control"
+#define ROOM_MAX	(16u << 20)
+
+/*
+ * One request; the answer must be freed.  NULL with errno set.  The kernel says when
+ * the room was too small.
+ */
+static struct dm_ioctl *
+dm_request(int fd, unsigned long request, dev_t device, uint32_t flags)
+{
+	size_t room = 16384;
+	struct dm_ioctl *answer;
+
+	for (;; room *= 2) {
+		answer = calloc(1, room);
+		if (answer == NULL)
+			return NULL;
+		/* 4.0 is what every kernel of this interface answers to. */
+		answer->version[0] = DM_VERSION_MAJOR;
+		answer->data_size = (uint32_t)room;
+		answer->data_start = sizeof(*answer);
+		answer->flags = flags;
+		/* The kernel's own packing of major and minor. */
+		answer->dev = device == 0 ? 0 : (minor(device) & 0xff) | (major(device) << 8) |
+		    ((uint64_t)(minor(device) & ~0xffu) << 12);
+		if (ioctl(fd, request, answer) == -1) {
+			free(answer);
+			return NULL;
+		}
+		if ((answer->flags & DM_BUFFER_FULL_FLAG) == 0)
+			return answer;
+		free(answer);
+		if (room >= ROOM_MAX) {
+			errno = EOVERFLOW;
+			return NULL;
+		}
+	}
+}
+
+static int
+dm_open(struct error *error)
+{
+	int fd = open(DM_CONTROL, O_RDWR | O_CLOEXEC);
+
+	if (fd == -1)
+		error_errno(error, "%s", DM_CONTROL);
+	return fd;
+}
+
+bool
+dm_query(dev_t device, bool status, struct dm_target *target, struct error *error)
+{
+	struct dm_ioctl *answer;
+	const struct dm_target_spec *spec;
+	const char *params;
+	int fd = dm_open(error);
+
+	if (fd == -1)
+		return false;
+	answer = dm_request(fd, DM_TABLE_STATUS, device, status ? 0 : DM_STATUS_TABLE_FLAG);
+	close(fd);
+	if (answer == NULL)
+		return error_errno(error, "%u:%u: device-mapper %s", major(device), minor(device),
+		    status ? "status" : "table");
+	memset(target, 0, sizeof(*target));
+	target->read_only = (answer->flags & DM_READONLY_FLAG) != 0;
+	target->targets = answer->target_count;
+	if (answer->target_count > 0) {
+		spec = (const void *)((const char *)answer + answer->data_start);
+		params = (const char *)(spec + 1);
+		memcpy(target->type, spec->target_type, sizeof(target->type) - 1);
+		target->sectors = spec->length;
+		snprintf(target->params, sizeof(target->params), "%s", params);
+	}
+	free(answer);
+	return true;
+}
+
+/* The number that the file dev of a holder's folder says: "253:4" and a newline. */
+static bool
+holder_device(const char *folder, const char *name, dev_t *device, struct error *error)
+{
+	char path[512], text[32] = "";
+	const char *rest;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s/dev", folder, name);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return error_errno(error, "%s", path);
+	if (fgets(text, sizeof(text), file) != NULL)
+		text[strcspn(text, "\n")] = '\0';
+	fclose(file);
+	return dm_parse_device(text, device, &rest) || error_set(error, "%s: not understood", path);
+}
+
+bool
+dm_holders(dev_t device, dev_t holders[DM_HOLDERS_MAX], size_t *count, struct error *error)
+{
+	char folder[64];
+	struct dirent *entry;
+	bool done = true;
+	DIR *list;
+
+	*count = 0;
+	snprintf(folder, sizeof(folder), "/sys/dev/block/%u:%u/holders", major(device), minor(device));
+	list = opendir(folder);
+	if (list == NULL)
+		return error_errno(error, "%s", folder);
+	while (done && (entry = readdir(list)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (*count == DM_HOLDERS_MAX)
+			done = error_set(error, "%s: too many", folder);
+		else
+			done = holder_device(folder, entry->d_name, &holders[(*count)++], error);
+	}
+	closedir(list);
+	return done;
+}
+
+bool
+dm_parse_device(const char *text, dev_t *device, const char **rest)
+{
+	unsigned long number[2];
+	char *end;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		errno = 0;
+		number[i] = strtoul(text, &end, 10);
+		if (errno != 0 || number[i] > 0xfffff || (i == 0 && *end != ':'))
+			return false;
+		text = i == 0 ? end + 1 : end;
+	}
+	if (*text != ' ' && *text != '\0')
+		return false;
+	*device = makedev((unsigned)number[0], (unsigned)number[1]);
+	*rest = *text == ' ' ? text + 1 : text;
+	return true;
+}
+
+/* The table: metadata device, origin, sectors of a block. */
+uint64_t
+dm_era_block(dev_t device)
+{
+	struct error ignored = { 0 };
+	struct dm_target table;
+	const char *rest;
+	uint64_t sectors;
+	dev_t other;
+
+	if (!dm_query(device, false, &table, &ignored) || strcmp(table.type, "era") != 0 ||
+	    !dm_parse_device(table.params, &other, &rest) || !dm_parse_device(rest, &other, &rest) ||
+	    !number_parse(rest, 1, UINT32_MAX, &sectors))
+		return 0;
+	return sectors * 512;
+}
+
+bool
+dm_device_path(dev_t device, char *path, size_t size, struct error *error)
+{
+	char uevent[64], line[512];
+	struct stat status;
+	FILE *file;
+
+	snprintf(uevent, sizeof(uevent), "/sys/dev/block/%u:%u/uevent", major(device), minor(device));
+	file = fopen(uevent, "re");
+	if (file == NULL)
+		return error_errno(error, "%s", uevent);
+	path[0] = '\0';
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (strncmp(line, "DEVNAME=", 8) == 0) {
+			line[strcspn(line, "\n")] = '\0';
+			snprintf(path, size, "/dev/%s", line + 8);
+		}
+	fclose(file);
+	if (path[0] == '\0' || stat(path, &status) == -1 || !S_ISBLK(status.st_mode) ||
+	    status.st_rdev != device)
+		return error_set(error, "%u:%u: no node under /dev", major(device), minor(device));
+	return true;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * dm: the kernel's device-mapper tables, read through its ioctl (linux/dm-ioctl.h).
+ *
+ * Devices are known by major:minor; no name is taken apart.  Nothing is changed.
+ */
+#ifndef DM_H
+#define DM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "device/source.h"
+
+#define DM_PARAMS_MAX	1024
+
+/* The only target of a device, as its table or its status shows it. */
+struct dm_target {
+	char type[16];			/* "snapshot", "snapshot-origin", "era", … */
+	char params[DM_PARAMS_MAX];
+	uint64_t sectors;		/* of 512 bytes */
+	unsigned targets;		/* in the whole table; type and params are the first's */
+	bool read_only;
+};
+
+/*
+ * The table of a device, or with status its status.  False: error is filled; its number
+ * is ENXIO where the device is none of device-mapper's.
+ */
+bool dm_query(dev_t, bool status, struct dm_target *, struct error *);
+
+#define DM_HOLDERS_MAX	256
+
+/*
+ * The devices that stand on top of a block device and keep it open, as the kernel lists
+ * them: those of device-mapper, md and their like.  At most DM_HOLDERS_MAX; more are an
+ * error.
+ */
+bool dm_holders(dev_t, dev_t holders[DM_HOLDERS_MAX], size_t *count, struct error *);
+
+/* "253:1" at the beginning of text; *rest is behind it.  False if it is none. */
+bool dm_parse_device(const char *text, dev_t *, const char **rest);
+
+/* Bytes of a block of a dm-era device, as its table says; 0 of others. */
+uint64_t dm_era_block(dev_t);
+
+/*
+ * The path of a block device's node under /dev, at most size bytes.  False: error is
+ * filled.
+ */
+bool dm_device_path(dev_t, char *path, size_t size, struct error *);
+
+#endif

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "meter/gauge.h"
+#include "show/progress.h"
+
+/* Seconds over which rates and estimates are smoothed. */
+#define RATE_SPAN	3
+#define TREND_SPAN	20
+
+/* What the meter's numbers mean for this kind of stream. */
+struct reading {
+	const char *kind;
+	bool stream;
+	uint64_t wire, position, data, zero;
+	uint64_t done, total;		/* what percent are of */
+	double elapsed;
+	double eta;
+};
+
+void
+gauge_open(struct gauge *gauge, const struct meter *meter, double now)
+{
+	memset(gauge, 0, sizeof(*gauge));
+	gauge->meter = meter;
+	gauge->size = METER_UNKNOWN;
+	gauge->start = now;
+	rate_start(&gauge->logical, RATE_SPAN, now, 0);
+	rate_start(&gauge->wire, RATE_SPAN, now, 0);
+	rate_start(&gauge->trend, TREND_SPAN, now, 0);
+	rate_start(&gauge->data_trend, TREND_SPAN, now, 0);
+}
+
+static uint64_t
+load(const atomic_uint_fast64_t *where)
+{
+	return atomic_load_explicit(where, memory_order_relaxed);
+}
+
+/*
+ * An image and a map are as far as their position says.  A delta jumps and an undo log
+ * goes to and fro, so theirs is counted in data, of which the header may say how much
+ * there is.
+ */
+static void
+gauge_read(const struct gauge *gauge, double now, struct reading *reading)
+{
+	static const char *const kinds[] = { "raw", "image", "delta", "map", "undo" };
+	const struct meter *meter = gauge->meter;
+	int kind = atomic_load(&meter->kind);
+	uint64_t size = load(&meter->size), data_total = load(&meter->data_total);
+
+	reading->kind = kinds[kind];
+	reading->stream = kind != 0;
+	reading->wire = load(&meter->wire);
+	reading->data = load(&meter->data);
+	reading->zero = load(&meter->zero);
+	reading->position = reading->stream ? load(&meter->position) : reading->wire;
+	reading->elapsed = now - gauge->start;
+	reading->eta = -1;
+	reading->done = reading->position;
+	reading->total = size != METER_UNKNOWN ? size : gauge->size;
+	if (kind == STREAM_UNDO || (kind == STREAM_DELTA && data_total != METER_UNKNOWN)) {
+		reading->done = reading->data;
+		reading->total = data_total;
+	}
+}
+
+/*
+ * Zeros take next to no time, so what is left is counted in data where the header
+ * estimates how much there is, and else as if all that is left were data.  A stream of
+ * nothing but zeros has its position.
+ */
+static double
+gauge_eta(const struct gauge *gauge, const struct reading *reading)
+{
+	uint64_t expected = load(&gauge->meter->data_total), left;
+
+	if (reading->total == METER_UNKNOWN)
+		return -1;
+	if (reading->done >= reading->total)
+		return 0;
+	left = reading->total - reading->done;
+	if (reading->stream && expected != METER_UNKNOWN && expected > reading->data &&
+	    expected - reading->data < left)
+		left = expected - reading->data;
+	if (reading->stream && rate_value(&gauge->data_trend) > 0)
+		return rate_eta(&gauge->data_trend, left);
+	return rate_eta(&gauge->trend, left);
+}
+
+static void
+gauge_measure(struct gauge *gauge, double now, struct reading *reading)
+{
+	gauge_read(gauge, now, reading);
+	/* While only zeros pass, the rate of data stays what it was. */
+	if (reading->data == gauge->data_trend.position && reading->done > gauge->trend.position)
+		rate_skip(&gauge->data_trend, now);
+	rate_measure(&gauge->logical, now, reading->done);
+	rate_measure(&gauge->wire, now, reading->wire);
+	rate_measure(&gauge->trend, now, reading->done);
+	rate_measure(&gauge->data_trend, now, reading->data);
+	reading->eta = gauge_eta(gauge, reading);
+}
+
+/* --- JSON -------------------------------------------------------------------------- */
+
+/* A text that grows until it is full. */
+struct text {
+	char *out;
+	size_t size, used;
+};
+
+static void text_add(struct text *, const char *, ...) __attribute__((format(printf, 2, 3)));
+
+static void
+text_add(struct text *text, const char *format, ...)
+{
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(text->out + text->used, text->size - text->used, format, arguments);
+	va_end(arguments);
+	text->used += (size_t)length;
+	if (text->used >= text->size)
+		text->used = text->size - 1;
+}
+
+/* Bytes of the UTF-8 character that begins here, 0 where none does. */
+static size_t
+utf8_length(const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t length = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 :
+	    *p < 0xf5 ? 4 : 0;
+
+	for (size_t i = 1; i < length; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
+	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return length;
+}
+
+static void
+text_add_string(struct text *text, const char *string)
+{
+	size_t length;
+
+	if (string == NULL) {
+		text_add(text, "null");
+		return;
+	}
+	text_add(text, "\"");
+	for (; *string != '\0'; string += length > 0 ? length : 1) {
+		length = utf8_length(string);
+		if (length == 0)
+			text_add(text, "\\ufffd");
+		else if (*string == '"' || *string == '\\')
+			text_add(text, "\\%c", *string);
+		else if ((unsigned char)*string < ' ')
+			text_add(text, "\\u%04x", (unsigned)(unsigned char)*string);
+		else
+			text_add(text, "%.*s", (int)length, string);
+	}
+	text_add(text, "\"");
+}
+
+/* A key and a number; null where less than 0. */
+static void
+text_add_number(struct text *text, const char *key, int digits, double value)
+{
+	if (value < 0)
+		text_add(text, ",\"%s\":null", key);
+	else
+		text_add(text, ",\"%s\":%.*f", key, digits, value);
+}
+
+static void
+text_add_bytes(struct text *text, const char *key, uint64_t value)
+{
+	if (value == METER_UNKNOWN)
+		text_add(text, ",\"%s\":null", key);
+	else
+		text_add(text, ",\"%s\":%ju", key, (uintmax_t)value);
+}
+
+static double
+reading_percent(const struct reading *reading)
+{
+	if (reading->total == METER_UNKNOWN)
+		return -1;
+	return reading->total == 0 ? 100 : (double)reading->done * 100 / (double)reading->total;
+}
+
+static void
+gauge_json(const struct gauge *gauge, const struct reading *reading, const char *state,
+    char *out, size_t size)
+{
+	struct text text = { .out = out, .size = size };
+
+	text_add(&text, "{\"name\":");
+	text_add_string(&text, gauge->name);
+	text_add(&text, ",\"state\":\"%s\",\"kind\":\"%s\"", state, reading->kind);
+	text_add_bytes(&text, "position", reading->done);
+	text_add_bytes(&text, "size", reading->total);
+	text_add_number(&text, "percent", 1, reading_percent(reading));
+	text_add_number(&text, "logical_rate", 0, rate_value(&gauge->logical));
+	text_add_bytes(&text, "wire_bytes", reading->wire);
+	text_add_number(&text, "wire_rate", 0, rate_value(&gauge->wire));
+	text_add_number(&text, "ratio", 3, !reading->stream || reading->wire == 0 ? -1 :
+	    (double)reading->done / (double)reading->wire);
+	text_add_bytes(&text, "data_bytes", reading->stream ? reading->data : METER_UNKNOWN);
+	text_add_bytes(&text, "zero_bytes", reading->stream ? reading->zero : METER_UNKNOWN);
+	text_add_number(&text, "eta", 1, reading->eta);
+	text_add_number(&text, "elapsed", 3, reading->elapsed);
+	text_add(&text, "}");
+}
+
+/* --- lines ------------------------------------------------------------------------- */
+
+static void
+gauge_people(const struct gauge *gauge, const struct reading *reading, char *out, size_t size,
+    unsigned width)
+{
+	struct progress_view view = {
+		/* A line of its own stands among those of other programs. */
+		.name = gauge->name == NULL && width == 0 ? "blkmeter" : gauge->name,
+		.done = reading->done,
+		.total = reading->total,
+		.wire = reading->stream ? reading->wire : PROGRESS_UNKNOWN,
+		.elapsed = reading->elapsed,
+		.eta = reading->eta,
+		.rate = rate_value(&gauge->logical),
+		.wire_rate = rate_value(&gauge->wire),
+	};
+
+	progress_render(out, size, width, &view);
+}
+
+void
+gauge_line(struct gauge *gauge, double now, const char *state, char *out, size_t size,
+    unsigned width)
+{
+	struct reading reading;
+
+	gauge_measure(gauge, now, &reading);
+	if (gauge->style == GAUGE_JSON)
+		gauge_json(gauge, &reading, state, out, size);
+	else if (gauge->style == GAUGE_PERCENT && reading.total != METER_UNKNOWN)
+		snprintf(out, size, "%u", progress_percent(reading.done, reading.total));
+	else if (gauge->style != GAUGE_LINE)
+		snprintf(out, size, "%ju", (uintmax_t)reading.done);
+	else
+		gauge_people(gauge, &reading, out, size, width);
+}
+
+char *
+gauge_summary(const struct gauge *gauge, double now, char *out, size_t size)
+{
+	struct text text = { .out = out, .size = size };
+	struct reading reading;
+	char number[16];
+
+	gauge_read(gauge, now, &reading);
+	text_add(&text, "%s (%ju bytes) in ", size_format(number, sizeof(number), reading.done),
+	    (uintmax_t)reading.done);
+	if (reading.elapsed < 59.95)
+		text_add(&text, "%.1f s", reading.elapsed);
+	else
+		text_add(&text, "%s", progress_time(number, sizeof(number), reading.elapsed));
+	text_add(&text, ", %s/s", size_format(number, sizeof(number),
+	    (uint64_t)((double)reading.done / (reading.elapsed > 0.001 ? reading.elapsed : 0.001))));
+	if (!reading.stream)
+		return out;
+	text_add(&text, ", wire %s", size_format(number, sizeof(number), reading.wire));
+	text_add(&text, ", %s", progress_ratio(number, sizeof(number), reading.done, reading.wire));
+	return out;
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <string.h>
+
+#include "hash/hash64.h"
+#include "meter/meter.h"
+
+/* Relaxed: each number stands for itself, and is looked at by people. */
+static void
+publish(atomic_uint_fast64_t *where, uint64_t value)
+{
+	atomic_store_explicit(where, value, memory_order_relaxed);
+}
+
+static void
+wire_add(struct meter *meter, uint64_t length)
+{
+	publish(&meter->wire, atomic_load_explicit(&meter->wire, memory_order_relaxed) + length);
+}
+
+static uint64_t
+wire_bytes(const struct meter *meter)
+{
+	return atomic_load_explicit(&meter->wire, memory_order_relaxed);
+}
+
+void
+meter_open(struct meter *meter, const char *name, bool plain)
+{
+	memset(meter, 0, sizeof(*meter));
+	meter->name = name;
+	meter->state = plain ? METER_PLAIN : METER_HEADER;
+	publish(&meter->size, METER_UNKNOWN);
+	publish(&meter->data_total, METER_UNKNOWN);
+}
+
+/* The stream is bad: say so once, and take the rest for plain bytes. */
+static void
+meter_fail(struct meter *meter, enum meter_fault kind, uint64_t at, const char *reason)
+{
+	if (meter->fault.set)
+		return;
+	error_set(&meter->fault, "%s: stream byte %ju, device byte %ju: %s", meter->name,
+	    (uintmax_t)at, (uintmax_t)meter->order.offset, reason);
+	atomic_store(&meter->fault_kind, kind);
+}
+
+/* The rest is plain bytes, of which nobody knows how many come. */
+static void
+meter_plain(struct meter *meter)
+{
+	meter->state = METER_PLAIN;
+	atomic_store(&meter->kind, 0);
+	publish(&meter->size, METER_UNKNOWN);
+	publish(&meter->data_total, METER_UNKNOWN);
+}
+
+static void
+meter_break(struct meter *meter, const char *reason)
+{
+	meter_fail(meter, METER_BROKEN, meter->at, reason);
+	meter_plain(meter);
+}
+
+static void
+meter_give_up(struct meter *meter, const char *reason)
+{
+	error_set(&meter->foreign, "%s: stream byte %ju: %s", meter->name, (uintmax_t)meter->at,
+	    reason);
+	meter_plain(meter);
+}
+
+size_t
+meter_wants(const struct meter *meter)
+{
+	switch (meter->state) {
+	case METER_HEADER:
+		if (meter->have < STREAM_MAGIC_SIZE)
+			return STREAM_MAGIC_SIZE - meter->have;
+		if (meter->have < STREAM_HEADER_MIN)
+			return STREAM_HEADER_MIN - meter->have;
+		return meter->header.length - meter->have;
+	case METER_RECORD:
+		return RECORD_SIZE - meter->have;
+	case METER_PAYLOAD:
+		if (meter->record.type == RECORD_END || meter->record.type == RECORD_ABORT)
+			return (size_t)meter->left;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+uint64_t
+meter_passes(const struct meter *meter)
+{
+	return meter->state == METER_PAYLOAD ? meter->left : UINT64_MAX;
+}
+
+static void
+meter_next_record(struct meter *meter)
+{
+	meter->state = METER_RECORD;
+	meter->at = wire_bytes(meter);
+	meter->have = 0;
+}
+
+/* A header of which the sum holds, but that asks for more than is known here. */
+static bool
+header_is_foreign(const struct stream_header *header)
+{
+	return header_sum_holds(header) && (header->length == 0 ||
+	    (header->required & ~(uint64_t)STREAM_REQUIRED_ZSTD) != 0 ||
+	    header->kind < STREAM_IMAGE || header->kind > STREAM_UNDO ||
+	    header->hash < STREAM_XXH3_128 || header->hash > STREAM_SHA256);
+}
+
+/* More of the header is there; its length is only known after the first part. */
+static void
+header_seen(struct meter *meter)
+{
+	struct stream_header *header = &meter->header;
+	struct error error = { 0 };
+	size_t magic = meter->have < STREAM_MAGIC_SIZE ? meter->have : STREAM_MAGIC_SIZE;
+
+	if (memcmp(header->bytes, STREAM_MAGIC, magic) != 0) {
+		meter->state = METER_PLAIN;
+		return;
+	}
+	if (meter->have == STREAM_HEADER_MIN && !header_decode(header, &error)) {
+		if (header_is_foreign(header))
+			meter_give_up(meter, error.text);
+		else
+			meter_break(meter, error.text);
+		return;
+	}
+	if (meter->have < STREAM_HEADER_MIN || meter->have < header->length)
+		return;
+	if (!header_decode_rest(header, &error)) {
+		meter_break(meter, error.text);
+		return;
+	}
+	order_start(&meter->order, header);
+	publish(&meter->size, header->size);
+	publish(&meter->data_total, header->data);
+	atomic_store(&meter->kind, header->kind);
+	meter_next_record(meter);
+}
+
+/* The record's own header said what this version does not know; all zero where its sum failed. */
+static bool
+record_is_foreign(const struct record *record)
+{
+	return record->type > RECORD_ABORT || record->codec > RECORD_ZSTD ||
+	    (record->flags & ~(RECORD_OLD_BYTES | RECORD_OLD_HASHES)) != 0;
+}
+
+/* That many bytes of this record's payload are still to come: where are we? */
+static void
+record_publish(struct meter *meter)
+{
+	const struct record *record = &meter->record;
+	uint64_t end = record->offset + record->length, done = record->length;
+
+	if (record->type == RECORD_ZERO) {
+		publish(&meter->zero, meter->order.zero);
+		publish(&meter->position, end);
+	} else if (record->type == RECORD_DATA || record->type == RECORD_MAP) {
+		if (meter->left > 0)
+			done = (uint64_t)((unsigned __int128)record->length *
+			    (record->stored - meter->left) / record->stored);
+		publish(&meter->data, meter->data_before + done);
+		publish(&meter->position, record->offset + done);
+	} else if (record->type == RECORD_BAD)
+		publish(&meter->position, meter->order.offset);
+}
+
+/* END says how large the device is, where the header could not. */
+static void
+end_seen(struct meter *meter)
+{
+	const struct record *record = &meter->record;
+	uint64_t sum = hash64(meter->bytes, record->stored);
+	struct end_summary end;
+	struct error error = { 0 };
+
+	if (sum != record->sum)
+		meter_break(meter, "END record with a wrong checksum");
+	else if (!end_decode(&end, meter->bytes, record->stored, &error) ||
+	    !order_check_end(&meter->order, &end, &error))
+		meter_break(meter, error.text);
+	else {
+		publish(&meter->size, end.size);
+		publish(&meter->position, end.size);
+		meter->state = METER_AFTER;
+	}
+}
+
+static void
+abort_seen(struct meter *meter)
+{
+	char text[RECORD_NOTE_MAX + 1], reason[sizeof(text) + 32];
+
+	text_escape(text, sizeof(text), meter->bytes, meter->record.stored);
+	snprintf(reason, sizeof(reason), "the sending side gave up: %s", text);
+	meter_fail(meter, METER_ABORTED, meter->at, reason);
+	meter->state = METER_AFTER;
+}
+
+/* All of a record has passed. */
+static void
+record_done(struct meter *meter)
+{
+	meter->data_before = meter->order.data;
+	if (meter->record.type == RECORD_END)
+		end_seen(meter);
+	else if (meter->record.type == RECORD_ABORT)
+		abort_seen(meter);
+	else
+		meter_next_record(meter);
+}
+
+static void
+record_seen(struct meter *meter)
+{
+	struct error error = { 0 };
+
+	if (meter->have < RECORD_SIZE)
+		return;
+	memset(&meter->record, 0, sizeof(meter->record));
+	if (!record_decode(&meter->record, &meter->header, meter->bytes, &error)) {
+		if (record_is_foreign(&meter->record))
+			meter_give_up(meter, error.text);
+		else
+			meter_break(meter, error.text);
+		return;
+	}
+	if (!order_check(&meter->order, &meter->record, &error)) {
+		meter_break(meter, error.text);
+		return;
+	}
+	meter->state = METER_PAYLOAD;
+	meter->have = 0;
+	meter->left = meter->record.stored;
+	record_publish(meter);
+	if (meter->left == 0)
+		record_done(meter);
+}
+
+static void
+payload_passed(struct meter *meter, uint64_t length)
+{
+	meter->left -= length;
+	record_publish(meter);
+	if (meter->left == 0)
+		record_done(meter);
+}
+
+void
+meter_see(struct meter *meter, const void *data, size_t length)
+{
+	unsigned char *to = meter->state == METER_HEADER ? meter->header.bytes : meter->bytes;
+
+	memcpy(to + meter->have, data, length);
+	meter->have += length;
+	wire_add(meter, length);
+	if (meter->state == METER_HEADER)
+		header_seen(meter);
+	else if (meter->state == METER_RECORD)
+		record_seen(meter);
+	else
+		payload_passed(meter, length);
+}
+
+void
+meter_pass(struct meter *meter, uint64_t length)
+{
+	uint64_t at = wire_bytes(meter);
+
+	wire_add(meter, length);
+	if (meter->state == METER_PAYLOAD)
+		payload_passed(meter, length);
+	else if (meter->state == METER_AFTER && length > 0)
+		meter_fail(meter, METER_BROKEN, at, "bytes behind the last record");
+}
+
+void
+meter_end(struct meter *meter)
+{
+	bool begun = meter->state != METER_HEADER || meter->have > 0;
+
+	if (begun && meter->state != METER_PLAIN && meter->state != METER_AFTER)
+		meter_fail(meter, METER_CUT, wire_bytes(meter),
+		    "the stream was cut: end of file before its END record");
+}

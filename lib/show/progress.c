@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "show/progress.h"
+#include "show/rate.h"
+
+/* Seconds over which the rate and, calmer, the estimate are smoothed. */
+#define RATE_SPAN	4
+#define ETA_SPAN	20
+
+enum style { STYLE_SILENT, STYLE_REDRAW, STYLE_LINES };
+
+struct progress {
+	struct progress_options options;
+	void (*on_signal)(int);
+	enum style style;
+	atomic_bool running;
+	atomic_bool stuck;		/* dying, and somebody waits for stderr with the lock */
+	pthread_t thread;
+	int signals;			/* a signalfd */
+	int wake;			/* an eventfd that progress_stop writes to */
+	sigset_t taken, before;		/* the signals, and the mask that was */
+
+	atomic_uint_fast64_t done;
+	pthread_mutex_t lock;		/* all below, and writes to stderr */
+	char what[64];
+	uint64_t total;
+	double since;			/* when this phase began */
+	struct rate rate, trend;
+	unsigned drawn;			/* columns that are on the terminal's line */
+	bool paused;			/* nothing is due */
+};
+
+static struct progress progress = {
+	.lock = PTHREAD_MUTEX_INITIALIZER, .total = PROGRESS_UNKNOWN,
+};
+
+void
+progress_phase(const char *what, uint64_t total)
+{
+	pthread_mutex_lock(&progress.lock);
+	snprintf(progress.what, sizeof(progress.what), "%s", what);
+	progress.total = total;
+	atomic_store(&progress.done, 0);
+	progress.since = clock_seconds();
+	rate_start(&progress.rate, RATE_SPAN, progress.since, 0);
+	rate_start(&progress.trend, ETA_SPAN, progress.since, 0);
+	pthread_mutex_unlock(&progress.lock);
+}
+
+void
+progress_total(uint64_t total)
+{
+	pthread_mutex_lock(&progress.lock);
+	progress.total = total;
+	pthread_mutex_unlock(&progress.lock);
+}
+
+void
+progress_add(uint64_t bytes)
+{
+	atomic_fetch_add_explicit(&progress.done, bytes, memory_order_relaxed);
+}
+
+uint64_t
+progress_done(void)
+{
+	return atomic_load_explicit(&progress.done, memory_order_relaxed);
+}
+
+/* Under the lock: the line of the phase as it stands. */
+static void
+progress_line(char *out, size_t size, unsigned width)
+{
+	double now = clock_seconds();
+	char name[128];
+	struct progress_view view = {
+		.name = name, .total = progress.total, .done = progress_done(),
+		.wire = PROGRESS_UNKNOWN, .elapsed = now - progress.since, .eta = -1,
+	};
+
+	if (progress.options.render != NULL) {
+		progress.options.render(out, size, width);
+		return;
+	}
+	snprintf(name, sizeof(name), "%s %s", progress.options.program, progress.what);
+	rate_measure(&progress.rate, now, view.done);
+	rate_measure(&progress.trend, now, view.done);
+	view.rate = rate_value(&progress.rate);
+	if (view.total != PROGRESS_UNKNOWN)
+		view.eta = view.done < view.total ?
+		    rate_eta(&progress.trend, view.total - view.done) : 0;
+	progress_render(out, size, width, &view);
+}
+
+/* The last column stays free: some terminals go to the next line there. */
+static unsigned
+progress_line_width(void)
+{
+	unsigned width = progress_width(STDERR_FILENO);
+
+	return width >= PROGRESS_LINE ? PROGRESS_LINE - 1 : width > 1 ? width - 1 : 1;
+}
+
+/*
+ * Under the lock: write text and newline (or, with redraw, only the line itself) in
+ * place of what is drawn, in one piece.  What the other side does not take within so
+ * many milliseconds (-1: whenever it likes) is left out.
+ */
+static void
+progress_write(const char *text, bool redraw, int patience)
+{
+	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
+	char out[4 * PROGRESS_LINE];
+	unsigned columns = progress_columns(text), width = progress_line_width();
+	unsigned drawn = progress.drawn < width ? progress.drawn : width;
+	size_t used = 0;
+
+	if (patience >= 0 && (poll(&ready, 1, patience) != 1 || (ready.revents & POLLOUT) == 0))
+		return;
+	if (drawn > 0 && !redraw)
+		used = (size_t)snprintf(out, sizeof(out), "\r%*s\r", (int)drawn, "");
+	if (redraw)
+		used = (size_t)snprintf(out, sizeof(out), "\r%s%*s", text,
+		    drawn > columns ? (int)(drawn - columns) : 0, "");
+	else if (*text != '\0')
+		used += (size_t)snprintf(out + used, sizeof(out) - used, "%s\n", text);
+	progress.drawn = redraw ? columns : 0;
+	(void)write_full(STDERR_FILENO, out, used < sizeof(out) ? used : sizeof(out) - 1);
+}
+
+/* True if this process may draw: in the foreground, and nobody else holds the terminal. */
+static bool
+progress_claim(void)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+	pid_t foreground;
+
+	if (!isatty(STDERR_FILENO))
+		return true;
+	foreground = tcgetpgrp(STDERR_FILENO);
+	if (foreground != -1 && foreground != getpgrp())
+		return false;
+	return fcntl(STDERR_FILENO, F_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES);
+}
+
+static void
+progress_release(void)
+{
+	struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET, .l_len = 1 };
+
+	if (isatty(STDERR_FILENO))
+		(void)fcntl(STDERR_FILENO, F_SETLK, &lock);
+}
+
+static void
+progress_print(int patience)
+{
+	char line[PROGRESS_LINE];
+
+	if (atomic_load(&progress.stuck))
+		return;
+	pthread_mutex_lock(&progress.lock);
+	progress_line(line, sizeof(line), 0);
+	progress_write(line, false, patience);
+	pthread_mutex_unlock(&progress.lock);
+}
+
+void
+progress_show(void)
+{
+	progress_print(1000);
+}
+
+/* What is due at each interval. */
+static void
+progress_tick(void)
+{
+	char line[PROGRESS_LINE];
+	bool redraw = progress.style == STYLE_REDRAW;
+
+	pthread_mutex_lock(&progress.lock);
+	if (!progress.paused && (!redraw || progress_claim())) {
+		progress_line(line, sizeof(line), redraw ? progress_line_width() : 0);
+		progress_write(line, redraw, 0);
+	}
+	pthread_mutex_unlock(&progress.lock);
+}
+
+void
+progress_warn(const char *format, ...)
+{
+	char text[2048];
+	va_list arguments;
+	int used;
+
+	used = snprintf(text, sizeof(text), "%s: ", progress.options.program);
+	va_start(arguments, format);
+	vsnprintf(text + used, sizeof(text) - (size_t)used, format, arguments);
+	va_end(arguments);
+	pthread_mutex_lock(&progress.lock);
+	progress_write(text, false, -1);
+	pthread_mutex_unlock(&progress.lock);
+}
+
+void
+progress_pause(void)
+{
+	pthread_mutex_lock(&progress.lock);
+	progress.paused = true;
+	if (progress.drawn > 0)
+		progress_write("", false, 0);
+	pthread_mutex_unlock(&progress.lock);
+}
+
+void
+progress_resume(void)
+{
+	pthread_mutex_lock(&progress.lock);
+	progress.paused = false;
+	pthread_mutex_unlock(&progress.lock);
+}
+
+/* End the line that is drawn. */
+static void
+progress_end_line(void)
+{
+	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec++;
+	if (pthread_mutex_timedlock(&progress.lock, &until) != 0) {
+		atomic_store(&progress.stuck, true);
+		return;
+	}
+	if (progress.drawn > 0 && poll(&ready, 1, 0) == 1)
+		(void)write_full(STDERR_FILENO, "\n", 1);
+	progress.drawn = 0;
+	pthread_mutex_unlock(&progress.lock);
+}
+
+/* Clean up, and die by the signal, whatever others wait for. */
+static void
+progress_die(int number)
+{
+	sigset_t set;
+
+	progress_end_line();
+	if (progress.on_signal != NULL)
+		progress.on_signal(number);
+	signal(number, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	raise(number);
+}
+
+/* Milliseconds until due, for poll(2); -1 is for ever. */
+static int
+progress_timeout(double due)
+{
+	double left = due - clock_seconds();
+
+	if (progress.style == STYLE_SILENT)
+		return -1;
+	return left <= 0 ? 0 : (int)(left * 1000) + 1;
+}
+
+static void *
+progress_main(void *unused)
+{
+	struct pollfd wait[2] = {
+		{ .fd = progress.signals, .events = POLLIN },
+		{ .fd = progress.wake, .events = POLLIN },
+	};
+	double due = clock_seconds() + progress.options.delay;
+	struct signalfd_siginfo info;
+
+	(void)unused;
+	for (;;) {
+		int n = poll(wait, 2, progress_timeout(due));
+
+		/* First: who stops may do so because the same signal ended its neighbour. */
+		if (n > 0 && wait[0].revents != 0 &&
+		    read(progress.signals, &info, sizeof(info)) == sizeof(info)) {
+			if (info.ssi_signo != SIGUSR1)
+				progress_die((int)info.ssi_signo);
+			progress_print(0);
+		} else if (n > 0 && wait[1].revents != 0) {
+			return NULL;
+		} else if (progress.style != STYLE_SILENT && clock_seconds() >= due) {
+			progress_tick();
+			due += progress.options.interval;
+			if (due < clock_seconds())
+				due = clock_seconds() + progress.options.interval;
+		}
+	}
+}
+
+/* A signal that is ignored, as under nohup(1), stays so. */
+static void
+progress_signals(sigset_t *set)
+{
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
+	struct sigaction action;
+	size_t i;
+
+	sigemptyset(set);
+	for (i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+			sigaddset(set, numbers[i]);
+}
+
+/* A reader of stderr that has gone must not end the transfer: no SIGPIPE on the thread. */
+static bool
+progress_thread(void)
+{
+	sigset_t quiet, mask;
+	int failed;
+
+	sigemptyset(&quiet);
+	sigaddset(&quiet, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &quiet, &mask);
+	failed = pthread_create(&progress.thread, NULL, progress_main, NULL);
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	errno = failed;
+	return failed == 0;
+}
+
+bool
+progress_start(const struct progress_options *options, void (*on_signal)(int))
+{
+	int number;
+
+	progress.options = *options;
+	progress.on_signal = on_signal;
+	if (options->quiet)
+		progress.style = STYLE_SILENT;
+	else if (options->plain)
+		progress.style = STYLE_LINES;
+	else if (options->redraw || isatty(STDERR_FILENO))
+		progress.style = STYLE_REDRAW;
+	else
+		progress.style = options->lines ? STYLE_LINES : STYLE_SILENT;
+	if (options->claim && progress.style == STYLE_REDRAW)
+		(void)progress_claim();
+	progress.since = clock_seconds();
+	rate_start(&progress.rate, RATE_SPAN, progress.since, 0);
+	rate_start(&progress.trend, ETA_SPAN, progress.since, 0);
+
+	progress_signals(&progress.taken);
+	pthread_sigmask(SIG_BLOCK, &progress.taken, &progress.before);
+	progress.signals = signalfd(-1, &progress.taken, SFD_CLOEXEC);
+	progress.wake = eventfd(0, EFD_CLOEXEC);
+	atomic_store(&progress.running, true);
+	if (progress.signals != -1 && progress.wake != -1 && progress_thread())
+		return true;
+	number = errno;
+	atomic_store(&progress.running, false);
+	close(progress.signals);
+	close(progress.wake);
+	pthread_sigmask(SIG_SETMASK, &progress.before, NULL);
+	errno = number;
+	return false;
+}
+
+void
+progress_stop(void)
+{
+	if (!atomic_exchange(&progress.running, false))
+		return;
+	(void)eventfd_write(progress.wake, 1);
+	pthread_join(progress.thread, NULL);
+	pthread_mutex_lock(&progress.lock);
+	if (progress.drawn > 0)
+		progress_write("", false, -1);
+	progress_release();
+	pthread_mutex_unlock(&progress.lock);
+	close(progress.signals);
+	close(progress.wake);
+	pthread_sigmask(SIG_SETMASK, &progress.before, NULL);
+}

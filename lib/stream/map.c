@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sha2.h>
+
+#include "base/io.h"
+#include "hash/xxh.h"
+#include "stream/map.h"
+
+size_t
+map_hash_size(enum stream_hash hash)
+{
+	return hash == STREAM_SHA256 ? SHA256_DIGEST_LENGTH : BLK128_SIZE;
+}
+
+void
+map_hash_blocks(enum stream_hash hash, uint32_t grid, const void *data, size_t length,
+    unsigned char *hashes)
+{
+	const unsigned char *p = data;
+	XXH128_canonical_t canonical;
+	SHA2_CTX sha;
+
+	while (length > 0) {
+		size_t block = length < grid ? length : grid;
+
+		if (hash == STREAM_SHA256) {
+			SHA256Init(&sha);
+			SHA256Update(&sha, p, block);
+			SHA256Final(hashes, &sha);
+		} else {
+			XXH128_canonicalFromHash(&canonical, XXH3_128bits(p, block));
+			memcpy(hashes, canonical.digest, BLK128_SIZE);
+		}
+		hashes += map_hash_size(hash);
+		p += block;
+		length -= block;
+	}
+}
+
+bool
+map_begin(struct map_writer *map, int fd, uint64_t size, uint32_t grid, enum stream_hash hash,
+    const char *name)
+{
+	struct stream_header header;
+	char note[RECORD_NOTE_MAX];
+
+	memset(map, 0, sizeof(*map));
+	header_init(&header, STREAM_MAP, size);
+	header.grid = grid;
+	header.hash = hash;
+	header.payload_max = sizeof(map->hashes);
+	header_encode(&header);
+	if (!stream_begin(&map->stream, fd, &header))
+		return false;
+	if (name == NULL || snprintf(note, sizeof(note), "name=%s", name) >= (int)sizeof(note))
+		return true;
+	return stream_put_note(&map->stream, note);
+}
+
+/* Write what was gathered as one record. */
+static bool
+map_flush(struct map_writer *map)
+{
+	struct record record = { .type = RECORD_MAP };
+	uint64_t length = map->gathered;
+
+	if (length == 0)
+		return true;
+	map->gathered = 0;
+	if (map->zeros)
+		return stream_put_range(&map->stream, RECORD_ZERO, map->position - length, length);
+	record.offset = map->position - length;
+	record.length = length;
+	record.stored = (uint32_t)map->used;
+	record_seal(&record, map->hashes);
+	map->used = 0;
+	return stream_put(&map->stream, &record, map->hashes);
+}
+
+/* Hashes, as many as there is room for at a time. */
+static bool
+map_put_hashes(struct map_writer *map, uint64_t length, const unsigned char *hashes)
+{
+	uint32_t grid = map->stream.header.grid;
+	size_t size = map_hash_size(map->stream.header.hash);
+
+	while (length > 0) {
+		uint64_t block = length < grid ? length : grid;
+
+		if (map->used + size > sizeof(map->hashes) && !map_flush(map))
+			return false;
+		memcpy(map->hashes + map->used, hashes, size);
+		map->used += size;
+		map->gathered += block;
+		map->position += block;
+		hashes += size;
+		length -= block;
+	}
+	return true;
+}
+
+bool
+map_put(struct map_writer *map, uint64_t length, const unsigned char *hashes)
+{
+	if (map->gathered > 0 && (map->zeros != (hashes == NULL) ||
+	    clock_seconds() - map->since >= 1) && !map_flush(map))
+		return false;
+	if (map->gathered == 0) {
+		map->zeros = hashes == NULL;
+		map->since = clock_seconds();
+	}
+	if (hashes != NULL)
+		return map_put_hashes(map, length, hashes);
+	map->gathered += length;
+	map->position += length;
+	return true;
+}
+
+bool
+map_end(struct map_writer *map, const unsigned char digest[BLK128_SIZE])
+{
+	struct end_summary end;
+
+	if (!map_flush(map))
+		return false;
+	order_summary(&map->stream.order, &end);
+	memcpy(end.digest, digest, BLK128_SIZE);
+	return stream_put_end(&map->stream, &end);
+}
+
+/* Read records up to the next range or the end. */
+static bool
+map_read_record(struct map_reader *map, struct error *error)
+{
+	struct stream_reader *stream = &map->stream;
+	struct error reason = { 0 };
+	struct record record;
+	char text[RECORD_NOTE_MAX + 1];
+
+	while (map->left == 0 && !map->ended) {
+		if (!stream_next(stream, &record, map->payload, error))
+			return false;
+		switch (record.type) {
+		case RECORD_MAP:
+			if (!codec_unpack(map->codec, &record, &stream->header, map->payload,
+			    map->plain, &map->hashes, &reason))
+				return stream_fault(stream, &record, error, &reason);
+			map->left = record.length;
+			break;
+		case RECORD_ZERO:
+			map->hashes = NULL;
+			map->left = record.length;
+			break;
+		case RECORD_NOTE:
+			if (record.stored > 5 && memcmp(map->payload, "name=", 5) == 0 &&
+			    memchr(map->payload, '\0', record.stored) == NULL) {
+				memcpy(map->name, map->payload + 5, record.stored - 5);
+				map->name[record.stored - 5] = '\0';
+			}
+			break;
+		case RECORD_ABORT:
+			text_escape(text, sizeof(text), map->payload, record.stored);
+			return error_set(error, "%s: device byte %ju: the sending side gave up: %s",
+			    stream->input->name, (uintmax_t)record.offset, text);
+		default:
+			map->ended = true;
+			return stream_finish(stream, &record, map->payload, &map->end, error);
+		}
+	}
+	return true;
+}
+
+bool
+map_open(struct map_reader *map, struct input *input, struct error *error)
+{
+	size_t room;
+
+	memset(map, 0, sizeof(*map));
+	if (!stream_open(&map->stream, input, error))
+		return false;
+	if (map->stream.header.kind != STREAM_MAP)
+		return error_set(error, "%s: a block stream, but not a map", input->name);
+	room = map->stream.header.payload_max;
+	if (room < RECORD_NOTE_MAX)
+		room = RECORD_NOTE_MAX;
+	map->payload = malloc(room);
+	map->plain = malloc(room);
+	map->codec = codec_create();
+	if (map->payload == NULL || map->plain == NULL || map->codec == NULL) {
+		map_close(map);
+		return error_errno(error, "%s", input->name);
+	}
+	return map_read_record(map, error);
+}
+
+void
+map_close(struct map_reader *map)
+{
+	free(map->payload);
+	free(map->plain);
+	codec_destroy(map->codec);
+	map->payload = map->plain = NULL;
+	map->codec = NULL;
+}
+
+bool
+map_next(struct map_reader *map, uint64_t want, uint64_t *length, const unsigned char **hashes,
+    struct error *error)
+{
+	uint32_t grid = map->stream.header.grid;
+
+	if (!map_read_record(map, error))
+		return false;
+	*length = map->left < want ? map->left : want;
+	*hashes = map->hashes;
+	map->position += *length;
+	map->left -= *length;
+	if (map->hashes != NULL)
+		map->hashes += (*length + grid - 1) / grid * map_hash_size(map->stream.header.hash);
+	return true;
+}

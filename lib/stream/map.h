@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * map: the block hashes of a device as a stream of kind map (blkstream(5)).
+ *
+ * A writer and a reader are each used by one thread at a time.
+ */
+#ifndef MAP_H
+#define MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "hash/blk128.h"
+#include "stream/codec.h"
+#include "stream/stream.h"
+
+#define MAP_HASH_MAX	32
+
+/* Bytes of one hash. */
+size_t map_hash_size(enum stream_hash);
+
+/* Hash data grid block by grid block; the last may be short.  Any thread. */
+void map_hash_blocks(enum stream_hash, uint32_t grid, const void *data, size_t length,
+    unsigned char *hashes);
+
+struct map_writer {
+	struct stream_writer stream;
+	uint64_t position;		/* bytes of the device described so far */
+	uint64_t gathered;		/* of them, not yet in a record */
+	bool zeros;			/* the gathered ones are zeros */
+	double since;
+	size_t used;
+	unsigned char hashes[64 << 10];
+};
+
+/*
+ * Write the header, and a note of where it was made: name (NULL for none).  False
+ * with errno set, as from all of them.
+ */
+bool map_begin(struct map_writer *, int fd, uint64_t size, uint32_t grid, enum stream_hash,
+    const char *name);
+
+/* The next length bytes of the device: their hashes, or NULL for zeros.  On the grid. */
+bool map_put(struct map_writer *, uint64_t length, const unsigned char *hashes);
+
+bool map_end(struct map_writer *, const unsigned char digest[BLK128_SIZE]);
+
+struct map_reader {
+	struct stream_reader stream;
+	struct codec *codec;
+	unsigned char *payload, *plain;
+	uint64_t position;		/* where the next span begins */
+	uint64_t left;			/* of the record that was read */
+	const unsigned char *hashes;	/* of what is left; NULL: zeros */
+	bool ended;
+	struct end_summary end;		/* valid once ended */
+	char name[RECORD_NOTE_MAX + 1];	/* from its note, "" where there is none */
+};
+
+/* Read the header and all before the first range.  False: error is filled. */
+bool map_open(struct map_reader *, struct input *, struct error *);
+void map_close(struct map_reader *);
+
+/*
+ * The next part of the device, at most want bytes (a multiple of the grid): *length
+ * bytes with *hashes, or NULL for zeros; 0 bytes at the end, when all of the stream has
+ * been checked.  hashes live until the next call.  False: error is filled.
+ */
+bool map_next(struct map_reader *, uint64_t want, uint64_t *length,
+    const unsigned char **hashes, struct error *);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "hash/blk128.h"
+#include "read/mapdiff.h"
+#include "read/scan.h"
+#include "show/progress.h"
+#include "sum/mapsum.h"
+
+/* The hashes of a chunk on the map's grid, made beside others. */
+struct grid_hashes {
+	unsigned char hash[SCAN_CHUNK_MAX / STREAM_GRID_MIN * MAP_HASH_MAX];
+	bool zero[SCAN_CHUNK_MAX / STREAM_GRID_MIN];
+};
+
+struct mapping {
+	uint32_t grid;
+	enum stream_hash hash;
+	struct blk128 *digest;
+	struct map_writer writer;
+	int write_errno;
+};
+
+static uint64_t
+block_length(const struct mapping *mapping, const struct scan_chunk *chunk, uint64_t at)
+{
+	return chunk->length - at < mapping->grid ? chunk->length - at : mapping->grid;
+}
+
+static void
+hash_chunk(void *context, struct scan_chunk *chunk)
+{
+	const struct mapping *mapping = context;
+	struct grid_hashes *grid = chunk->user;
+	unsigned char *hash = grid->hash;
+	uint64_t at, block;
+	size_t i;
+
+	for (at = 0, i = 0; !chunk->hole && at < chunk->length; at += block, i++) {
+		block = block_length(mapping, chunk, at);
+		grid->zero[i] = bytes_are_zero(chunk->data + at, block);
+		if (mapping->grid == BLK128_BLOCK && mapping->hash == STREAM_XXH3_128)
+			memcpy(hash, chunk->hashes + i * BLK128_SIZE, BLK128_SIZE);
+		else if (!grid->zero[i])
+			map_hash_blocks(mapping->hash, mapping->grid, chunk->data + at, block, hash);
+		hash += map_hash_size(mapping->hash);
+	}
+}
+
+/* Digest the chunk, and put its hashes, or that it is zero. */
+static bool
+put_chunk(struct mapping *mapping, const struct scan_chunk *chunk)
+{
+	const struct grid_hashes *grid = chunk->user;
+	const unsigned char *hash = grid->hash;
+	uint64_t at, block;
+	size_t i;
+
+	if (chunk->hole) {
+		blk128_add_zeros(mapping->digest, chunk->length);
+		return map_put(&mapping->writer, chunk->length, NULL);
+	}
+	blk128_add(mapping->digest, chunk->hashes, chunk->length);
+	for (at = 0, i = 0; at < chunk->length; at += block, i++) {
+		block = block_length(mapping, chunk, at);
+		if (!map_put(&mapping->writer, block, grid->zero[i] ? NULL : hash))
+			return false;
+		hash += map_hash_size(mapping->hash);
+	}
+	return true;
+}
+
+static bool
+give_hashes(void *context, struct scan_chunk *chunk)
+{
+	struct mapping *mapping = context;
+
+	if (chunk->error.set)
+		return false;
+	if (!put_chunk(mapping, chunk))
+		mapping->write_errno = errno;
+	progress_add(chunk->length);
+	return mapping->write_errno == 0;
+}
+
+/* Write the map of a scan that is bound.  False: error, or mapping->write_errno, is set. */
+static bool
+map_scan(struct mapping *mapping, struct scan *scan, int fd, struct error *error)
+{
+	unsigned char digest[BLK128_SIZE];
+
+	if (!map_begin(&mapping->writer, fd, scan->length, mapping->grid, mapping->hash,
+	    scan->source->name)) {
+		mapping->write_errno = errno;
+		return false;
+	}
+	if (!scan_run(scan, error)) {
+		if (mapping->write_errno == 0)
+			(void)stream_put_abort(&mapping->writer.stream, error->text);
+		return false;
+	}
+	blk128_finish(mapping->digest, digest);
+	if (!map_end(&mapping->writer, digest))
+		mapping->write_errno = errno;
+	return mapping->write_errno == 0;
+}
+
+bool
+mapsum_write(struct source *source, const struct sum_range *range, uint32_t grid,
+    enum stream_hash hash, int fd, struct error *error)
+{
+	struct mapping *mapping = calloc(1, sizeof(*mapping));
+	struct scan scan = {
+		.source = source, .offset = range->offset, .length = range->length,
+		.jobs = range->jobs, .grid = grid > BLK128_BLOCK ? grid : BLK128_BLOCK,
+		.chunk = grid > SCAN_CHUNK ? grid : SCAN_CHUNK, .hash = true,
+		.user_size = sizeof(struct grid_hashes), .work = hash_chunk, .give = give_hashes,
+		.context = mapping
+	};
+	bool done;
+
+	if (mapping == NULL || (mapping->digest = blk128_create()) == NULL) {
+		free(mapping);
+		return error_errno(error, "memory");
+	}
+	mapping->grid = grid;
+	mapping->hash = hash;
+	done = scan_bound(&scan, error);
+	if (done) {
+		progress_phase("reading", scan.length);
+		done = map_scan(mapping, &scan, fd, error);
+	}
+	if (mapping->write_errno != 0) {
+		errno = mapping->write_errno;
+		error_errno(error, "standard output");
+	}
+	blk128_destroy(mapping->digest);
+	free(mapping);
+	return done;
+}
+
+/* The range that was found last, and may go on. */
+struct comparing {
+	uint64_t start, length;
+	void (*differs)(void *, uint64_t, uint64_t);
+	void *context;
+};
+
+static void
+differs_report(struct comparing *comparing)
+{
+	if (comparing->length > 0)
+		comparing->differs(comparing->context, comparing->start, comparing->length);
+	comparing->length = 0;
+}
+
+static void
+differs_add(struct comparing *comparing, uint64_t offset, uint64_t length)
+{
+	if (comparing->start + comparing->length != offset)
+		differs_report(comparing);
+	if (comparing->length == 0)
+		comparing->start = offset;
+	comparing->length += length;
+}
+
+static bool
+differs_run(void *context, const struct mapdiff_run *run)
+{
+	differs_add(context, run->offset, run->length);
+	return true;
+}
+
+bool
+mapsum_compare(struct source *source, const struct sum_range *range, struct map_reader *map,
+    void (*differs)(void *, uint64_t, uint64_t), void *context, struct error *error)
+{
+	struct comparing comparing = { .differs = differs, .context = context };
+	struct mapdiff mapdiff = {
+		.source = source, .offset = range->offset, .length = range->length,
+		.jobs = range->jobs, .map = map, .beyond = !source->device,
+		.differs = differs_run, .context = &comparing
+	};
+	uint64_t size = map->stream.header.size;
+
+	if (!mapdiff_run(&mapdiff, error))
+		return false;
+	if (mapdiff.length < size)
+		differs_add(&comparing, range->offset + mapdiff.length, size - mapdiff.length);
+	differs_report(&comparing);
+	return true;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * sum: a digest of a device, a file, a pipe, or the image in a block stream.
+ *
+ * Progress is counted by progress_add.  False: error names the file and the byte; where
+ * a pipe or a stream was read, a thread may then still wait for it: the source must live
+ * as long as the process.
+ */
+#ifndef SUM_H
+#define SUM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "device/source.h"
+#include "hash/checksum.h"
+#include "pipe/input.h"
+
+struct sum_range {
+	uint64_t offset;
+	uint64_t length;	/* UINT64_MAX: up to the end */
+	unsigned jobs;
+};
+
+/* The digest of a range of a source. */
+bool sum_source(struct source *, const struct sum_range *, enum checksum_kind,
+    char digits[CHECKSUM_HEX], struct error *);
+
+/* The digest of the image in a block stream, which is checked; it has no ranges. */
+bool sum_stream(struct input *, const struct sum_range *, enum checksum_kind,
+    char digits[CHECKSUM_HEX], struct error *);
+
+#endif

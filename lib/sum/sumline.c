@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sum/sumline.h"
+
+static void
+name_print(FILE *file, const char *name)
+{
+	for (; *name != '\0'; name++)
+		switch (*name) {
+		case '\\': fputs("\\\\", file); break;
+		case '\n': fputs("\\n", file); break;
+		case '\r': fputs("\\r", file); break;
+		default: fputc(*name, file);
+		}
+}
+
+void
+sumline_print(FILE *file, enum checksum_kind kind, const char *digits, const char *name,
+    bool binary, bool tag)
+{
+	if (strpbrk(name, "\\\n\r") != NULL)
+		fputc('\\', file);
+	if (tag) {
+		fprintf(file, "%s (", checksum_tag(kind));
+		name_print(file, name);
+		fprintf(file, ") = %s\n", digits);
+		return;
+	}
+	fprintf(file, "%s%s %c", kind == CHECKSUM_BLK128 ? "blk128:" : "", digits,
+	    binary ? '*' : ' ');
+	name_print(file, name);
+	fputc('\n', file);
+}
+
+void
+sumline_print_verdict(FILE *file, const char *name, const char *verdict)
+{
+	if (strpbrk(name, "\\\n\r") != NULL)
+		fputc('\\', file);
+	name_print(file, name);
+	fprintf(file, ": %s\n", verdict);
+}
+
+/* Undo the escapes in place.  False: a backslash with nothing that it may stand for. */
+static bool
+name_unescape(char *name)
+{
+	char *out = name;
+
+	for (; *name != '\0'; name++) {
+		if (*name != '\\') {
+			*out++ = *name;
+			continue;
+		}
+		switch (*++name) {
+		case '\\': *out++ = '\\'; break;
+		case 'n': *out++ = '\n'; break;
+		case 'r': *out++ = '\r'; break;
+		default: return false;
+		}
+	}
+	*out = '\0';
+	return true;
+}
+
+static size_t
+digits_copy(const char *text, char out[CHECKSUM_HEX])
+{
+	size_t n;
+
+	for (n = 0; isxdigit((unsigned char)text[n]) && n + 1 < CHECKSUM_HEX; n++)
+		out[n] = (char)tolower((unsigned char)text[n]);
+	out[n] = '\0';
+	return n;
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* "SHA256 (name) = digits", and without the first blank as openssl(1) writes it. */
+static bool
+parse_tagged(char *line, struct sumline *sum)
+{
+	char *open = strchr(line, '('), *end, *value;
+	size_t tag;
+
+	/* The name may hold ")" itself: the last one counts. */
+	end = open == NULL ? NULL : strrchr(open, ')');
+	if (end == NULL || open == line)
+		return false;
+	tag = (size_t)(open - line) - (open[-1] == ' ' ? 1 : 0);
+	if (!checksum_find(line, tag, &sum->kind))
+		return false;
+	for (value = end + 1; is_blank(*value); value++)
+		;
+	if (*value++ != '=')
+		return false;
+	while (is_blank(*value))
+		value++;
+	tag = digits_copy(value, sum->digits);
+	if (tag != checksum_digits(sum->kind) || value[tag] != '\0')
+		return false;
+	*end = '\0';
+	sum->name = open + 1;
+	return true;
+}
+
+/*
+ * "digits  name", "digits *name", either with "blk128:" before it; "digits name" as
+ * md5 -r of BSD writes it.
+ */
+static bool
+parse_plain(char *line, bool has_bare, enum checksum_kind bare, struct sumline *sum)
+{
+	bool named = strncmp(line, "blk128:", 7) == 0;
+	size_t n;
+
+	if (named)
+		line += 7;
+	n = digits_copy(line, sum->digits);
+	if (named)
+		sum->kind = CHECKSUM_BLK128;
+	else if (has_bare)
+		sum->kind = bare;
+	else if (!checksum_guess(n, &sum->kind))
+		return false;
+	if (n != checksum_digits(sum->kind) || !is_blank(line[n]))
+		return false;
+	sum->name = line + n + 1;
+	if (*sum->name == ' ' || *sum->name == '*')
+		sum->name++;
+	return *sum->name != '\0';
+}
+
+bool
+sumline_parse(char *line, bool has_bare, enum checksum_kind bare, struct sumline *sum)
+{
+	bool escaped;
+
+	while (is_blank(*line))
+		line++;
+	escaped = *line == '\\';
+	if (escaped)
+		line++;
+	if (!parse_tagged(line, sum) && !parse_plain(line, has_bare, bare, sum))
+		return false;
+	return *sum->name != '\0' && (!escaped || name_unescape(sum->name));
+}
+
+enum sumline_found
+sumline_read(struct input *input, char *room, bool has_bare, enum checksum_kind bare,
+    struct sumline *sum)
+{
+	ssize_t n = input_line(input, room, SUMLINE_MAX);
+
+	if (n == -1)
+		return errno == 0 ? SUMLINE_END : SUMLINE_ERROR;
+	if (room[0] == '#')
+		return SUMLINE_COMMENT;
+	if (n == SUMLINE_MAX)
+		return SUMLINE_MALFORMED;
+	if (n > 0 && room[n - 1] == '\r')
+		room[--n] = '\0';
+	if (n == 0)
+		return SUMLINE_COMMENT;
+	if (strlen(room) != (size_t)n || !sumline_parse(room, has_bare, bare, sum))
+		return SUMLINE_MALFORMED;
+	/* Standard input cannot be the list and what is listed. */
+	return input->fd == STDIN_FILENO && strcmp(sum->name, "-") == 0 ?
+	    SUMLINE_MALFORMED : SUMLINE_SUM;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "write/undo.h"
+
+/* A new name is on the medium only when its folder is. */
+static bool
+flush_folder(const char *path)
+{
+	char *copy = strdup(path);
+	int fd = copy != NULL ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	bool flushed = fd != -1 && (fsync(fd) == 0 || errno == EINVAL);
+
+	if (fd != -1)
+		close(fd);
+	free(copy);
+	return flushed;
+}
+
+bool
+undo_create(struct undo *undo, const char *path, struct target *target, struct error *error)
+{
+	struct stream_header header;
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	memset(undo, 0, sizeof(*undo));
+	undo->name = path;
+	undo->target = target;
+	pthread_mutex_init(&undo->lock, NULL);
+	pthread_cond_init(&undo->flushed_more, NULL);
+	pthread_cond_init(&undo->arrived, NULL);
+	if (fd == -1)
+		return error_errno(error, "%s", path);
+	header_init(&header, STREAM_UNDO, target->medium.size);
+	header.payload_max = UNDO_PART;
+	header_encode(&header);
+	if (!stream_begin(&undo->stream, fd, &header) || fsync(fd) == -1 || !flush_folder(path))
+		return error_errno(error, "%s", path);
+	return true;
+}
+
+/* Under the lock: keep the first failure, and hand it out. */
+static bool
+undo_fail(struct undo *undo, struct error *error)
+{
+	error_errno(&undo->error, "%s", undo->name);
+	*error = undo->error;
+	return false;
+}
+
+bool
+undo_depart(struct undo *undo, uint64_t length, struct error *error)
+{
+	uint64_t most = length + (length / UNDO_PART + 1) * RECORD_SIZE;
+	bool good;
+
+	pthread_mutex_lock(&undo->lock);
+	while (undo->unsettled + most > UNDO_WINDOW && !undo->error.set)
+		if (undo->flights > 0)
+			pthread_cond_wait(&undo->arrived, &undo->lock);
+		else if (target_flush(undo->target, &undo->error))
+			undo->unsettled = 0;
+	good = !undo->error.set;
+	if (good) {
+		undo->unsettled += most;
+		undo->flights++;
+	} else
+		*error = undo->error;
+	pthread_mutex_unlock(&undo->lock);
+	return good;
+}
+
+void
+undo_arrive(struct undo *undo)
+{
+	pthread_mutex_lock(&undo->lock);
+	undo->flights--;
+	pthread_cond_broadcast(&undo->arrived);
+	pthread_mutex_unlock(&undo->lock);
+}
+
+bool
+undo_save(struct undo *undo, uint64_t offset, const unsigned char *data, uint32_t length,
+    bool checked, uint64_t sum, uint64_t *ticket, struct error *error)
+{
+	bool zero = bytes_are_zero(data, length), saved;
+	struct record record = {
+		.type = zero ? RECORD_ZERO : RECORD_DATA, .flags = checked ? RECORD_OLD_BYTES : 0,
+		.offset = offset, .length = length, .stored = zero ? 0 : length, .old = sum
+	};
+
+	record_seal(&record, data);
+	pthread_mutex_lock(&undo->lock);
+	saved = !undo->error.set && stream_put(&undo->stream, &record, data);
+	*ticket = ++undo->appended;
+	if (!saved)
+		undo_fail(undo, error);
+	pthread_mutex_unlock(&undo->lock);
+	return saved;
+}
+
+bool
+undo_wait(struct undo *undo, uint64_t ticket, struct error *error)
+{
+	bool good;
+
+	pthread_mutex_lock(&undo->lock);
+	while (undo->flushed < ticket && !undo->error.set) {
+		uint64_t upto = undo->appended;
+
+		if (undo->flushing) {
+			pthread_cond_wait(&undo->flushed_more, &undo->lock);
+			continue;
+		}
+		undo->flushing = true;
+		pthread_mutex_unlock(&undo->lock);
+		good = fdatasync(undo->stream.fd) == 0;
+		pthread_mutex_lock(&undo->lock);
+		undo->flushing = false;
+		if (good)
+			undo->flushed = upto;
+		else
+			undo_fail(undo, error);
+		pthread_cond_broadcast(&undo->flushed_more);
+	}
+	good = !undo->error.set;
+	if (!good)
+		*error = undo->error;
+	pthread_mutex_unlock(&undo->lock);
+	return good;
+}
+
+bool
+undo_finish(struct undo *undo, struct error *error)
+{
+	struct end_summary end;
+
+	order_summary(&undo->stream.order, &end);
+	if (undo->error.set || !stream_put_end(&undo->stream, &end) ||
+	    fsync(undo->stream.fd) == -1 || close(undo->stream.fd) == -1)
+		return undo_fail(undo, error);
+	return true;
+}

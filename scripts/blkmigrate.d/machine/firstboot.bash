@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The first start on the new host: by a kernel of that host, if --first-boot says so, and in
+# sight of the operator, if --console does.
+#
+# What is defined never has that kernel.  The machine that is started has it for as long as it
+# runs, through reboots of its own; from its next start on its disk's loader counts.
+
+first_boot='' console=false
+
+# first_boot_part kernel|initrd|cmdline: the last one is the rest, commas and all.
+first_boot_part() {
+	local rest=,$first_boot
+
+	if [ "$1" = cmdline ]; then
+		[[ $rest != *,cmdline=* ]] || printf '%s\n' "${rest#*,cmdline=}"
+		return
+	fi
+	rest=${rest%%,cmdline=*}
+	[[ $rest == *",$1="* ]] || return 0
+	rest=${rest#*",$1="}
+	printf '%s\n' "${rest%%,initrd=*}"
+}
+
+make_first_boot_xml() {
+	[ -n "$first_boot" ] || return 0
+	xsltproc --nonet --stringparam kernel "$(first_boot_part kernel)" \
+		--stringparam initrd "$(first_boot_part initrd)" \
+		--stringparam cmdline "$(first_boot_part cmdline)" \
+		"$here/machine/firstboot.xsl" "$private/target.xml" >"$private/first-boot.xml"
+}
+
+check_first_boot() {
+	local part path
+
+	if [ -n "$first_boot" ]; then
+		[ "$was_running" != 'shut off' ] ||
+			problem "$vm is off, so there is no first start that --first-boot could be of" "start it, or leave out --first-boot"
+		for part in kernel initrd; do
+			path=$(first_boot_part "$part")
+			[ -z "$path" ] || on new test -r "$path" ||
+				problem "$(name_of new) has no $part $path" "copy it there"
+		done
+	fi
+	if $console; then
+		[ -n "$(xml_value "/domain/devices/*[self::serial or self::console][@type='pty']/@type" "$private/source.xml")" ] ||
+			problem "$vm has no serial console that could be shown" "leave out --console"
+	fi
+}
+
+# start_there [OPTION ...]: the first time.
+start_there() {
+	if [ -n "$first_boot" ]; then
+		vm_act new create "$(state_of new)/first-boot.xml" "$@"
+	else
+		vm_act new start "$new_uuid" "$@"
+	fi
+}
+
+# show_console: until the operator leaves it.
+show_console() {
+	local words=(virsh -c "$uri" console "$new_uuid") ssh
+
+	$console && [ -n "${finished[ran]:-}" ] || return 0
+	if [ -n "${address[new]}" ]; then
+		stream_ssh
+		words=("${ssh[@]}" -t -- "${address[new]}" "$(quote "${words[@]}")")
+	fi
+	"${words[@]}" || warn "the console of $vm cannot be shown; it runs all the same"
+}

@@ -1,0 +1,203 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# A machine of Xen on the old host, which becomes one of KVM on the new one.
+#
+# It is defined by its configuration file, and nowhere else, and run by xl.  Libvirt's driver for
+# Xen reads the file; what it makes of it is native.xml, and source.xml is that machine as one of
+# QEMU, which from there on is treated as any other.  The file as it was is kept as source.cfg;
+# fenced.cfg takes its place while the machine is, or may be, on the new host.
+
+xen_config=''
+xen_auto=/etc/xen/auto
+
+is_xen() {
+	[ -n "$xen_config" ]
+}
+
+# find_xen FILE: the name and the UUID are those that libvirt reads.  For a file without one it
+# makes up another each time; but a machine has to be the same when it is asked for again.
+find_xen() {
+	xen_config=$(on old realpath -e -- "$1") || die "there is no $1 on $(name_of old)"
+	[[ $xen_config != *$'\n'* ]] || die "$1 has a line feed in its name"
+	on old sh -c 'cat -- "$1"' cat "$xen_config" >"$private/source.cfg" ||
+		die "$xen_config on $(name_of old) cannot be read"
+	on old virsh -q -c xen:///system domxml-from-native xen-xl "$xen_config" >"$private/native.xml" 2>"$private/why" ||
+		die "libvirt on $(name_of old) does not read $xen_config as of Xen: $(head -n 1 "$private/why") (libvirt-daemon-driver-xen does; is libvirtd there?)"
+	vm=$(xml_value /domain/name "$private/native.xml")
+	if grep -qE '^[[:space:]]*uuid[[:space:]]*=' "$private/source.cfg"; then
+		uuid=$(xml_value /domain/uuid "$private/native.xml")
+	else
+		uuid=$(xen_uuid) || die "$(name_of old) cannot be asked"
+	fi
+	[[ $vm == [!-]* && $vm == *[!0-9]* ]] || die "$xen_config: \"$vm\" is no name by which xl finds it: give it one"
+}
+
+# xen_uuid: made of the file and the host that it is on.
+xen_uuid() {
+	local digest
+
+	digest=$(on old sh -c 'cat /etc/machine-id; uname -n; printf %s "$1"' uuid "$xen_config" | md5sum) || return
+	printf '%s-%s-3%s-8%s-%s\n' "${digest:0:8}" "${digest:8:4}" "${digest:13:3}" "${digest:17:3}" "${digest:20:12}"
+}
+
+# read_xen: emulated, where the new host cannot do better.
+read_xen() {
+	local type=kvm screen='' links
+
+	if ! vm_on new domcapabilities --virttype kvm >/dev/null 2>&1; then
+		type=qemu
+		remark "$(name_of new) has no KVM: $vm will be emulated there, and slow"
+	fi
+	if grep -qE '^[^#]*vncpasswd' "$private/source.cfg"; then
+		screen='local'
+		remark "libvirt does not read the password of the screen of $vm; on $(name_of new) only that host itself will see it, until virsh edit gives it one"
+	fi
+	xsltproc --nonet --stringparam type "$type" --stringparam screen "$screen" \
+		--stringparam uuid "$uuid" "$here/machine/xen.xsl" "$private/native.xml" >"$private/source.xml" ||
+		die "the XML of $vm cannot be converted"
+	make_fenced_config >"$private/fenced.cfg"
+	links=$(xen_links) || die "$(name_of old) cannot be asked for $xen_auto"
+	autostart=no
+	[ -z "$links" ] || autostart=yes
+}
+
+save_xen() {
+	put old "$(state_of old)/source.cfg" <"$private/source.cfg"
+	put old "$(state_of old)/fenced.cfg" <"$private/fenced.cfg"
+}
+
+# xen_links: what in /etc/xen/auto is this file.
+xen_links() {
+	on old bash -c 'for link in "$1"/*; do
+			if [ "$link" -ef "$2" ]; then
+				printf "%s\n" "$link"
+			fi
+		done' links "$xen_auto" "$xen_config"
+}
+
+# A start fails, and says why; a comment tells whoever looks.
+make_fenced_config() {
+	local fence
+
+	fence=$(fence_of xvda)
+	cat <<-EOC
+		# This machine was moved to ${address[new]} by blkmigrate ($id).
+		# What was here is kept in $(state_of old)/source.cfg.
+		name = "blkmigrate-$id"
+		kernel = "$fence"
+		memory = 32
+		disk = [ "format=raw, vdev=xvda, access=rw, target=$fence" ]
+	EOC
+}
+
+# xen_state: as libvirt would say it.  Without the domain, it is off if its file is there; one that
+# ends loses its name before it lets go of its disks, so what has no name may be it; nor is it gone
+# for certain where it was there a moment ago.
+xen_state() {
+	on old bash -c '
+		if ! id=$(xl domid "$1" 2>/dev/null); then
+			list=$(xl list) || exit
+			case $list in
+			*"(null)"*) echo "in shutdown" ;;
+			*) [ -e "$2" ] && echo "shut off" || echo none ;;
+			esac
+			exit
+		fi
+		flags=$(xl list "$id" 2>/dev/null | awk "END { print \$(NF - 1) }")
+		case $flags in
+		?????d) echo "in shutdown" ;;
+		????c?) echo crashed ;;
+		???s??) echo halted ;;
+		??p???) echo paused ;;
+		[r-][b-]----) echo running ;;
+		*) echo "in shutdown" ;;
+		esac' state "$vm" "$xen_config"
+}
+
+# xen_autostart on|off: xendomains starts what it finds there; off, it is kept here.
+xen_autostart() {
+	local kept
+
+	kept=$(state_of old)/auto
+	if [ "$1" = on ]; then
+		perform old "mv $kept/* $xen_auto/" 'set -e
+			for link in "$1"/*; do
+				[ -L "$link" ] || continue
+				mv -T -- "$link" "$2/${link##*/}"
+			done
+			sync "$2"' "$kept" "$xen_auto"
+	else
+		$dry_run || say "$vm is no longer in $xen_auto on $(name_of old); a rollback brings it back"
+		perform old "mv $(xen_links | tr '\n' ' ')$kept/" 'set -e
+			mkdir -p -m 700 "$1"
+			for link in "$2"/*; do
+				if [ -L "$link" ] && [ "$link" -ef "$3" ]; then
+					mv -T -- "$link" "$1/${link##*/}"
+				fi
+			done
+			sync "$1" "$2"' "$kept" "$xen_auto" "$xen_config"
+	fi
+}
+
+# xen_define source|fenced: at once and on the medium; whose it is and who may read it stay.
+xen_define() {
+	perform old "cp $(quote "$(state_of old)/$1.cfg" "$xen_config")" 'set -e
+		part=$2.blkmigrate
+		cp -p -- "$2" "$part"
+		cat -- "$1" >"$part"
+		sync "$part"
+		mv -T -- "$part" "$2"
+		sync "$(dirname -- "$2")"' "$(state_of old)/$1.cfg" "$xen_config"
+}
+
+xen_has_fence() {
+	on old cmp -s -- "$(state_of old)/fenced.cfg" "$xen_config"
+}
+
+# xen_start STATE: one that has halted, and was to be looked at, is in the way.
+xen_start() {
+	[ "$1" != halted ] || source_destroy
+	act old xl create "$xen_config" >/dev/null
+}
+
+# check_xen: what is not as with libvirt.
+check_xen() {
+	local action disk network list
+
+	action=$(xml_value /domain/on_poweroff "$private/native.xml")
+	[[ $action != *restart ]] ||
+		problem "$vm starts again when it shuts down (on_poweroff is $action)" "set on_poweroff to \"destroy\" in $xen_config, and start it anew"
+	[[ $xen_config != "$xen_auto"/* ]] ||
+		problem "$xen_config is in $xen_auto itself, where nothing else can take its place" "mv it to /etc/xen, and ln -s it from there"
+	[ "$was_running" != running ] || ! $quiesce ||
+		problem "$vm is of Xen, and has no guest agent" "leave out --quiesce"
+	while IFS= read -r disk; do
+		[[ ! $disk =~ [0-9]$ ]] ||
+			problem "$disk is a partition without a disk, as only Xen has them" "copy it into a partition of a disk (blkwrite --offset), and define the virtual machine there by hand, or --skip-disk ${disk/xvd/vd}"
+	done < <(xml_values '/domain/devices/disk/target/@dev' "$private/native.xml")
+	list=$(xml_values '/domain/devices/disk/target/@dev' "$private/source.xml" | sort | uniq -d)
+	[ -z "$list" ] || problem "two disks would be called ${list%%$'\n'*}" "give them other letters in $xen_config"
+	while IFS= read -r network; do
+		[ "$network" = bridge ] ||
+			problem "an interface of $vm is of type $network" "give it a bridge in $xen_config"
+	done < <(xml_values '/domain/devices/interface/@type' "$private/native.xml")
+	[ -z "$(xml_value '/domain/devices/interface/mac[@address="00:00:00:00:00:00"]/@address' "$private/native.xml")" ] ||
+		remark "an interface of $vm has no MAC address in $xen_config: it gets one on $(name_of new), and the guest may take it for another card"
+	[ -z "$(xml_values "/domain/os/loader[@type = 'pflash'] | /domain/os/nvram" "$private/native.xml")" ] ||
+		problem "$vm has UEFI firmware of Xen" "define the virtual machine there by hand, and blkmigrate copy its disks"
+	[ -z "$(xml_value '/domain/os/kernel | /domain/bootloader' "$private/native.xml")" ] || [ -n "$first_boot" ] ||
+		remark "$(name_of old) gives $vm its kernel; on $(name_of new) the loader on its disk has to: blkmigrate(1), Preparing a guest, or --first-boot"
+	[ "$was_running" != running ] || check_xen_disks
+}
+
+# check_xen_disks: what runs may be of an older version of the file.
+check_xen_disks() {
+	local disk
+
+	on old xl list -l "$vm" >"$private/running" || { problem "xl on $(name_of old) does not tell of $vm" "look at xl list -l" && return; }
+	for disk in "${disks[@]}" "${shared[@]}" "${swaps[@]}"; do
+		grep -qF "\"pdev_path\": \"${source[$disk]}\"" "$private/running" ||
+			problem "$vm runs, and not on ${source[$disk]}, as $xen_config says" "start it anew, or mend the file"
+	done
+}

@@ -1,0 +1,118 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Domain XML, by XML tools only.  Documents are files in the private folder: source.xml is
+# the domain as it is defined, target.xml what the new host gets, fenced.xml what the old
+# one keeps, whose disks are nowhere.
+
+# xml_value XPATH FILE: as text; empty where there is none.
+xml_value() {
+	xmllint --nonet --xpath "string($1)" "$2"
+}
+
+# xml_values XPATH FILE: a line for each attribute or element.
+xml_values() {
+	local count number
+
+	count=$(xmllint --nonet --xpath "count($1)" "$2")
+	for ((number = 1; number <= count; number++)); do
+		xml_value "($1)[$number]" "$2"
+	done
+}
+
+xml_escape() {
+	local text=${1//&/'&amp;'}
+
+	text=${text//</'&lt;'}
+	text=${text//\"/'&quot;'}
+	printf '%s' "${text//$'\t'/'&#9;'}"
+}
+
+# place DEV TYPE FORMAT PATH
+place() {
+	printf '<place dev="%s" type="%s" format="%s" path="%s"/>\n' \
+		"$(xml_escape "$1")" "$2" "$3" "$(xml_escape "$4")"
+}
+
+# rewrite FROM TO DRIVES <PLACES: of drives, what is in them is kept, or only what has a place.
+rewrite() {
+	{
+		echo '<places>'
+		cat
+		echo '</places>'
+	} >"$private/places.xml"
+	xsltproc --nonet --stringparam places "$private/places.xml" --stringparam drives "$3" \
+		"$here/machine/rewrite.xsl" "$1" >"$2"
+}
+
+# make_target_xml: without the disks that come later; whole.xml has them.
+make_target_xml() {
+	write_target target.xml "${skipped[@]}" "${later[@]}"
+	write_target whole.xml "${skipped[@]}"
+	make_later_xml
+}
+
+# write_target FILE [DISK ...]: without these disks.
+write_target() {
+	local file=$1 disk net
+
+	shift
+	for disk in "${placed[@]}" "${media_there[@]}"; do
+		if [ "${target_kind[$disk]}" = lvm ]; then
+			place "$disk" block raw "${target[$disk]}"
+		else
+			place "$disk" file "$(format_at_target "$disk")" "${target[$disk]}"
+		fi
+	done >"$private/places"
+	printf '<identity name="%s" uuid="%s"/>\n' "$(xml_escape "$new_name")" "$new_uuid" >>"$private/places"
+	for disk; do
+		printf '<drop dev="%s"/>\n' "$(xml_escape "$disk")"
+	done >>"$private/places"
+	for net in "${net_map[@]}"; do
+		printf '<net from="%s" to="%s"/>\n' "$(xml_escape "${net%%=*}")" "$(xml_escape "${net#*=}")"
+	done >>"$private/places"
+	rewrite "$private/source.xml" "$private/$file" "$drives" <"$private/places"
+}
+
+format_at_target() {
+	[ "${target_kind[$1]}" = qcow2 ] && echo qcow2 || echo raw
+}
+
+# A start of the old one fails, and says why.
+make_fenced_xml() {
+	local disk
+
+	for disk in "${disks[@]}" "${shared[@]}" "${swaps[@]}"; do
+		place "$disk" file raw "$(fence_of "$disk")"
+	done >"$private/places"
+	rewrite "$private/source.xml" "$private/fenced.xml" keep <"$private/places"
+}
+
+fence_of() {
+	printf '/nonexistent/blkmigrate-%s/moved-to-%s/%s\n' "$id" "${address[new]//[^A-Za-z0-9_.@-]/_}" "$1"
+}
+
+# What becomes of the XML, without its secrets.
+show_xml_diff() {
+	local side source=source
+
+	! is_xen || source=native
+	for side in "$source" target; do
+		xsltproc --nonet "$here/machine/mask.xsl" "$private/$side.xml" >"$private/$side.masked"
+	done
+	diff -u --label "$vm on $(name_of old)" --label "$vm on $(name_of new)" \
+		"$private/$source.masked" "$private/target.masked" || true
+}
+
+# disk_paths FILE: DEV PATH of every disk, as libvirt has them.
+disk_paths() {
+	local fields
+
+	mapfile -t fields < <(xsltproc --nonet "$here/machine/disks.xsl" "$1")
+	while [ ${#fields[@]} -ge 8 ]; do
+		if [ "${fields[1]}" = disk ]; then
+			printf '%s %s\n' "${fields[0]}" "${fields[4]}"
+		fi
+		fields=("${fields[@]:8}")
+	done
+}

@@ -1,0 +1,307 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# What is to move, and where each part of it goes.  A migration is kept in from/ID on the old
+# host: the plan, as lines of name=value, the XML, and the journal; nobody else can read it.
+# What the new host has to know of it is in to/ID there.
+
+disk_map=() net_map=() drives=empty dir_option=''
+# What tells this very file or volume from another one of its name.
+declare -A identity=() format=() planned_kind=()
+
+plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool first_boot xen_config)
+plan_lists=(disks shared swaps skipped later media media_there)
+plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label)
+
+# make_plan: all that is known, and nothing is touched.
+make_plan() {
+	[ -n "${address[new]}" ] || die "--to says where $vm shall go"
+	id=$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
+	read_definition
+	new_name=${new_name:-$vm} new_uuid=$uuid
+	! $new_uuid_wanted || new_uuid=$(cat /proc/sys/kernel/random/uuid)
+	was_running=$(source_state) || exit
+	use_pool
+	find_disks
+	make_target_xml
+	make_first_boot_xml
+	make_fenced_xml
+}
+
+# other_name: for people, where it has one on the new host.
+other_name() {
+	[ "$new_name" = "$vm" ] || printf ' as %s' "$new_name"
+	[ "$new_uuid" = "$uuid" ] || printf ' (%s)' "$new_uuid"
+}
+
+# find_disks: fill what is known of each; what cannot be copied is a problem, all of which
+# are reported together.
+find_disks() {
+	local fields known=()
+
+	disks=() shared=() swaps=() skipped=() media=() media_there=()
+	mapfile -t fields < <(xsltproc --nonet "$here/machine/disks.xsl" "$private/source.xml")
+	while [ ${#fields[@]} -ge 8 ]; do
+		[[ ${fields[1]} != disk && ${fields[1]} != lun ]] || known+=("${fields[0]}")
+		if contains "${fields[0]}" "${known[@]}" && is_skipped "${fields[0]}"; then
+			skipped+=("${fields[0]}")
+		elif [ "${fields[1]}" = disk ]; then
+			find_disk "${fields[@]:0:8}"
+		elif [ "${fields[1]},$drives" = cdrom,copy ]; then
+			find_medium "${fields[0]}" "${fields[@]:2:5}"
+		elif [ "${fields[1]}" = lun ]; then
+			problem "${fields[0]} is a LUN that is passed through" "detach it: it cannot be copied"
+		fi
+		fields=("${fields[@]:8}")
+	done
+	placed=("${disks[@]}" "${swaps[@]}" "${media[@]}")
+	check_selection "${known[@]}"
+	find_later
+	[ ${#disks[@]} -gt 0 ] || [ ${#shared[@]} -gt 0 ] || problem "$vm has no disk that could be copied" "define it on the other host by hand"
+}
+
+find_disk() {
+	local disk=$1 type=$3 driver=$4 path=$5 pool=$6 name=$7 word
+
+	[[ $disk =~ ^[A-Za-z0-9]+$ ]] || { problem "a disk is called \"$disk\"" "give it a name like vda" && return; }
+	for word in $8; do
+		case $word in
+		shareable) problem "$disk is shareable: others may write to it" "detach it, or make it private" ;;
+		transient) problem "$disk is transient" "remove <transient/>" ;;
+		encryption | auth) problem "$disk needs a secret ($word) that is not copied" "migrate it by hand" ;;
+		backing) problem "$disk has a backing chain" "virsh blockpull makes one image of it" ;;
+		slices) problem "$disk is a slice of an image" "migrate it by hand" ;;
+		esac
+	done
+	case $type in
+	file | block) ;;
+	volume)
+		path=$(vm_on old vol-path --pool "$pool" -- "$name") ||
+			{ problem "$disk: volume $name of pool $pool has no path" "start the pool: virsh pool-start $pool" && return; }
+		;;
+	network)
+		problem "$disk is a network disk: both hosts can reach it" "define the virtual machine there; there is nothing to copy"
+		return
+		;;
+	*)
+		problem "$disk is of type $type" "only file, block and volume can be copied"
+		return
+		;;
+	esac
+	[[ $path == /* && $path != *$'\xef\xbf\xbd'* ]] || { problem "$disk has no usable path" "look at virsh dumpxml" && return; }
+	source[$disk]=$path
+	if contains "$disk" "${swaps_wanted[@]}"; then
+		swaps+=("$disk")
+		inspect_swap "$disk" "${driver:-raw}"
+	else
+		inspect_vm_disk "$disk" "${driver:-raw}"
+		if is_shared "$disk" || is_shared_volume "$disk"; then
+			shared+=("$disk")
+		else
+			disks+=("$disk")
+		fi
+	fi
+}
+
+# inspect_vm_disk DISK FORMAT: a qcow2 file is as large as what the guest sees of it.
+inspect_vm_disk() {
+	local disk=$1 answer
+
+	if ! answer=$( (inspect_source "$disk" && echo "${kind[$disk]} ${size[$disk]} ${volume[$disk]}") 2>&1); then
+		kind[$disk]="file" size[$disk]=1 volume[$disk]=''
+		problem "$disk: ${answer#blkmigrate: }" "start $vm once, or mend its XML"
+		choose_target "$disk"
+		return
+	fi
+	read -r "kind[$disk]" "size[$disk]" "volume[$disk]" <<<"$answer"
+	case $2,${kind[$disk]} in
+	raw,*) ;;
+	qcow2,file)
+		kind[$disk]=qcow2
+		inspect_qcow2 "$disk"
+		;;
+	*) problem "$disk is of format $2 on a ${kind[$disk]}" "only raw disks, and files in raw or qcow2, can be copied" ;;
+	esac
+	identity[$disk]=$(identify "$disk")
+	choose_target "$disk"
+}
+
+inspect_qcow2() {
+	local disk=$1 bytes
+
+	on old qemu-img info -U --output=json -f qcow2 -- "${source[$disk]}" >"$private/info" ||
+		{ problem "$disk: qemu-img cannot read ${source[$disk]}" "look at it with qemu-img check" && return; }
+	# The size of the image, not of the files below it, which newer versions list as well.
+	bytes=$(sed -n 's/^    "virtual-size": \([0-9]*\),*$/\1/p' "$private/info")
+	size[$disk]=${bytes:-0}
+	[ "${size[$disk]}" -gt 0 ] || problem "$disk: qemu-img does not say how large ${source[$disk]} is" "look at qemu-img info"
+	if grep -q '^    "backing-filename":' "$private/info"; then
+		problem "$disk has a backing chain" "virsh blockpull makes one image of it"
+	fi
+	! grep -q '"compat": "0.10"' "$private/info" || no_bitmap[$disk]=yes
+	if grep -q '^    "snapshots": \[' "$private/info"; then
+		problem "$disk has internal snapshots, which would be lost" "remove them: qemu-img snapshot -d"
+	fi
+}
+
+# identify DISK: the inode of a file, the UUID of a volume; nothing of another device.
+identify() {
+	if [ -n "${volume[$1]:-}" ]; then
+		on old lvs --noheadings -o lv_uuid "${volume[$1]}" | tr -d ' '
+	elif [ "${kind[$1]}" != block ]; then
+		on old stat -L -c %i -- "${source[$1]}"
+	fi
+}
+
+# choose_target DISK: as --map-disk, --vg or --dir says; else what it is now.
+choose_target() {
+	local disk=$1 path=${source[$1]} name mapped='' entry
+
+	name=$(basename -- "$path")
+	for entry in "${disk_map[@]}"; do
+		[ "${entry%%=*}" != "$disk" ] || mapped=${entry#*=}
+	done
+	target_kind[$disk]="file" target_volume[$disk]=''
+	[ "${kind[$disk]}" != qcow2 ] || target_kind[$disk]=qcow2
+	if [ -n "$mapped" ]; then
+		target[$disk]=$mapped
+	elif [ -n "$group_option" ]; then
+		name=${name%.qcow2} name=${name%.img} name=${name%.raw}
+		name=${name//[^A-Za-z0-9_+.-]/_}
+		target[$disk]=/dev/$group_option/${name/#-/_}
+	elif [ -n "$dir_option" ]; then
+		[ "${kind[$disk]}" = file ] || [ "${kind[$disk]}" = qcow2 ] || name+=.img
+		target[$disk]=$dir_option/$name
+	elif [ -n "${volume[$disk]}" ]; then
+		target[$disk]=/dev/${volume[$disk]}
+	else
+		target[$disk]=$path
+	fi
+	case ${target[$disk]} in
+	/dev/*) target_kind[$disk]=lvm ;;
+	*.qcow2) target_kind[$disk]=qcow2 ;;
+	*.img | *.raw) target_kind[$disk]="file" ;;
+	/*) ;;
+	*) problem "$disk would go to ${target[$disk]}" "name a path from / on" ;;
+	esac
+	if [ "${target_kind[$disk]}" = lvm ]; then
+		target_volume[$disk]=$(volume_of_path new "${target[$disk]}") ||
+			die "$(name_of new) cannot be asked about ${target[$disk]}"
+		[ -n "${target_volume[$disk]}" ] ||
+			problem "$disk would go to ${target[$disk]}, and no volume group there has that name" \
+				"--vg, --dir or --map-disk $disk=PATH name another place"
+	fi
+}
+
+# --- keeping ----------------------------------------------------------------------
+
+# put HOST FILE: standard input becomes that file, for its owner alone, at once and on the
+# medium.
+put() {
+	$dry_run && { cat >/dev/null; return; }
+	feed "$1" bash -c "$guard" guard "${lock[$1]}" "$token" bash -c 'set -e
+		umask 077
+		mkdir -p "$(dirname "$1")"
+		cat >"$1.part"
+		sync "$1.part"
+		mv -T "$1.part" "$1"
+		sync "$(dirname "$1")"' put "$2" || die "$(name_of "$1"): $2 cannot be written"
+}
+
+state_of() {
+	case $1 in
+	old) printf '%s\n' "${folder[old]}/from/$id" ;;
+	new) printf '%s\n' "${folder[new]}/to/$id" ;;
+	esac
+}
+
+# save_plan: the plan itself last; without it there is no migration.
+save_plan() {
+	local name disk new_address=${address[new]}
+
+	forget_unfinished
+	echo "$uuid" | put old "$(state_of old)/uuid"
+	echo "$uuid" | put new "$(state_of new)/uuid"
+	put old "$(state_of old)/source.xml" <"$private/source.xml"
+	put old "$(state_of old)/fenced.xml" <"$private/fenced.xml"
+	! is_xen || save_xen
+	put old "$(state_of old)/target.xml" <"$private/target.xml"
+	put new "$(state_of new)/domain.xml" <"$private/target.xml"
+	save_later
+	[ -z "$first_boot" ] || put new "$(state_of new)/first-boot.xml" <"$private/first-boot.xml"
+	{
+		for name in "${plan_scalars[@]}"; do
+			printf '%s=%s\n' "$name" "${!name}"
+		done
+		for name in "${plan_lists[@]}"; do
+			local -n list=$name
+			for disk in "${list[@]}"; do
+				echo "$name+=$disk"
+			done
+		done
+		for disk in "${placed[@]}" "${shared[@]}" "${media_there[@]}"; do
+			for name in "${plan_arrays[@]}"; do
+				local -n array=$name
+				printf '%s[%s]=%s\n' "$name" "$disk" "${array[$disk]:-}"
+			done
+		done
+	} | put old "$(state_of old)/plan"
+}
+
+# forget_unfinished: what a run has left that was killed before its plan was kept.
+forget_unfinished() {
+	local host part=from proof=plan
+
+	for host in old new; do
+		guarded "$host" bash -c '
+			for folder in "$1"/*/; do
+				[ ! -e "$folder/$2" ] && grep -qsxF "$3" "$folder/uuid" || continue
+				rm -rf -- "$folder"
+			done' forget "${folder[$host]}/$part" "$proof" "$uuid" ||
+			die "$(name_of "$host"): ${folder[$host]} cannot be tidied"
+		part=to proof=commit
+	done
+}
+
+# load_plan: of $id.  It is data: only names that are known are set.
+load_plan() {
+	local line name new_address=''
+
+	on old cat "${folder[old]}/from/$id/plan" >"$private/plan" || return
+	disks=() shared=() swaps=() skipped=() later=() media=() media_there=()
+	while IFS= read -r line; do
+		if [[ $line =~ ^([a-z_]+)\+=([A-Za-z0-9]+)$ ]]; then
+			name=${BASH_REMATCH[1]}
+			[[ " ${plan_lists[*]} " == *" $name "* ]] || continue
+			local -n list=$name
+			list+=("${BASH_REMATCH[2]}")
+		elif [[ $line =~ ^([a-z_]+)\[([A-Za-z0-9]+)\]=(.*)$ ]]; then
+			name=${BASH_REMATCH[1]}
+			[[ " ${plan_arrays[*]} " == *" $name "* ]] || continue
+			printf -v "$name[${BASH_REMATCH[2]}]" %s "${BASH_REMATCH[3]}"
+		elif [[ $line =~ ^([a-z_]+)=(.*)$ ]]; then
+			name=${BASH_REMATCH[1]}
+			[[ " ${plan_scalars[*]} " == *" $name "* ]] || continue
+			printf -v "$name" %s "${BASH_REMATCH[2]}"
+		fi
+	done <"$private/plan"
+	placed=("${disks[@]}" "${swaps[@]}" "${media[@]}")
+	address['new']=$new_address
+}
+
+# find_migration: the one of this virtual machine that is not over, in $id; false where
+# there is none.
+find_migration() {
+	local found
+
+	found=$(on old bash -c '
+		for plan in "$1"/from/*/plan; do
+			[ -e "$plan" ] || continue
+			if grep -qxF -e "uuid=$2" -e "vm=$2" -e "xen_config=$2" "$plan"; then
+				basename "$(dirname "$plan")"
+			fi
+		done' find "${folder[old]}" "$1") || die "$(name_of old) cannot be asked"
+	[ -n "$found" ] || return 1
+	[[ $found != *$'\n'* ]] || die "there are several migrations of $1 in ${folder[old]}/from on $(name_of old): $(echo $found)"
+	id=$found
+}

@@ -1,0 +1,320 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# blkmigrate without libvirt: one disk to the second host, which is this machine by ssh.
+
+load ../helpers
+load migrate
+
+setup() {
+	migrate_begin
+}
+
+nasty=$'-it\'s "a" $(touch oops) `touch oops` \xc3\xa4*\\;&|'
+
+# with_modules COMMAND ...: in a shell that has the functions of blkmigrate.
+with_modules() {
+	bash -c 'set -euo pipefail
+		. "$1/scripts/blkmigrate.d/hosts/host.bash"
+		shift
+		"$@"' shell "$root" "$@"
+}
+
+@test "quote: any shell reads the words back as they were" {
+	words=("$nasty" '' ' ' '~' '~root' '=ls' '-n' 'a=b' '%1' '{a,b}' '[a]' '!x' $'two\nlines' '#' 'plain')
+
+	for shell in bash sh; do
+		[ "$($shell -c "printf '<%s>' $(with_modules quote "${words[@]}")")" = "$(printf '<%s>' "${words[@]}")" ]
+		[ "$(ssh -F "$config" new "$(with_modules quote $shell -c 'printf "<%s>" "$@"' sh "${words[@]}")")" = \
+			"$(printf '<%s>' "${words[@]}")" ]
+	done
+	[ "$(with_modules quote /dev/vg/web --size=5 a:b)" = '/dev/vg/web --size=5 a:b' ]
+}
+
+@test "a file is copied to a file that is made, for its owner alone" {
+	run -0 --separate-stderr migrate copy --create old.img new:"$dir/new.img"
+
+	cmp old.img new.img
+	[ "$(stat -c %a new.img)" = 600 ]
+	[[ $stderr == *"copied: old.img to new:$dir/new.img, 4194304 bytes"* ]]
+}
+
+@test "names of all kinds cross every shell as they are" {
+	mkdir -- "$nasty"
+	mv -- old.img "$nasty/$nasty"
+
+	run -0 migrate copy --create --verify full -- "$nasty/$nasty" new:"$dir/$nasty/copy $nasty"
+	run -0 migrate copy -- "$nasty/$nasty" new:"$dir/$nasty/copy $nasty"
+
+	cmp -- "$nasty/$nasty" "$dir/$nasty/copy $nasty"
+	[ ! -e oops ]
+}
+
+@test "a name that begins with a dash is no option" {
+	mv old.img -- -n
+
+	run -0 migrate copy --create -- -n new:"$dir/-v"
+
+	cmp ./-n ./-v
+}
+
+@test "the second time only what has changed crosses" {
+	migrate copy --create old.img new:"$dir/new.img"
+	printf changed | dd of=old.img seek=3000000 oflag=seek_bytes conv=notrunc status=none
+
+	run -0 --separate-stderr migrate copy old.img new:"$dir/new.img"
+
+	cmp old.img new.img
+	[[ $stderr == *"new.img: 65536 bytes"* ]]
+}
+
+@test "a device is copied into a larger one, with --overwrite" {
+	attach old.img
+	old=$device
+	attach 6M
+	tail -c 2M "$backing" >tail
+
+	run -2 --separate-stderr migrate copy "$old" new:"$device"
+	[[ $stderr == *"$device is there already, and blkmigrate did not make it; --overwrite takes it all the same" ]]
+	run -0 migrate copy --overwrite --verify full "$old" new:"$device"
+
+	cmp -n 4M old.img "$backing"
+	cmp tail <(tail -c 2M "$backing")
+}
+
+@test "a file that blkmigrate did not make is left alone, by another migration's marks too" {
+	echo precious >new.img
+	ln new.img .new.img.blkmigrate-0123456789ab
+
+	run -2 --separate-stderr migrate copy --create old.img new:"$dir/new.img"
+
+	[ "$(cat new.img)" = precious ]
+}
+
+@test "a link that leads nowhere is something that is there" {
+	ln -s "$dir/nowhere" new.img
+
+	run -2 migrate copy --create old.img new:"$dir/new.img"
+
+	[ ! -e nowhere ]
+}
+
+@test "nothing is made unless that was said, and never under /dev" {
+	run -2 --separate-stderr migrate copy old.img new:"$dir/new.img"
+	[[ $stderr == *"$dir/new.img is not there; --create makes it" ]]
+	run -2 --separate-stderr migrate copy --create old.img new:/dev/blkmigrate-typo/web
+
+	[[ $stderr == *"would lie under /dev"* ]]
+	[ ! -e new.img ]
+	[ ! -e /dev/blkmigrate-typo ]
+}
+
+@test "a target that is too small is refused before anything is touched" {
+	attach 1M
+	make_noise "$backing" 1M
+	cp "$backing" before
+
+	run -2 --separate-stderr migrate copy --overwrite old.img new:"$device"
+
+	[[ $stderr == *"$device has 1048576 bytes, 4194304 are needed" ]]
+	cmp before "$backing"
+}
+
+@test "--finish takes the mark away, and then the copy is nobody's to overwrite" {
+	migrate copy --create old.img new:"$dir/new.img"
+	[ "$(find . -name '.new.img.*' | wc -l)" = 1 ]
+
+	run -0 migrate copy --finish old.img new:"$dir/new.img"
+
+	[ "$(find . -name '.new.img.*' | wc -l)" = 0 ]
+	run -2 migrate copy old.img new:"$dir/new.img"
+}
+
+@test "--dry-run prints the pipe and touches nothing; the pipe works as it is printed" {
+	run -0 --separate-stderr migrate copy -n --create old.img new:"$dir/new.img"
+
+	[ ! -e new.img ]
+	[ -z "$(find state -type f 2>/dev/null)" ]
+	pipe=$(grep '^old# blkread' <<<"$output")
+	[[ $pipe == *'| blkzip --adapt | blkmeter '*'| ssh '*' new '*'blkwrite --verify'* ]]
+	truncate -s 4M new.img
+	bash -o pipefail -c "${pipe#old# }"
+	cmp old.img new.img
+}
+
+@test "killed in the middle of the data, the same command ends what was left and goes on" {
+	make_noise old.img 8M
+	background "$root/scripts/blkmigrate" copy --state "$dir/state" --ssh-option "-F$config" \
+		--bwlimit 1M --create old.img new:"$dir/new.img"
+	wait_for 20 test -s new.img
+	sleep 1
+	kill -KILL "$pid"
+
+	run -0 migrate copy --verify full old.img new:"$dir/new.img"
+
+	cmp old.img new.img
+	[ -z "$(pgrep -f "blkread $dir" || true)" ]
+	[ -z "$(ls tmp)" ]
+}
+
+@test "where somebody removes its private folder it ends" {
+	break_program flock 'rm -rf "$TMPDIR"/blkmigrate.*
+		sleep 3'
+
+	run -2 --separate-stderr timeout 20 "$root/scripts/blkmigrate" copy --state "$dir/state" \
+		--ssh-option "-F$config" --create old.img new:"$dir/new.img"
+
+	[[ $stderr == *"blkmigrate: $TMPDIR/blkmigrate."*' is gone: something else removes files there'* ]]
+}
+
+@test "TERM ends it and all that it has started" {
+	make_noise old.img 32M
+	background "$root/scripts/blkmigrate" copy --state "$dir/state" --ssh-option "-F$config" \
+		--bwlimit 1M --create old.img new:"$dir/new.img"
+	wait_for 20 test -s new.img
+	sleep 0.5
+
+	kill -TERM "$pid"
+
+	wait_for 10 gone "$pid"
+	wait_for 10 eval '! fuser -s state/lock/*'
+	[ -z "$(ls tmp)" ]
+}
+
+@test "a command of a run that has been replaced does nothing" {
+	mkdir -p state/lock
+	touch state/lock/k.work
+	echo mine >state/lock/k.token
+
+	run -75 --separate-stderr bash -c '. "$1/scripts/blkmigrate.d/hosts/host.bash"
+		bash -c "$guard" guard state/lock/k yours touch done' shell "$root"
+
+	[[ $stderr == *"another run of blkmigrate has taken over"* ]]
+	[ ! -e 'done' ]
+	bash -c '. "$1/scripts/blkmigrate.d/hosts/host.bash"
+		bash -c "$guard" guard state/lock/k mine touch done' shell "$root"
+	[ -e 'done' ]
+}
+
+@test "a banner is no trouble" {
+	echo 'You are being watched.' >banner
+	echo "Banner $dir/banner" >>ssh/sshd_config
+	sed -i '/^LogLevel/d' ssh/config
+	kill -HUP "$sshd"
+	wait_for 5 ssh -F "$config" new true
+
+	run -0 --separate-stderr migrate copy --create old.img new:"$dir/new.img"
+
+	[[ $stderr == *'You are being watched.'* ]]
+	cmp old.img new.img
+}
+
+@test "a host whose key is not known is not trusted, whatever the options say" {
+	: >ssh/known
+
+	run -2 --separate-stderr migrate copy --ssh-option StrictHostKeyChecking=no \
+		--create old.img new:"$dir/new.img"
+
+	[[ $stderr == *"new does not answer by ssh"* ]]
+	[ ! -e new.img ]
+}
+
+@test "a difference that --verify full finds is sent again" {
+	migrate copy --create old.img new:"$dir/new.img"
+	break_program blkdiff '[ ! -e mended ] || exec "'"$BIN"'/blkdiff" "$@"
+		touch mended
+		cat >/dev/null
+		"'"$BIN"'/blkdiff" --map <("'"$BIN"'/blksum" --map old.img) old.img'
+	flip_bit new.img 10000000
+
+	run -0 --separate-stderr migrate copy --verify full old.img new:"$dir/new.img"
+
+	cmp old.img new.img
+	[[ $stderr == *'the digests differ; what differs is sent again'*'disk: both sides are blk128:'* ]]
+}
+
+@test "a source that is not there, a target that is a folder" {
+	run -2 --separate-stderr migrate copy --create none.img new:"$dir/new.img"
+	[[ $stderr == 'blkmigrate: this host: none.img: not there' ]]
+	run -2 --separate-stderr migrate copy --create old.img new:"$dir"
+	[[ $stderr == *"$dir is there already"* || $stderr == *"$dir is neither"* ]]
+}
+
+@test "without a terminal there is no console, and a kernel has a path" {
+	run -2 --separate-stderr "$root/scripts/blkmigrate" run --console web --to new </dev/null
+	[ "$stderr" = 'blkmigrate: --console wants a terminal' ]
+	run -2 --separate-stderr "$root/scripts/blkmigrate" run --first-boot initrd=/boot/initrd.img web --to new
+
+	[ "$stderr" = 'blkmigrate: --first-boot is kernel=PATH,initrd=PATH,cmdline=TEXT, in this order' ]
+}
+
+@test "wrong words are a usage error" {
+	for words in '' 'copy' 'copy a' 'copy a b' 'copy a :b' 'copy a b:' 'copy --none a b:c' 'copy a b:c d' 'fly'; do
+		run -2 --separate-stderr "$root/scripts/blkmigrate" $words
+		[[ $stderr == 'usage: blkmigrate '* ]]
+	done
+}
+
+# --- the manual -------------------------------------------------------------------
+
+manual() {
+	mandoc -Tascii -O width=500 "$root/scripts/blkmigrate.1" | col -bx
+}
+
+# words: white space made single blanks.
+words() {
+	tr -s ' \n\t' ' ' | sed 's/^ //; s/ $//'
+}
+
+@test "the usage is the manual's synopsis" {
+	run -2 --separate-stderr "$root/scripts/blkmigrate"
+
+	[ "$(sed 's/^usage://' <<<"$stderr" | words)" = \
+		"$(manual | sed -n '/^SYNOPSIS/,/^DESCRIPTION/p' | sed '1d;$d' | words)" ]
+}
+
+@test "the manual describes the options that the program takes, and no others" {
+	sed -n '/^\.It Fl/p' "$root/scripts/blkmigrate.1" | grep -oE 'Fl -?[a-z-]+|, -[a-z-]+' |
+		sed 's/^Fl //; s/^, //; s/^-*/--/' | grep -vxE -- '--[a-z]' | sort -u >described
+	sed -n '/^read_options/,/^read_value/p' "$root/scripts/blkmigrate" | grep -oE -- '--[a-z][a-z-]+' |
+		sort -u >taken
+
+	[ "$(wc -l <taken)" -gt 20 ]
+	diff described taken
+}
+
+@test "mandoc has nothing to say about the manual" {
+	require mandoc
+
+	run -0 mandoc -Tlint -Wwarning "$root/scripts/blkmigrate.1"
+
+	[ -z "$output" ]
+}
+
+@test "the manual's examples of copying run as they are printed" {
+	manual | awk '/^EXAMPLES/ { inside = 1 } inside && /^ +[$] / { sub(/^ +[$] /, ""); print }' >commands
+	[ "$(wc -l <commands)" = 3 ]
+	mv old.img disk.img
+	sed -i "s|new:/srv/|--state '$dir/state' --ssh-option '-F$config' new:$dir/|" commands
+	PATH=$root/scripts:$PATH
+
+	run -0 bash -ex commands
+
+	cmp disk.img copy.img
+	[ -z "$(find . -name '.copy.img.*')" ]
+}
+
+@test "it is installed with all that it needs, and taken away" {
+	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -C "$root" BIN="$BIN" -o all install \
+		DESTDIR="$dir/root" PREFIX=/usr 3>&-
+
+	"$dir/root/usr/bin/blkmigrate" copy --state "$dir/state" --ssh-option "-F$config" \
+		--create old.img new:"$dir/new.img"
+
+	cmp old.img new.img
+	[ -s root/usr/share/man/man1/blkmigrate.1 ]
+	diff -r "$root/scripts/blkmigrate.d" root/usr/share/blkmigrate
+	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -C "$root" BIN="$BIN" uninstall \
+		DESTDIR="$dir/root" PREFIX=/usr 3>&-
+	[ -z "$(find root -type f)" ]
+}

@@ -1,0 +1,52 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The other ways to build, each a build of its own: `make check-builds`.
+
+load ../helpers
+
+filters=$(make -s -C "$root" filters)
+
+# remake ARGUMENT ...: make, without what an outer make has told its own.
+remake() {
+	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -j "$(nproc)" -C "$root" "$@" 3>&-
+}
+
+@test "make static makes programs that run with nothing around them" {
+	require_root "chroots"
+	remake static
+	mkdir empty
+	cp "$root"/build/static/bin/blk* empty/
+	make_image empty/image 4M
+	chroot=$(command -v chroot)
+	in_empty() {
+		env -i "$chroot" "$dir/empty" "$@"
+	}
+
+	in_empty /blkread image >stream
+	in_empty /blkzip <stream >packed
+	in_empty /blkmeter -q <packed >metered
+	in_empty /blkwrite --create --verify target <metered
+	in_empty /blksum image target >sums
+
+	cmp empty/image empty/target
+	[ "$(cut -d ' ' -f 1 sums | uniq | wc -l)" = 1 ]
+	for filter in $filters; do
+		run -0 readelf -l --wide "empty/$filter"
+		[[ $output != *INTERP* ]]
+	done
+}
+
+@test "a program that is built without zstd refuses what needs it, and says what to do" {
+	remake ZSTD= CFLAGS=-O0 BUILD="$dir/build" BIN="$dir/without" "$dir/without/blkwrite" "$dir/without/blkzip"
+	make_image image 1M
+	blkread image | blkzip -m zstd >stream
+
+	run -2 --separate-stderr without/blkwrite --create copy <stream
+	[ "$stderr" = "blkwrite: standard input: stream byte 0: the stream is compressed with zstd, and this program was built without it; blkzip -d where it comes from takes zstd out" ]
+	[ ! -e copy ]
+	run -2 --separate-stderr without/blkzip -m zstd
+	[ "$stderr" = "blkzip: zstd: this program was built without it" ]
+	blkread image | without/blkzip | blkwrite --create copy
+	cmp image copy
+}

@@ -1,0 +1,62 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The rooms of lib/: what a module may include, and that each is in a room (HACKING.md).
+
+load ../helpers
+
+# From the ground up.  A room may include those before it, and itself.
+ground=(base show pipe hash device stream read)
+
+# A filter's own rooms stand on that ground, side by side.
+filters=(sum diff zip meter write)
+
+# arrows [FOLDER]: "from to file" for each include of one room's header by a file of another.
+arrows() {
+	(cd "${1:-$root}/lib" && grep -H '^#include "' -- */*.[ch]) |
+		awk -F '[/:"]' '$1 != $4 { print $1, $4, $1 "/" $2 }' | sort -u
+}
+
+# against: the arrows of standard input that must not be.
+against() {
+	awk -v ground="${ground[*]}" -v filters="${filters[*]}" '
+		BEGIN {
+			n = split(ground, rooms)
+			for (i = 1; i <= n; i++)
+				height[rooms[i]] = i
+			n = split(filters, rooms)
+			for (i = 1; i <= n; i++)
+				height[rooms[i]] = 100
+		}
+		!height[$1] || !height[$2] || height[$2] >= height[$1] { print }'
+}
+
+@test "every arrow between rooms goes down, and no filter's room knows another's" {
+	arrows >found
+
+	run -0 against <found
+
+	[ "$(wc -l <found)" -gt 100 ]
+	[ "$output" = "" ]
+}
+
+@test "an arrow that goes up, one between two filters' rooms and an unknown room are found" {
+	mkdir -p lib/{base,sum,diff,attic}
+	echo '#include "stream/record.h"' >lib/base/up.c
+	echo '#include "diff/cow.h"' >lib/sum/across.c
+	echo '#include "base/io.h"' >lib/attic/unknown.c
+	echo '#include "base/io.h"' >lib/diff/down.c
+
+	run -0 against < <(arrows "$dir")
+
+	[ "$output" = "attic base attic/unknown.c
+base stream base/up.c
+sum diff sum/across.c" ]
+}
+
+@test "an include names the room, and every module is in one" {
+	run -1 grep -rEn '^#include "([^/"]*|\.\./.*)"' "$root/lib" "$root/filters"
+	run -0 find "$root/lib" -maxdepth 1 -type f
+
+	[ "$output" = "" ]
+}
