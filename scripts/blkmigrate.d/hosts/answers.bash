@@ -1,0 +1,153 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Questions to a host.  There are three answers: yes (status 0), no (another status), and 255,
+# which is ssh's: the host could not be asked.  The last one must never pass for one of the other
+# two, nor for an empty answer: a disk that could not be looked at is not a disk that is not there.
+#
+# So a question sets a variable, and ends this program where the host could not be asked, or where
+# its answer does not look like one.  It must be called plainly, for in $(...), in a pipe or in the
+# background only that subshell would end; and never with 2>/dev/null, which would hide why.
+#
+#	ask new "$a_number" blockdev --getsize64 "$path" || die "$path: its size cannot be read"
+#	whole=$answer
+#
+#	if asks_yes new test -e "$path"; then ...
+#
+#	ask_lines old "$a_name" lvs --noheadings -o lv_name "$group" || die ...
+#	for name in "${answers[@]}"; do ...
+#
+# Each takes -q before the host to drop what the command prints on standard error, and has a twin
+# that puts its question to libvirt there: vm_ask, vm_asks_yes, vm_ask_lines HOST ... VIRSH-COMMAND.
+# An answer is overwritten by the next question: copy it first.  A command that changes something
+# (act, guarded, perform, vm_act) gives back its status, which the caller must look at: after 255
+# it may or may not have been done.
+#
+# errexit is off in everything that is called by if, !, && or ||, down to the last function: so
+# each command there that may fail needs its own "|| return" or "|| die".
+
+answer='' answers=()
+# No answer is longer, in bytes; documents go into files.
+answer_limit=1000000
+
+# Patterns for answers, of extended regular expressions; each has to fit the whole answer, or with
+# ask_lines the whole line.  A number fits bash's arithmetic, and has no leading zero to make it
+# octal; a name is no option and no path.
+# shellcheck disable=SC2034
+{
+	a_number='0|[1-9][0-9]{0,17}'
+	a_name='[A-Za-z0-9_+.][A-Za-z0-9_+.-]{0,254}'
+	a_path=$'/[^\n]+'
+	a_uuid='[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}'
+	a_line=$'[^\n]*'
+	any_text='.*'
+}
+
+# ask [-q] HOST PATTERN COMMAND [ARGUMENT ...]: $answer is what it prints there, without the blanks
+# before it, which LVM prints, and the line feeds behind it.  False, with the command's status, where
+# it says no; $answer is then what it printed, unchecked.
+ask() {
+	local quiet=''
+
+	[ "$1" != -q ] || { quiet=-q && shift; }
+	answer_to "$quiet" "$1" on "$1" "${@:3}" || return
+	answer_fits "$1" "$2" "$answer" "${@:3}"
+}
+
+vm_ask() {
+	local quiet=''
+
+	[ "$1" != -q ] || { quiet=-q && shift; }
+	answer_to "$quiet" "$1" vm_on "$1" "${@:3}" || return
+	answer_fits "$1" "$2" "$answer" virsh "${@:3}"
+}
+
+# ask_lines [-q] HOST PATTERN COMMAND [ARGUMENT ...]: $answers are the lines that it prints, none
+# of which is empty; each has to fit.
+ask_lines() {
+	local quiet=''
+
+	[ "$1" != -q ] || { quiet=-q && shift; }
+	answers=()
+	answer_to "$quiet" "$1" on "$1" "${@:3}" || return
+	answer_lines "$1" "$2" "${@:3}"
+}
+
+vm_ask_lines() {
+	local quiet=''
+
+	[ "$1" != -q ] || { quiet=-q && shift; }
+	answers=()
+	answer_to "$quiet" "$1" vm_on "$1" "${@:3}" || return
+	answer_lines "$1" "$2" virsh "${@:3}"
+}
+
+# asks_yes [-q] HOST COMMAND [ARGUMENT ...]: true or false, as test, grep -q or command -v answer:
+# 0 or 1.  Any other status is no answer.  What the command prints is dropped.
+asks_yes() {
+	local quiet='' status=0
+
+	[ "$1" != -q ] || { quiet=-q && shift; }
+	answer_to "$quiet" "$1" on "$@" || status=$?
+	[ "$status" -le 1 ] || cannot_ask "$1" "status $status" "${@:2}"
+	return "$status"
+}
+
+vm_asks_yes() {
+	local quiet='' status=0
+
+	[ "$1" != -q ] || { quiet=-q && shift; }
+	answer_to "$quiet" "$1" vm_on "$@" || status=$?
+	[ "$status" -le 1 ] || cannot_ask "$1" "status $status" virsh "${@:2}"
+	return "$status"
+}
+
+# --- how it is done ---------------------------------------------------------------
+
+# answer_to QUIET HOST ASKER HOST COMMAND ...: fill $answer; the command's status.
+answer_to() {
+	local status=0
+
+	if [ -n "$1" ]; then
+		answer=$("${@:3}" 2>/dev/null) || status=$?
+	else
+		answer=$("${@:3}") || status=$?
+	fi
+	[ "$status" != 255 ] || cannot_ask "$2" '' "${@:5}"
+	answer=${answer#"${answer%%[! ]*}"}
+	return "$status"
+}
+
+# answer_fits HOST PATTERN ANSWER COMMAND ...: or the end.
+answer_fits() {
+	[ ${#3} -le "$answer_limit" ] && [[ $3 =~ ^($2)$ ]] ||
+		cannot_ask "$1" "\"$(printable "${3:0:200}")\" is no answer" "${@:4}"
+}
+
+# answer_lines HOST PATTERN COMMAND ...: fill $answers from $answer.
+answer_lines() {
+	local line
+
+	[ ${#answer} -le "$answer_limit" ] || cannot_ask "$1" "its answer is too long" "${@:3}"
+	while IFS= read -r line; do
+		line=${line#"${line%%[! ]*}"}
+		[ -n "$line" ] || continue
+		answer_fits "$1" "$2" "$line" "${@:3}"
+		answers+=("$line")
+	done <<<"$answer"
+}
+
+# printable TEXT: what a host has sent does nothing to a terminal.
+printable() {
+	printf '%s' "${1//[^[:print:]]/?}"
+}
+
+# cannot_ask HOST WHY COMMAND ...: a script goes by the name that it was given as $0.
+cannot_ask() {
+	local host=$1 why=$2 words
+
+	shift 2
+	[[ ${1:-} != @(sh|bash) || ${2:-} != -c ]] || shift 3
+	words=$*
+	die "$(name_of "$host") cannot be asked ($(printable "${words:0:200}"))${why:+: $why}"
+}
