@@ -214,8 +214,8 @@ install: all
 	$(INSTALL) -m 755 $(SCRIPTS:%=scripts/%) $(DESTDIR)$(PREFIX)/bin
 	$(INSTALL) -m 644 $(SCRIPTS:%=scripts/%.1) $(DESTDIR)$(MANDIR)/man1
 	for room in $(ROOMS); do \
-		share=$(DESTDIR)$(PREFIX)/share/$${room%%/*} && $(INSTALL) -d $$share/$${room\#*/} && \
-		$(INSTALL) -m 644 scripts/$${room%%/*}.d/$${room\#*/}/* $$share/$${room\#*/} || exit; \
+		share=$(DESTDIR)$(PREFIX)/share/$${room%%/*} && $(INSTALL) -d $$share/$${room#*/} && \
+		$(INSTALL) -m 644 scripts/$${room%%/*}.d/$${room#*/}/* $$share/$${room#*/} || exit; \
 	done
 
 uninstall:

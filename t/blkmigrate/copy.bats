@@ -186,12 +186,12 @@ with_modules() {
 	touch state/lock/k.work
 	echo mine >state/lock/k.token
 
-	run -75 --separate-stderr bash -c '. "$1/scripts/blkmigrate.d/hosts/host.bash"
+	run -75 --separate-stderr bash -c '. "$1/scripts/blkmigrate.d/hosts/session.bash"
 		bash -c "$guard" guard state/lock/k yours touch done' shell "$root"
 
 	[[ $stderr == *"another run of blkmigrate has taken over"* ]]
 	[ ! -e 'done' ]
-	bash -c '. "$1/scripts/blkmigrate.d/hosts/host.bash"
+	bash -c '. "$1/scripts/blkmigrate.d/hosts/session.bash"
 		bash -c "$guard" guard state/lock/k mine touch done' shell "$root"
 	[ -e 'done' ]
 }

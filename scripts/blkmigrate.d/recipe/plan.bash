@@ -1,17 +1,11 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What is to move, and where each part of it goes.  A migration is kept in from/ID on the old
-# host: the plan, as lines of name=value, the XML, and the journal; nobody else can read it.
-# What the new host has to know of it is in to/ID there.
+# What is to move, and where each part of it goes.
 
 disk_map=() net_map=() drives=empty dir_option=''
 # What tells this very file or volume from another one of its name.
 declare -A identity=() format=() planned_kind=()
-
-plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool first_boot xen_config)
-plan_lists=(disks shared swaps skipped later media media_there)
-plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label)
 
 # make_plan: all that is known, and nothing is touched.
 make_plan() {
@@ -191,117 +185,4 @@ choose_target() {
 			problem "$disk would go to ${target[$disk]}, and no volume group there has that name" \
 				"--vg, --dir or --map-disk $disk=PATH name another place"
 	fi
-}
-
-# --- keeping ----------------------------------------------------------------------
-
-# put HOST FILE: standard input becomes that file, for its owner alone, at once and on the
-# medium.
-put() {
-	$dry_run && { cat >/dev/null; return; }
-	feed "$1" bash -c "$guard" guard "${lock[$1]}" "$token" bash -c 'set -e
-		umask 077
-		mkdir -p "$(dirname "$1")"
-		cat >"$1.part"
-		sync "$1.part"
-		mv -T "$1.part" "$1"
-		sync "$(dirname "$1")"' put "$2" || die "$(name_of "$1"): $2 cannot be written"
-}
-
-state_of() {
-	case $1 in
-	old) printf '%s\n' "${folder[old]}/from/$id" ;;
-	new) printf '%s\n' "${folder[new]}/to/$id" ;;
-	esac
-}
-
-# save_plan: the plan itself last; without it there is no migration.
-save_plan() {
-	local name disk new_address=${address[new]}
-
-	forget_unfinished
-	echo "$uuid" | put old "$(state_of old)/uuid"
-	echo "$uuid" | put new "$(state_of new)/uuid"
-	put old "$(state_of old)/source.xml" <"$private/source.xml"
-	put old "$(state_of old)/fenced.xml" <"$private/fenced.xml"
-	! is_xen || save_xen
-	put old "$(state_of old)/target.xml" <"$private/target.xml"
-	put new "$(state_of new)/domain.xml" <"$private/target.xml"
-	save_later
-	[ -z "$first_boot" ] || put new "$(state_of new)/first-boot.xml" <"$private/first-boot.xml"
-	{
-		for name in "${plan_scalars[@]}"; do
-			printf '%s=%s\n' "$name" "${!name}"
-		done
-		for name in "${plan_lists[@]}"; do
-			local -n list=$name
-			for disk in "${list[@]}"; do
-				echo "$name+=$disk"
-			done
-		done
-		for disk in "${placed[@]}" "${shared[@]}" "${media_there[@]}"; do
-			for name in "${plan_arrays[@]}"; do
-				local -n array=$name
-				printf '%s[%s]=%s\n' "$name" "$disk" "${array[$disk]:-}"
-			done
-		done
-	} | put old "$(state_of old)/plan"
-}
-
-# forget_unfinished: what a run has left that was killed before its plan was kept.
-forget_unfinished() {
-	local host part=from proof=plan
-
-	for host in old new; do
-		guarded "$host" bash -c '
-			for folder in "$1"/*/; do
-				[ ! -e "$folder/$2" ] && grep -qsxF "$3" "$folder/uuid" || continue
-				rm -rf -- "$folder"
-			done' forget "${folder[$host]}/$part" "$proof" "$uuid" ||
-			die "$(name_of "$host"): ${folder[$host]} cannot be tidied"
-		part=to proof=commit
-	done
-}
-
-# load_plan: of $id.  It is data: only names that are known are set.
-load_plan() {
-	local line name new_address=''
-
-	on old cat "${folder[old]}/from/$id/plan" >"$private/plan" || return
-	disks=() shared=() swaps=() skipped=() later=() media=() media_there=()
-	while IFS= read -r line; do
-		if [[ $line =~ ^([a-z_]+)\+=([A-Za-z0-9]+)$ ]]; then
-			name=${BASH_REMATCH[1]}
-			[[ " ${plan_lists[*]} " == *" $name "* ]] || continue
-			local -n list=$name
-			list+=("${BASH_REMATCH[2]}")
-		elif [[ $line =~ ^([a-z_]+)\[([A-Za-z0-9]+)\]=(.*)$ ]]; then
-			name=${BASH_REMATCH[1]}
-			[[ " ${plan_arrays[*]} " == *" $name "* ]] || continue
-			printf -v "$name[${BASH_REMATCH[2]}]" %s "${BASH_REMATCH[3]}"
-		elif [[ $line =~ ^([a-z_]+)=(.*)$ ]]; then
-			name=${BASH_REMATCH[1]}
-			[[ " ${plan_scalars[*]} " == *" $name "* ]] || continue
-			printf -v "$name" %s "${BASH_REMATCH[2]}"
-		fi
-	done <"$private/plan"
-	placed=("${disks[@]}" "${swaps[@]}" "${media[@]}")
-	address['new']=$new_address
-}
-
-# find_migration: the one of this virtual machine that is not over, in $id; false where
-# there is none.
-find_migration() {
-	local found
-
-	found=$(on old bash -c '
-		for plan in "$1"/from/*/plan; do
-			[ -e "$plan" ] || continue
-			if grep -qxF -e "uuid=$2" -e "vm=$2" -e "xen_config=$2" "$plan"; then
-				basename "$(dirname "$plan")"
-			fi
-		done' find "${folder[old]}" "$1") || die "$(name_of old) cannot be asked"
-	[ -n "$found" ] || return 1
-	[[ $found != *$'\n'* ]] || die "there are several migrations of $1 in ${folder[old]}/from on $(name_of old): $(echo $found)"
-	id=$found
 }

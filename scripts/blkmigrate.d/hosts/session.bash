@@ -1,0 +1,196 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# One run at a time: what keeps a second run of this program, or what is left of a first one, from
+# being at work on the same migration, and how commands are run that change something.
+#
+# lock[HOST] is a path there: PATH.lock is held while a run lives, PATH.token names the run whose
+# commands may start, and each of them holds PATH.work.
+
+declare -A lock=()
+token=''
+
+# take makes a token the one that commands must have from then on, so that nothing late of
+# another run, or of a connection that broke, does anything.  Before that commands that still
+# run are given time to end, and then ended.
+take='
+take() {
+	exec 9>>"$lock.work"
+	if ! flock -w 10 9; then
+		end_commands
+		flock -w 10 9 || { echo "stuck: a command of an earlier run does not end (fuser $lock.work)"; exit 1; }
+	fi
+	if [ -n "$former" ] && [ "$(cat "$lock.token")" != "$former" ]; then
+		echo "another run of blkmigrate has taken over"
+		exit 75
+	fi
+	printf "%s\n" "$token" >"$lock.token"
+	flock -u 9
+	exec 9>&-
+}
+end_commands() {
+	local process file
+
+	for process in /proc/[0-9]*; do
+		[ "${process#/proc/}" != $$ ] || continue
+		for file in "$process"/fd/*; do
+			if [ "$file" -ef "$lock.work" ]; then
+				kill -KILL "${process#/proc/}" || true
+				break
+			fi
+		done 2>/dev/null
+	done
+}'
+
+# What holds a migration on a host, for as long as lines come.
+hold='
+set -eu
+lock=$1 token=$2 who=$3 former=""
+mkdir -p -m 700 "$(dirname "$lock")"
+exec 8>>"$lock.lock"
+if ! flock -w 25 8; then
+	echo "busy: $(cat "$lock.who")"
+	exit 1
+fi
+printf "%s\n" "$who" >"$lock.who"
+take
+echo held
+while read -r -t 20 line; do
+	:
+done'
+
+# What runs a command under it.
+guard='
+exec 9<"$1.work" || exit 75
+flock -s 9
+read -r token <"$1.token"
+if [ "$token" != "$2" ]; then
+	echo "blkmigrate: another run of blkmigrate has taken over; this one ends" >&2
+	exit 75
+fi
+shift 2
+exec "$@"'
+
+# session_open KEY: this run alone works on KEY, on both hosts, from here on.
+session_open() {
+	local host
+
+	token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+	for host in old new; do
+		lock[$host]=${folder[$host]}/lock/$host-$1
+		$dry_run || session_hold "$host"
+	done
+	if [ ${#keyed[@]} -gt 0 ]; then
+		keep_keys &
+		keeper=$!
+	fi
+}
+
+# session_renew: nothing that was begun and has not been answered happens any more, on
+# either host.
+session_renew() {
+	local host former=$token
+
+	$dry_run && return
+	token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+	for host in old new; do
+		on "$host" bash -c "$take"'
+			lock=$1 former=$2 token=$3
+			take' renew "${lock[$host]}" "$former" "$token" ||
+			die "$(name_of "$host") cannot be told to forget what was begun; nothing is started anywhere"
+	done
+}
+
+session_hold() {
+	local host=$1 said=$private/$1.said
+
+	: >"$said"
+	beats | feed_alone "$host" bash -c "$take$hold" hold "${lock[$host]}" "$token" \
+		"$(id -un)@$(uname -n), process $$, since $(date '+%F %T')" >"$said" 2>"$said.err" &
+	holders+=($!)
+	until [ -s "$said" ]; do
+		[ -e "$said" ] || die "$private is gone: something else removes files there (TMPDIR names another place)"
+		kill -0 $! 2>/dev/null || break
+		sleep 0.05
+	done
+	case $(cat "$said") in
+	held) ;;
+	busy:*) die "another blkmigrate is at work on this, on $(name_of "$host"): $(sed 's/^busy: //' "$said")" ;;
+	*) die "cannot lock on $(name_of "$host"): $(cat "$said" "$said.err")" ;;
+	esac
+}
+
+holders=()
+
+# As feed, by a connection of its own.
+feed_alone() {
+	local host=$1
+
+	shift
+	if [ -z "${address[$host]}" ]; then
+		"$@"
+	else
+		bash -c "exec $(ssh_text "$host" "$(quote "$@")")"
+	fi
+}
+
+beats() {
+	while driver_lives; do
+		echo beat 2>/dev/null || return 0
+		sleep 3
+	done
+	# It was killed, and there may be a definition with passwords.
+	[ ${#keyed[@]} -gt 0 ] || rm -rf --one-file-system "$private"
+}
+
+# driver_lives: asked by what this program has in the background; a zombie does not live.
+driver_lives() {
+	local state
+
+	read -r _ _ state _ <"/proc/$$/stat" && [ "$state" != Z ]
+} 2>/dev/null
+
+# guarded HOST COMMAND [ARGUMENT ...]: run there what changes something.
+guarded() {
+	local host=$1
+
+	shift
+	on "$host" bash -c "$guard" guard "${lock[$host]}" "$token" "$@"
+}
+
+# act HOST COMMAND [ARGUMENT ...]: the same, shown if that was asked for; a dry run only
+# shows it.
+act() {
+	local quoted
+
+	quote_words "${@:2}"
+	show "$1" "$quoted"
+	$dry_run || guarded "$@"
+}
+
+# perform HOST TEXT SCRIPT [ARGUMENT ...]: run a script there, of which the text is what
+# matters and is shown.
+perform() {
+	local host=$1
+
+	show "$host" "$2"
+	$dry_run || guarded "$host" bash -c "$3" blkmigrate "${@:4}"
+}
+
+# session_close: let go of the hosts.
+session_close() {
+	local host
+
+	for host in "${holders[@]}" "${watchers[@]}"; do
+		pkill -TERM -P "$host" 2>/dev/null || true
+		kill "$host" 2>/dev/null || true
+	done
+	[ -n "$private" ] || return 0
+	keys_end
+	for host in old new; do
+		if [ -S "$private/$host" ]; then
+			ssh -o "ControlPath=$private/$host" -O exit -- "${address[$host]}" 2>/dev/null || true
+		fi
+	done
+	rm -rf --one-file-system "$private"
+}

@@ -1,0 +1,201 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# --transport tcp: nc listens on the new host, on one address, for one connection, and not longer
+# than blkwrite runs behind it; and blkwrite takes only the stream whose id, made for this
+# transfer, is in a file on both hosts.  Whether the data arrived is what blkwrite says.
+
+listen=''
+declare -A netcat=()
+
+# Ports that libvirt uses for migrations, so a firewall may let them through already.
+port_first=49152 port_count=64
+
+# tcp_ready: what nc is on both hosts, and where it listens.
+tcp_ready() {
+	local host
+
+	[ "$transport" = tcp ] || return 0
+	for host in old new; do
+		netcat[$host]=$(on "$host" sh -c 'nc -h 2>&1 || true' | netcat_kind)
+		[ -n "${netcat[$host]}" ] ||
+			problem "$(name_of "$host") has no nc that is known here" "install netcat-openbsd there"
+	done
+	if [ -z "$listen" ]; then
+		listen=$(on new sh -c 'set -- ${SSH_CONNECTION:-}; echo "${3:-}"')
+		listen=${listen#::ffff:}
+		[ -n "$listen" ] || die "$(name_of new) does not say which address it was reached at: --listen ADDRESS"
+	fi
+	warn "the disks cross the network unencrypted: who can listen on the way reads them, who can change packets changes them (--transport ssh does not let them)"
+}
+
+# need_netcat: where no preflight has asked for it.
+need_netcat() {
+	local host
+
+	[ "$transport" = tcp ] || return 0
+	for host in old new; do
+		[ -n "${netcat[$host]}" ] || die "$(name_of "$host") has no nc that is known here: install netcat-openbsd there"
+	done
+}
+
+# netcat_kind <HELP
+netcat_kind() {
+	local help
+
+	help=$(cat)
+	if [[ $help == *'OpenBSD netcat'* || $help == *[[:space:]]-N[[:space:]]* ]]; then
+		echo openbsd
+	elif [[ $help == *'-q secs'* && $help == *'-s addr'* ]]; then
+		echo traditional
+	fi
+}
+
+# sender PORT: the last of a pipe on the old host.
+sender() {
+	case ${netcat[old]} in
+	openbsd) quote nc -n -N "$listen" "$1" ;;
+	traditional) quote nc -n -q 0 "$listen" "$1" ;;
+	esac
+}
+
+# listening PORT: the first of the pipe on the new host.
+listening() {
+	case ${netcat[new]} in
+	openbsd) quote nc -n -v -l "$listen" "$1" ;;
+	traditional) quote nc -n -v -l -s "$listen" -p "$1" ;;
+	esac
+}
+
+# What runs on the new host: a port that nobody has is found and said.  When blkwrite ends, or
+# lines stop to come from who started this, blkwrite and nc are gone.
+receive='
+first=$1 count=$2 listen=$3 fifo=$4 said="" listener="" status=0
+shift 4
+in_use() {
+	grep -qE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$1") [0-9A-F]+:[0-9A-F]+ 0A " /proc/net/tcp /proc/net/tcp6
+} 2>/dev/null
+listens() {
+	exec 6< <(eval "exec ${listen//PORT/$1}" 2>&1 >&7 </dev/null)
+	listener=$!
+	read -r -t 10 said <&6 || true
+	[[ $said != [Ll]istening* ]] || return 0
+	kill "$listener"
+	return 1
+} 2>/dev/null
+rm -f "$fifo"
+mkfifo "$fifo" || exit 2
+"$@" <"$fifo" &
+writer=$!
+exec 7>"$fifo"
+rm "$fifo"
+start=$RANDOM
+for ((try = 0; try < count; try++)); do
+	port=$((first + (start + try) % count))
+	! in_use "$port" && listens "$port" && break
+done
+if [ "$try" = "$count" ]; then
+	kill "$writer"
+	echo "blkmigrate: cannot listen: ${said:-all ports from $first on are in use}" >&2
+	exit 2
+fi
+exec 7>&- 5<&0
+{
+	while read -r -t 20 line <&5; do
+		:
+	done
+	kill "$writer" "$listener"
+} >/dev/null 2>&1 &
+watcher=$!
+echo "$port"
+wait "$writer" || status=$?
+kill "$watcher" "$listener" 2>/dev/null
+exit "$status"'
+
+transfer_tcp() {
+	local disk=$1 part=$2 input=${3:-} port status=0
+
+	need_netcat
+	part="$part | blkzip --adapt | $(meter "$disk")"
+	input=${input:+$input | }
+	if $dry_run; then
+		show_tcp "$port_first"
+		return
+	fi
+	stamp "$disk"
+	listen_for "$disk" || return
+	show_tcp "$port"
+	part=$(held old "$part | $(sender "$port")")
+	if [ -n "$drawer" ] && meter_is_far; then
+		pipe_start "$input$(ssh_text old "$part 3>&1") >$(quote "$private/$disk.bar")"
+	else
+		pipe_start "$input$(ssh_text old "$part")"
+	fi
+	tcp_verdict
+}
+
+show_tcp() {
+	show old "(umask 077; head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n') >$(quote "$(id_file old "$disk")") # and the same on the new host"
+	show new "$(listening "$1") | $(receiver "$disk")"
+	show old "$input$(ssh_text old "$part | $(sender "$1")")"
+}
+
+# stamp DISK: an id for the next stream, in a file on both hosts.
+stamp() {
+	local secret host
+
+	secret=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+	for host in old new; do
+		put "$host" "$(id_file "$host" "$1")" <<<"$secret"
+	done
+}
+
+# listen_for DISK: $port is where its receiver listens, and $listener what holds it.
+listen_for() {
+	local answer=$private/$1.port words=()
+
+	rm -f "$answer"
+	mkfifo "$answer"
+	eval "words=($(receiver "$1"))"
+	feed_alone new bash -c "$guard" guard "${lock[new]}" "$token" bash -c "$receive" receive \
+		"$port_first" "$port_count" "$(listening PORT)" "$(state_of new)/$1.pipe" "${words[@]}" < <(beats) >"$answer" &
+	listener=$!
+	read -r port <"$answer" || port=''
+	[ -n "$port" ] && return
+	wait "$listener" || true
+	listener=''
+	warn "$(name_of new) does not listen on $listen"
+	return 1
+}
+
+# tcp_verdict: blkwrite's.
+tcp_verdict() {
+	local status=0 ended=''
+
+	wait -n -p ended "$pipe" "$listener" || status=$?
+	if [ "$ended" = "$pipe" ]; then
+		pipe=''
+		[ "$status" = 0 ] || leave_time "$listener"
+		status=0
+		wait "$listener" || status=$?
+	elif [ "$status" = 0 ]; then
+		wait "$pipe" || true
+	else
+		listener=''
+		end_pipe
+	fi
+	pipe='' listener=''
+	return "$status"
+}
+
+# leave_time PID: the sender has failed, perhaps before it was connected, and the receiver has
+# some seconds to say what it has seen.
+leave_time() {
+	local tenths
+
+	for ((tenths = 0; tenths < 50; tenths++)); do
+		kill -0 "$1" 2>/dev/null || return 0
+		sleep 0.1
+	done
+	end_pipe
+}

@@ -1,0 +1,35 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# What a dry run tells of the cutover.
+
+# show_cutover: what a dry run tells of it.
+show_cutover() {
+	local disk virsh="virsh -q -c $uri"
+
+	[ "$autostart" = no ] || source_autostart off
+	source_shutdown
+	[ "$persistent" = no ] || source_define fenced
+	hand_over
+	for disk in "${disks[@]}"; do
+		contains "$disk" "${later[@]}" || show_last "$disk"
+	done
+	show new "$virsh define $(quote "$(state_of new)/domain.xml")"
+	start_there --paused
+	show new "date >$(quote "$(state_of new)/commit")"
+	show new "$virsh resume $new_uuid"
+	[ "$autostart" = no ] || show new "$virsh autostart $new_uuid"
+	show_later
+}
+
+# show_last DISK
+show_last() {
+	local disk=$1 bitmap=''
+
+	[ "$was_running,${kind[$disk]}" != running,qcow2 ] || bitmap=$(checkpoint_name 1)
+	view_open "$disk" "$bitmap"
+	sink_open "$disk"
+	send_last "$disk" "${view[$disk]:-${source[$disk]}}" "${volume[$disk]:+${volume[$disk]#*/}-blkmigrate-1}"
+	sink_close "$disk"
+	view_close "$disk"
+}

@@ -1,0 +1,90 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Copying while the virtual machine runs, in passes, each of which sends what has changed since the
+# one before.
+
+# copy_in_passes: while it runs, until what is left is small; what has to be off is left for
+# then.
+copy_in_passes() {
+	local disk pass=0 seconds=0 before running images=true
+
+	[ ${#media[@]} -eq 0 ] || step media copy_media
+	if $dry_run; then
+		[ "$was_running" != running ] || take_together
+		for disk in "${disks[@]}"; do
+			[ "${kind[$disk]}" = qcow2 ] || copy_disk "$disk"
+		done
+		[ "$was_running" != running ] || copy_images
+		return
+	fi
+
+	[ -z "${begun[fenced]:-}" ] || return 0
+	programs_ready
+	[ -n "${begun[bulk]:-}" ] || journal begin bulk
+	running=$(source_state) || exit
+	[ "$running" != running ] || take_together
+	each_disk copy_pass $(disks_but qcow2)
+	if [ "$running" = running ] && ! copy_images; then
+		warn "qcow2 disks are copied when $vm is off"
+		images=false
+	fi
+	[ -n "${finished[bulk]:-}" ] || journal 'done' bulk
+	[ "$running" = running ] || return 0
+	while [ "$pass" -lt "$passes" ]; do
+		before=$seconds
+		seconds=$SECONDS
+		take_together
+		each_disk copy_pass $(disks_of lvm) $(disks_of thin)
+		! $images || copy_images || images=false
+		seconds=$((SECONDS - seconds))
+		pass=$((pass + 1))
+		[ "$seconds" -gt "$downtime" ] || break
+		[ "$before" = 0 ] || [ "$seconds" -lt "$before" ] || break
+	done
+}
+
+# copy_pass DISK: one that is read as it stands, or from a snapshot.
+copy_pass() {
+	sink_open "$1"
+	copy_disk "$1"
+	sink_close "$1"
+}
+
+# disks_of KIND, disks_but KIND: a line for each.
+disks_of() {
+	local disk
+
+	for disk in "${disks[@]}"; do
+		[ "${kind[$disk]}" != "$1" ] || printf '%s\n' "$disk"
+	done
+}
+
+disks_but() {
+	local disk
+
+	for disk in "${disks[@]}"; do
+		[ "${kind[$disk]}" = "$1" ] || printf '%s\n' "$disk"
+	done
+}
+
+# check_copies: once, while it runs: what stands still on both sides is the same.
+check_copies() {
+	local disk name from
+
+	for disk in "${disks[@]}"; do
+		[ -n "${volume[$disk]:-}" ] || continue
+		name=$(copied_snapshot "$disk")
+		[ -n "$name" ] || continue
+		from=$(path_of_snapshot "$disk" "$name")
+		sink_open "$disk"
+		compare "$disk" "$from" || compare_again "$disk" "$from"
+		sink_close "$disk"
+	done
+}
+
+compare_again() {
+	warn "$1: the digests differ; what differs is sent again"
+	by_map "$1" "$2" && compare "$1" "$2" ||
+		die "${target[$1]} still differs from $2: one of both disks, or of both machines, does not keep what it is given"
+}

@@ -1,0 +1,95 @@
+# shellcheck shell=bash disable=SC2016
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Taking a cutover back: nothing of the virtual machine is left on the new host, and it runs on the
+# old one as before.  Only before the commit.
+
+# roll_back: the machine runs where it ran before, unless it has been committed.
+roll_back() {
+	local state status=0
+
+	session_renew
+	committed || status=$?
+	case $status in
+	0) die "$vm was committed to $(name_of new); it is not rolled back any more" ;;
+	2) die "$(name_of new) cannot be asked whether $vm was committed to it; nothing is started anywhere. Ask again when it answers: blkmigrate status" ;;
+	esac
+	journal begin rollback
+	remove_domain
+	remove_firmware
+	close_exports
+	[ -z "${begun[delta]:-}" ] || take_back
+	lift_fence
+	state=$(state_at_rest) || die "$(hypervisor_of old) on $(name_of old) does not answer; $vm is not started"
+	if [ "$state" = running ]; then
+		restore_poweroff
+	elif [ -n "${finished[ran]:-}" ]; then
+		source_start "$state" || die "$vm cannot be started on $(name_of old)"
+	fi
+	if [ "$autostart" = yes ]; then
+		source_autostart on || die "autostart of $vm cannot be switched on again"
+	fi
+	for state in ran quiet down fenced delta firmware defined started committed; do
+		[ -z "${begun[$state]:-}${finished[$state]:-}" ] || journal undo "$state"
+	done
+	journal undo rollback
+	say "$vm is on $(name_of old) as it was; nothing runs on $(name_of new)"
+}
+
+# remove_domain: gone from the new host, and read back as gone.
+remove_domain() {
+	local state status=0
+
+	state=$(domain_state new) || die "libvirt on $(name_of new) does not answer; nothing is started anywhere"
+	if [ "$state" = none ]; then
+		return
+	fi
+	if [ -z "${begun[defined]:-}" ]; then
+		return
+	fi
+	domain_is_ours || die "the virtual machine $vm on $(name_of new) is not the one that was made for this migration; nothing is started anywhere"
+	[ "$state" = 'shut off' ] || vm_act new destroy "$new_uuid" >/dev/null || true
+	vm_act new undefine "$new_uuid" --nvram >/dev/null || true
+	state=$(domain_state new) && [ "$state" = none ] ||
+		die "$vm is still ${state:-unknown} on $(name_of new); nothing is started anywhere"
+	committed || status=$?
+	[ "$status" = 1 ] || die "$vm was committed to $(name_of new) meanwhile; nothing is started here"
+}
+
+# state_at_rest: on the old host, when QEMU has ended that was about to.
+state_at_rest() {
+	local state try
+
+	for ((try = 0; try < 240; try++)); do
+		state=$(domain_state old) || return
+		[ "$state" = 'in shutdown' ] || break
+		sleep 0.25
+	done
+	printf '%s\n' "$state"
+}
+
+# restore_poweroff: of a machine that was told to stay off, and has not shut down.
+restore_poweroff() {
+	local action
+
+	! is_xen || return 0
+	read_source_xml
+	action=$(xml_value /domain/on_poweroff "$private/source.xml")
+	[ "${action:-destroy}" = destroy ] || [ -z "${begun[down]:-}" ] ||
+		vm_act old set-lifecycle-action "$uuid" poweroff "$action" --live >/dev/null ||
+		warn "$vm will stay off after its next shutdown, once; it should $action"
+}
+
+lift_fence() {
+	[ -n "${begun[fenced]:-}" ] && [ "$persistent" = yes ] || return 0
+	source_define source || die "the fence of $vm cannot be lifted on $(name_of old)"
+}
+
+# after_failure: by the trap, when this program ends between shutdown and commit.
+after_failure() {
+	$cutting || return 0
+	cutting=false
+	trap '' INT TERM HUP
+	warn "the cutover of $vm has failed; it is taken back"
+	(roll_back) || warn "it could not be taken back; blkmigrate status $(quote "$vm") tells more, blkmigrate rollback $(quote "$vm") tries again"
+}
