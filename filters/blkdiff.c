@@ -75,7 +75,7 @@ main(int argc, char **argv)
 	argv += optind;
 	if (report.form == REPORT_DELTA && isatty(STDOUT_FILENO))
 		errx(2, "a block stream is not written to a terminal (--list lists the ranges)");
-	if (!progress_start(&progress, NULL))
+	if (!progress_start(&progress))
 		err(2, "threads");
 	if (operands == 2)
 		compare_devices(argv[0], argv[1]);

@@ -42,7 +42,6 @@ struct options {
 	double interval, watchdog;	/* seconds; watchdog 0 is none */
 };
 
-/* One a process: the callbacks of progress have no argument. */
 struct metering {
 	struct options options;
 	bool displayed;			/* people look at it */
@@ -56,51 +55,51 @@ struct metering {
 	_Atomic(const char *) state;
 };
 
-static struct metering metering = { .options.interval = 1, .state = "running" };
-
-static void parse_options(int, char **, struct options *);
-static bool parse_option(int, struct options *, struct error *);
-static void start_display(const struct options *);
-static void start_watchdog(void);
-static void pass_all(void);
-static size_t pass_limit(uint64_t);
-static void say_faults(void);
-static void fail(const char *) __attribute__((noreturn));
-static int finish(void);
-static void show_last(const char *);
+static void parse_options(int, char **, struct metering *);
+static bool parse_option(int, struct metering *, struct error *);
+static void start_display(struct metering *);
+static void start_watchdog(struct metering *);
+static void pass_all(struct metering *);
+static size_t pass_limit(struct throttle *, uint64_t);
+static void report_faults(struct metering *);
+static void fail(struct metering *, const char *) __attribute__((noreturn));
+static int finish(struct metering *);
+static void show_last(struct metering *, const char *);
 static void usage(void) __attribute__((noreturn));
 
 int
 main(int argc, char **argv)
 {
-	struct options *options = &metering.options;
+	/* Static: the watchdog may look at it while the process exits. */
+	static struct metering metering = { .options.interval = 1, .state = "running" };
+	const struct options *options = &metering.options;
 	struct error error = { 0 };
 	sigset_t broken_pipe;
 
 	if (!io_claim_standard())
 		err(2, "/dev/null");
 	gauge_open(&metering.gauge, &metering.meter, clock_seconds());
-	parse_options(argc, argv, options);
+	parse_options(argc, argv, &metering);
 	if (!throttle_open(&metering.throttle, options->rate != NULL ? options->rate : "0", &error))
 		errx(2, "%s", error.text);
 
-	/* A broken pipe is told before it kills: see fail. */
+	/* Report a broken pipe before dying of it: see fail. */
 	sigemptyset(&broken_pipe);
 	sigaddset(&broken_pipe, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &broken_pipe, NULL);
 
 	meter_open(&metering.meter, "standard input", options->raw);
-	start_display(options);
+	start_display(&metering);
 	if (!flow_open(&metering.flow, STDIN_FILENO, STDOUT_FILENO, options->ring))
-		fail("memory");
+		fail(&metering, "memory");
 	if (options->watchdog > 0)
-		start_watchdog();
-	pass_all();
-	return finish();
+		start_watchdog(&metering);
+	pass_all(&metering);
+	return finish(&metering);
 }
 
 static void
-parse_options(int argc, char **argv, struct options *options)
+parse_options(int argc, char **argv, struct metering *metering)
 {
 	static const struct option names[] = {
 		{ "size", required_argument, NULL, 's' },
@@ -122,26 +121,29 @@ parse_options(int argc, char **argv, struct options *options)
 		{ "average-rate", no_argument, NULL, 'a' },
 		{ NULL, 0, NULL, 0 }
 	};
+	const struct options *options = &metering->options;
 	struct error error = { 0 };
 	bool good = true;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "abefnpqrtB:L:N:i:s:", names, NULL)) != -1)
-		good = good && parse_option(option, options, &error);
+		good = good && parse_option(option, metering, &error);
 	if (!good)
 		errx(2, "%s", error.text);
 	if (argc != optind || (options->json && options->numeric))
 		usage();
-	metering.gauge.style = options->json ? GAUGE_JSON : !options->numeric ? GAUGE_LINE :
+	metering->gauge.style = options->json ? GAUGE_JSON : !options->numeric ? GAUGE_LINE :
 	    options->bytes ? GAUGE_BYTES : GAUGE_PERCENT;
 }
 
 static bool
-parse_option(int option, struct options *options, struct error *error)
+parse_option(int option, struct metering *metering, struct error *error)
 {
+	struct options *options = &metering->options;
+
 	switch (option) {
 	case 's':
-		return argument_size("-s", optarg, &metering.gauge.size, error);
+		return argument_size("-s", optarg, &metering->gauge.size, error);
 	case 'L':
 		options->rate = optarg;
 		return true;
@@ -152,7 +154,7 @@ parse_option(int option, struct options *options, struct error *error)
 			return error_set(error, "-B %s: at least 4K, at most 64T", optarg);
 		return true;
 	case 'N':
-		metering.gauge.name = optarg;
+		metering->gauge.name = optarg;
 		for (; *optarg != '\0'; optarg++)
 			if ((unsigned char)*optarg < ' ' || *optarg == 0x7f)
 				return error_set(error, "-N: a name of printable characters");
@@ -180,29 +182,32 @@ parse_option(int option, struct options *options, struct error *error)
 		options->json = true;
 		return true;
 	case 'p': case 't': case 'e': case 'r': case 'a':
-		return true;		/* pv's: what they ask for is shown anyway */
+		return true;		/* pv's letters for parts that are always shown */
 	default:
 		usage();
 	}
 }
 
 static void
-render(char *out, size_t size, unsigned width)
+render(void *context, char *out, size_t size, unsigned width)
 {
-	gauge_line(&metering.gauge, clock_seconds(), atomic_load(&metering.state), out, size, width);
+	struct metering *metering = context;
+
+	gauge_line(&metering->gauge, clock_seconds(), atomic_load(&metering->state), out, size, width);
 }
 
 static void
-interrupted(int number)
+interrupted(void *context, int number)
 {
 	(void)number;
-	show_last("interrupted");
+	show_last(context, "interrupted");
 }
 
 static void
-start_display(const struct options *options)
+start_display(struct metering *metering)
 {
-	bool lines = metering.gauge.style != GAUGE_LINE;
+	const struct options *options = &metering->options;
+	bool lines = metering->gauge.style != GAUGE_LINE;
 	struct progress_options progress = {
 		.program = "blkmeter",
 		.redraw = options->force,
@@ -212,63 +217,65 @@ start_display(const struct options *options)
 		.delay = lines ? options->interval : fmin(options->interval, 0.5),
 		.interval = options->interval,
 		.render = render,
+		.on_signal = interrupted,
+		.context = metering,
 	};
 
-	metering.displayed = !lines && !options->quiet && (options->force || isatty(STDERR_FILENO));
-	if (!progress_start(&progress, interrupted))
+	metering->displayed = !lines && !options->quiet && (options->force || isatty(STDERR_FILENO));
+	if (!progress_start(&progress))
 		err(2, "threads");
 }
 
 /*
- * Counts ticks instead of reading the clock, so that whoever stops this process for a
- * while and lets it go on finds it alive.
+ * Count ticks instead of reading the clock, so that a process that was stopped for a while
+ * (SIGSTOP) is not taken for a stalled one when it continues.
  */
 static void *
-watch(void *unused)
+watch(void *context)
 {
-	double seconds = metering.options.watchdog, tick = fmin(seconds / 4, 1), silent = 0;
+	struct metering *metering = context;
+	double seconds = metering->options.watchdog, tick = fmin(seconds / 4, 1), silent = 0;
 	struct timespec pause = { (time_t)tick, (long)((tick - floor(tick)) * 1e9) };
 	uint64_t last = 0;
 
-	(void)unused;
 	while (silent < seconds) {
 		uint64_t wire;
 
 		nanosleep(&pause, NULL);
-		wire = atomic_load(&metering.meter.wire);
+		wire = atomic_load(&metering->meter.wire);
 		silent = wire == last ? silent + tick : 0;
 		last = wire;
-		if (atomic_load(&metering.ended))
+		if (atomic_load(&metering->ended))
 			return NULL;
 	}
 	progress_warn("no byte has moved for %g seconds, after %ju bytes", seconds, (uintmax_t)last);
-	show_last("stalled");
+	show_last(metering, "stalled");
 	_exit(2);
 }
 
 static void
-start_watchdog(void)
+start_watchdog(struct metering *metering)
 {
 	pthread_t thread;
 
-	errno = pthread_create(&thread, NULL, watch, NULL);
+	errno = pthread_create(&thread, NULL, watch, metering);
 	if (errno != 0)
-		fail("threads");
+		fail(metering, "threads");
 	pthread_detach(thread);
 }
 
 /* Pass everything on, to the end of file or what stands for it. */
 static void
-pass_all(void)
+pass_all(struct metering *metering)
 {
 	unsigned char bytes[METER_WANTS_MAX];
-	struct meter *meter = &metering.meter;
-	struct flow *flow = &metering.flow;
+	struct meter *meter = &metering->meter;
+	struct flow *flow = &metering->flow;
 	ssize_t n;
 
 	do {
 		size_t wants = meter_wants(meter);
-		size_t limit = pass_limit(wants > 0 ? wants : meter_passes(meter));
+		size_t limit = pass_limit(&metering->throttle, wants > 0 ? wants : meter_passes(meter));
 
 		if (wants > 0) {
 			n = flow_look(flow, bytes, limit, -1);
@@ -280,23 +287,21 @@ pass_all(void)
 				meter_pass(meter, (uint64_t)n);
 		}
 		if (n > 0)
-			throttle_spend(&metering.throttle, (uint64_t)n);
+			throttle_spend(&metering->throttle, (uint64_t)n);
 		if (meter->state == METER_AFTER)
-			atomic_store(&metering.ended, true);
-		say_faults();
+			atomic_store(&metering->ended, true);
+		report_faults(metering);
 	} while (n > 0);
 
 	/* After END both silence and a reader that has seen enough are as good as its end. */
 	if (n == -1 && !(meter->state == METER_AFTER && (errno == ETIMEDOUT || errno == EPIPE)))
-		fail(errno == EPIPE || flow->output_failed ? "standard output" : "standard input");
+		fail(metering, errno == EPIPE || flow->output_failed ? "standard output" : "standard input");
 }
 
-/* How many of so many bytes may go now; waits until it is at least one. */
+/* How many of length bytes may pass now, at least one: waits until then. */
 static size_t
-pass_limit(uint64_t length)
+pass_limit(struct throttle *throttle, uint64_t length)
 {
-	struct throttle *throttle = &metering.throttle;
-
 	if (length > PASS_MAX)
 		length = PASS_MAX;
 	for (;;) {
@@ -314,36 +319,36 @@ pass_limit(uint64_t length)
 	}
 }
 
-/* A fault is said at once, what is merely not understood only to who looks on. */
+/* Report a fault at once; report a stream that is merely not understood only on a display. */
 static void
-say_faults(void)
+report_faults(struct metering *metering)
 {
-	struct meter *meter = &metering.meter;
+	struct meter *meter = &metering->meter;
 
-	if (meter->fault.set && !metering.faulty) {
+	if (meter->fault.set && !metering->faulty) {
 		progress_warn("%s%s", meter->fault.text,
 		    meter->state == METER_PLAIN ? "; the rest is passed on as plain bytes" : "");
-		metering.faulty = true;
+		metering->faulty = true;
 	}
 	if (meter->foreign.set) {
-		if (metering.displayed)
+		if (metering->displayed)
 			progress_warn("%s; metering plain bytes", meter->foreign.text);
 		meter->foreign.set = false;
 	}
 }
 
 /*
- * Die of errno.  Where nobody reads the output any more that is by SIGPIPE, as any
- * filter does, unless our parent wants that ignored.
+ * Die of errno.  When the reader of our output is gone, die by SIGPIPE, as any filter
+ * does, unless our parent set it to be ignored.
  */
 static void
-fail(const char *what)
+fail(struct metering *metering, const char *what)
 {
 	int number = errno;
 	sigset_t set;
 
-	atomic_store(&metering.ended, true);
-	show_last("failed");
+	atomic_store(&metering->ended, true);
+	show_last(metering, "failed");
 	progress_stop();
 	if (number == EPIPE) {
 		sigemptyset(&set);
@@ -356,38 +361,38 @@ fail(const char *what)
 }
 
 static int
-finish(void)
+finish(struct metering *metering)
 {
 	static const char *const states[] = {
 		[METER_SOUND] = "done", [METER_BROKEN] = "broken", [METER_ABORTED] = "aborted",
 		[METER_CUT] = "cut",
 	};
-	struct meter *meter = &metering.meter;
+	struct meter *meter = &metering->meter;
 	char summary[256];
 
-	atomic_store(&metering.ended, true);
+	atomic_store(&metering->ended, true);
 	meter_end(meter);
-	say_faults();
+	report_faults(metering);
 	if (close(STDOUT_FILENO) == -1)
-		fail("standard output");
-	show_last(states[atomic_load(&meter->fault_kind)]);
+		fail(metering, "standard output");
+	show_last(metering, states[atomic_load(&meter->fault_kind)]);
 	progress_stop();
-	if (metering.displayed)
-		fprintf(stderr, "%s: %s%s\n", metering.gauge.name != NULL ? metering.gauge.name :
+	if (metering->displayed)
+		fprintf(stderr, "%s: %s%s\n", metering->gauge.name != NULL ? metering->gauge.name :
 		    "blkmeter", meter->fault.set ? "bad after " : "",
-		    gauge_summary(&metering.gauge, clock_seconds(), summary, sizeof(summary)));
+		    gauge_summary(&metering->gauge, clock_seconds(), summary, sizeof(summary)));
 	return meter->fault.set ? 2 : 0;
 }
 
 /* The last line of numbers or JSON says how it ended. */
 static void
-show_last(const char *state)
+show_last(struct metering *metering, const char *state)
 {
-	if (atomic_exchange(&metering.finished, true))
+	if (atomic_exchange(&metering->finished, true))
 		return;
 	progress_pause();
-	atomic_store(&metering.state, state);
-	if (metering.gauge.style != GAUGE_LINE && !metering.options.quiet)
+	atomic_store(&metering->state, state);
+	if (metering->gauge.style != GAUGE_LINE && !metering->options.quiet)
 		progress_show();
 }
 

@@ -78,7 +78,7 @@ main(int argc, char **argv)
 	if (!reading.options.raw && isatty(STDOUT_FILENO))
 		errx(2, "a block stream is not written to a terminal (-r writes plain bytes)");
 	open_source(argv[optind]);
-	if (!progress_start(&progress, NULL))
+	if (!progress_start(&progress))
 		err(2, "threads");
 	progress_phase("reading", reading.scan.length);
 	pipe_widen(STDOUT_FILENO);

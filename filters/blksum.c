@@ -414,7 +414,7 @@ start_progress(void)
 		.program = "blksum", .delay = 2, .interval = 1
 	};
 
-	if (!progress_start(&progress, NULL))
+	if (!progress_start(&progress))
 		err(2, "threads");
 }
 

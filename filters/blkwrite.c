@@ -60,7 +60,7 @@ static bool log_is_whole(void);
 static uint64_t standard_input_size(void);
 static void fail(const struct error *) __attribute__((noreturn));
 static void list_differences(void);
-static void interrupted(int);
+static void interrupted(void *, int);
 static void report_tail(const char *, uint64_t);
 static void report(double);
 static void report_patch(double);
@@ -69,7 +69,9 @@ static void usage(void) __attribute__((noreturn));
 int
 main(int argc, char **argv)
 {
-	struct progress_options progress = { .program = "blkwrite", .delay = 2, .interval = 1 };
+	struct progress_options progress = {
+		.program = "blkwrite", .delay = 2, .interval = 1, .on_signal = interrupted
+	};
 	struct error error = { 0 };
 	double started = clock_seconds();
 	uint64_t size = UINT64_MAX;
@@ -80,7 +82,7 @@ main(int argc, char **argv)
 	parse_options(argc, argv);
 	progress.lines = options.progress;
 	progress_phase("waiting", PROGRESS_UNKNOWN);
-	if (!progress_start(&progress, interrupted))
+	if (!progress_start(&progress))
 		err(2, "threads");
 	if (!target_open(&target, argv[optind], &options.target, &error) ||
 	    !accept_input(&size, &error) || !(patching ? apply_patch(&error) :
@@ -307,10 +309,11 @@ list_differences(void)
 }
 
 static void
-interrupted(int number)
+interrupted(void *unused, int number)
 {
 	char now[512];
 
+	(void)unused;
 	if (patching ? patch_describe(&patch, now, sizeof(now)) :
 	    restore_stop(&restore, now, sizeof(now)))
 		warnx("%s (%s)", strsignal(number), now);

@@ -60,7 +60,7 @@ main(int argc, char **argv)
 	zip.input = &input;
 	if (is_pipe(STDOUT_FILENO))
 		progress.delay = 4;
-	if (!progress_start(&progress, NULL))
+	if (!progress_start(&progress))
 		err(2, "threads");
 	if (options.adapt) {
 		zip.load = load_create(zip.level, pool_processors());

@@ -25,7 +25,6 @@ enum style { STYLE_SILENT, STYLE_REDRAW, STYLE_LINES };
 
 struct progress {
 	struct progress_options options;
-	void (*on_signal)(int);
 	enum style style;
 	atomic_bool running;
 	atomic_bool stuck;		/* dying, and somebody waits for stderr with the lock */
@@ -93,7 +92,7 @@ progress_line(char *out, size_t size, unsigned width)
 	};
 
 	if (progress.options.render != NULL) {
-		progress.options.render(out, size, width);
+		progress.options.render(progress.options.context, out, size, width);
 		return;
 	}
 	snprintf(name, sizeof(name), "%s %s", progress.options.program, progress.what);
@@ -260,8 +259,8 @@ progress_die(int number)
 	sigset_t set;
 
 	progress_end_line();
-	if (progress.on_signal != NULL)
-		progress.on_signal(number);
+	if (progress.options.on_signal != NULL)
+		progress.options.on_signal(progress.options.context, number);
 	signal(number, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, number);
@@ -342,12 +341,11 @@ progress_thread(void)
 }
 
 bool
-progress_start(const struct progress_options *options, void (*on_signal)(int))
+progress_start(const struct progress_options *options)
 {
 	int number;
 
 	progress.options = *options;
-	progress.on_signal = on_signal;
 	if (options->quiet)
 		progress.style = STYLE_SILENT;
 	else if (options->plain)

@@ -36,17 +36,21 @@ struct progress_options {
 	 * most width columns, 0 for no limit.  Called on the thread of progress, and by
 	 * progress_show, never twice at once.
 	 */
-	void (*render)(char *out, size_t size, unsigned width);
+	void (*render)(void *context, char *out, size_t size, unsigned width);
+
+	/* Called on the thread of progress before the process dies by the signal. */
+	void (*on_signal)(void *context, int signal);
+
+	void *context;		/* passed to both; either may be NULL */
 };
 
 /*
  * Block INT, TERM, HUP and USR1 in this thread and those made later, and start the
  * thread that receives them; what was ignored before stays ignored.  Call it before
  * any other thread is made.  USR1 prints a line.  INT, TERM and HUP end the line that
- * is drawn, call on_signal (NULL for none) on that thread, then the process dies by
- * the signal.  False with errno set.
+ * is drawn, call on_signal, then the process dies by the signal.  False with errno set.
  */
-bool progress_start(const struct progress_options *, void (*on_signal)(int));
+bool progress_start(const struct progress_options *);
 
 /* A new phase: what is done ("writing", "verifying"), how many bytes of it there are. */
 void progress_phase(const char *what, uint64_t total);
