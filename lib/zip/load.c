@@ -28,7 +28,6 @@ struct load {
 	unsigned pieces;
 	double since, since_cpu;
 	uint64_t since_read_wait, since_work, since_work_wait;
-	uint64_t bytes[10];
 };
 
 static double
@@ -57,15 +56,10 @@ load_create(int highest, unsigned processors)
 	if (load == NULL)
 		return NULL;
 	adapt_start(&load->adapt, highest, processors);
+	atomic_store(&load->gear, load->adapt.gear);
 	load->since = clock_seconds();
 	load->since_cpu = process_seconds();
 	return load;
-}
-
-void
-load_destroy(struct load *load)
-{
-	free(load);
 }
 
 int
@@ -168,7 +162,6 @@ load_written(struct load *load, int level, size_t plain, size_t wire)
 		return;
 	now = clock_seconds();
 	seconds = now - load->since;
-	load->bytes[level] += plain;
 	load->sample.plain += (double)plain;
 	load->sample.wire += (double)wire;
 	load->sample.deflated += level > 0 ? (double)plain : 0;
@@ -176,10 +169,4 @@ load_written(struct load *load, int level, size_t plain, size_t wire)
 	if (seconds > PERIOD_SECONDS && load->pieces >= PERIOD_PIECES &&
 	    (load->sample.wire >= PERIOD_WIRE || seconds > PERIOD_LONGEST))
 		load_step(load, now);
-}
-
-uint64_t
-load_bytes(const struct load *load, int level)
-{
-	return load->bytes[level];
 }

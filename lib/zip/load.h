@@ -21,9 +21,11 @@ struct load_mark {
 	double wall, cpu;
 };
 
-/* Levels up to highest, 1 to 9, on that many processors.  NULL with errno set. */
+/*
+ * Levels up to highest, 1 to 9, on that many processors.  NULL with errno set.  It lives
+ * as long as the process; free(3) ends it.
+ */
 struct load *load_create(int highest, unsigned processors);
-void load_destroy(struct load *);
 
 /* The level for the next piece: 0 to 9. */
 int load_level(struct load *, int fixed);
@@ -41,8 +43,5 @@ void load_waited_to_write(struct load *, const struct load_mark *);
 
 /* A piece of plain bytes has left as wire bytes, at a level, 0 where stored: maybe change it. */
 void load_written(struct load *, int level, size_t plain, size_t wire);
-
-/* Plain bytes that were given at a level. */
-uint64_t load_bytes(const struct load *, int level);
 
 #endif
