@@ -230,7 +230,7 @@ with_modules() {
 	run -0 --separate-stderr migrate copy --verify full old.img new:"$dir/new.img"
 
 	cmp old.img new.img
-	[[ $stderr == *'the digests differ; what differs is sent again'*'disk: both sides are blk128:'* ]]
+	[[ $stderr == *'the digests differ; sending what differs again'*'disk: both sides are blk128:'* ]]
 }
 
 @test "a source that is not there, a target that is a folder" {

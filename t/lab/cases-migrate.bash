@@ -128,7 +128,7 @@ migrate_overflow() {
 
 	migrate
 
-	grep 'the snapshot origin-blkmigrate-1 does not serve' log
+	grep 'the snapshot origin-blkmigrate-1 cannot be used' log
 	same "$origin" /dev/far/web 14M
 }
 
@@ -143,7 +143,7 @@ migrate_extended() {
 	grep 'the snapshot origin-blkmigrate-1 was .* % full, and has been extended' log
 	same /dev/vg/origin-blkmigrate-1 /dev/far/web 14M
 	migrate
-	lacks 'does not serve' log
+	lacks 'cannot be used' log
 	same "$origin" /dev/far/web 14M
 }
 
@@ -231,7 +231,7 @@ migrate_thin_map() {
 
 	PATH=$dir/broken:$PATH migrate
 
-	grep 'does not serve; all of both disks is read now' log
+	grep 'cannot be used; comparing both disks completely instead' log
 	grep 'blksum --map' log
 	same "$origin" /dev/far/web 14M
 	[ "$(reserved)" = - ]

@@ -125,7 +125,7 @@ load ../lab/migrate
 	run -0 --separate-stderr migrate cutover web
 	echo "$stderr"
 
-	[[ $stderr == *'does not serve; all of both disks is read now'* ]]
+	[[ $stderr == *'cannot be used; comparing both disks completely instead'* ]]
 	is_state new web 'shut off'
 	on new 'virsh -q start web'
 	moved web "$disk"

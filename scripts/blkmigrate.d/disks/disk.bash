@@ -10,11 +10,17 @@
 
 declare -A source=() kind=() volume=() size=() target=() target_kind=() target_volume=() made=()
 
-# inspect_source DISK: fill kind, volume and size.
+# inspect_source DISK: as look_at_source, or the end.
 inspect_source() {
-	local disk=$1 answer
+	look_at_source "$1" || die "$(name_of old): ${source[$1]}: $why"
+}
 
-	answer=$(on old bash -c '
+# look_at_source DISK: fill kind, volume and size.  False, with $why, where it is no disk.
+why=''
+look_at_source() {
+	local disk=$1
+
+	ask old "(lvm|thin) ($a_number) $a_name/$a_name|(block|file) ($a_number)|neither a device nor a file|not there" bash -c '
 		path=$1
 		if [ -b "$path" ]; then
 			if volume=$(lvs --noheadings --separator " " -o segtype,vg_name,lv_name "$path" 2>/dev/null); then
@@ -30,14 +36,18 @@ inspect_source() {
 			echo "neither a device nor a file"
 		else
 			echo "not there"
-		fi' inspect "${source[$disk]}") || die "$(name_of old) cannot be asked about ${source[$disk]}"
+		fi' inspect "${source[$disk]}" || die "$(name_of old) cannot be asked about ${source[$disk]}"
 	case $answer in
 	lvm\ * | thin\ * | block\ * | file\ *)
 		read -r "kind[$disk]" "size[$disk]" "volume[$disk]" <<<"$answer"
 		;;
-	*) die "$(name_of old): ${source[$disk]}: $answer" ;;
+	*)
+		why=$answer
+		return 1
+		;;
 	esac
-	[ "${size[$disk]}" -gt 0 ] || die "$(name_of old): ${source[$disk]}: has no size"
+	why='has no size'
+	[ "${size[$disk]}" -gt 0 ]
 }
 
 # volume_of_path HOST PATH: VG/LV, where the path is that of a volume, or would be.

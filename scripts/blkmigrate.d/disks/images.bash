@@ -63,7 +63,7 @@ copy_images() {
 }
 
 copy_one_image() {
-	copy_image "$1" "$base" || die "$1: the copy did not come to its end; the same command goes on from here"
+	copy_image "$1" "$base" || die "$1: the copy failed; the same command resumes it"
 }
 
 # images_begin: the job and the checkpoint of a pass, whose number is $image_pass, and "none" from
@@ -76,7 +76,7 @@ images_begin() {
 	image_pass=$(next_checkpoint)
 	! backup_begin "$image_pass" "$image_base" || return 0
 	if [ -n "$image_base" ]; then
-		warn "the checkpoint $(checkpoint_name "$image_base") does not serve; what has changed is found by a map"
+		warn "the checkpoint $(checkpoint_name "$image_base") cannot be used; comparing both disks completely instead"
 		image_base=''
 		! backup_begin "$image_pass" '' || return 0
 	fi

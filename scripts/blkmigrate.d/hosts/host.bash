@@ -10,7 +10,7 @@ declare -A address=([old]='' [new]='') folder=()
 ssh_options=()
 private=''
 
-# quote WORD ...: the words as any POSIX shell reads them back.
+# quote WORD ...: as any POSIX shell reads them back.
 quote() {
 	quote_words "$@"
 	printf '%s\n' "$quoted"
@@ -32,13 +32,14 @@ quote_words() {
 
 # --- ssh --------------------------------------------------------------------------
 
-# The sockets of ssh lie where nobody else can reach them.
+# make_private: the sockets of ssh are where nobody else can reach them.
 make_private() {
 	private=$(mktemp -d "${TMPDIR:-/tmp}/blkmigrate.XXXXXX") || die "cannot make a private folder"
 }
 
 # asking_ssh, stream_ssh: set $ssh, the words that begin a connection.  A host whose key is not
-# known is never trusted, whatever the options say: the first mention counts.
+# known is never trusted, whatever the options say: for ssh, the first mention of an option counts.
+ssh=() quoted=''
 asking_ssh() {
 	ssh=(ssh -o StrictHostKeyChecking=yes "${ssh_options[@]}"
 		-o ConnectTimeout=10 -o ServerAliveInterval=5 -o ServerAliveCountMax=3)
@@ -52,7 +53,7 @@ stream_ssh() {
 
 # feed HOST COMMAND [ARGUMENT ...]: run it there, with our standard input.
 feed() {
-	local host=$1 ssh quoted
+	local host=$1
 
 	shift
 	if [ -z "${address[$host]}" ]; then
@@ -65,17 +66,15 @@ feed() {
 		-- "${address[$host]}" "$quoted"
 }
 
-# on HOST COMMAND [ARGUMENT ...]: run it there, without input.  255 means that the host
-# could not be asked.
+# on HOST COMMAND [ARGUMENT ...]: run it there, without input.  Status 255 means that the host could
+# not be asked; see answers.bash.
 on() {
 	feed "$@" </dev/null
 }
 
-# ssh_text HOST TEXT: a pipe's part TEXT as it is given here to be run there, by a
+# ssh_text HOST TEXT: what has to be typed here to run TEXT, a part of a pipe, there, by a
 # connection of its own.
 ssh_text() {
-	local ssh
-
 	if [ -z "${address[$1]}" ]; then
 		printf '%s\n' "$2"
 	else
@@ -89,23 +88,35 @@ name_of() {
 	printf '%s\n' "${address[$1]:-this host}"
 }
 
-# reach HOST: it answers, its shell gives back what it is given, and it is known where what
-# is known of migrations lies there: from/ID on the host that a disk leaves, to/ID on the one
-# where it arrives.
+# reach HOST: it answers, or the end.
 reach() {
-	local host=$1 word=$'\'"$(x)`x`\\ *\t;&|<>~#!%\xc3\xa4' answer
+	reached "$1" ||
+		die "$(name_of "$1") does not answer by ssh: mend that first (ssh ${address[$1]} true)"
+}
+
+# reached HOST: whether it answers.  Its shell gives back what it is given, and folder[HOST] is where
+# the state of migrations is kept there: from/ID on the host that a disk leaves, to/ID on the one
+# where it arrives.
+reached() {
+	local host=$1 word=$'\'"$(x)`x`\\ *\t;&|<>~#!%\xc3\xa4' said
 
 	! $temp_key || key_login "$host" || die "$(name_of "$host") does not let us in by ssh"
-	answer=$(on "$host" sh -c 'if [ "$(id -u)" = 0 ]; then
+	said=$(on "$host" sh -c 'if [ "$(id -u)" = 0 ]; then
 			echo /var/lib/blkmigrate
 		else
 			echo "${XDG_STATE_HOME:-$HOME/.local/state}/blkmigrate"
 		fi
-		printf %s "$1"' reach "$word") ||
-		die "$(name_of "$host") does not answer by ssh: mend that first (ssh ${address[$host]} true)"
-	folder[$host]=${state_option:-${answer%%$'\n'*}}
-	[ "${answer#*$'\n'}" = "$word" ] ||
+		printf %s "$1"' reach "$word") || return
+	[[ $said == /*$'\n'"$word" && ${said%%$'\n'*}$'\n'$word = "$said" ]] ||
 		die "the login shell on $(name_of "$host") does not read words as a POSIX shell does, or prints something: give the user sh or bash"
+	folder[$host]=${state_option:-${said%%$'\n'*}}
+}
+
+# hang_up HOST: end the connection that commands share.
+hang_up() {
+	[ -S "$private/$1" ] || return 0
+	ssh -o "ControlPath=$private/$1" -O exit -- "${address[$1]}" 2>/dev/null || true
+	rm -f "$private/$1"
 }
 
 # show HOST TEXT: what is run there, as a prompt and a command.

@@ -10,9 +10,9 @@
 declare -A lock=()
 token=''
 
-# take makes a token the one that commands must have from then on, so that nothing late of
-# another run, or of a connection that broke, does anything.  Before that commands that still
-# run are given time to end, and then ended.
+# take: from now on only commands with this token may start, so that late ones, of another run or of
+# a connection that broke, do nothing.  Before that, commands that still run get time to end, and
+# are then killed.
 take='
 take() {
 	exec 9>>"$lock.work"
@@ -42,7 +42,7 @@ end_commands() {
 	done
 }'
 
-# What holds a migration on a host, for as long as lines come.
+# hold: hold the migration on a host, for as long as lines come.
 hold='
 set -eu
 lock=$1 token=$2 who=$3 former=""
@@ -59,7 +59,7 @@ while read -r -t 20 line; do
 	:
 done'
 
-# What runs a command under it.
+# guard: run a command, if its token is still the one.
 guard='
 exec 9<"$1.work" || exit 75
 flock -s 9
@@ -71,7 +71,7 @@ fi
 shift 2
 exec "$@"'
 
-# session_open KEY: this run alone works on KEY, on both hosts, from here on.
+# session_open KEY: from here on, this run alone works on KEY, on both hosts.
 session_open() {
 	local host
 
@@ -86,18 +86,18 @@ session_open() {
 	fi
 }
 
-# session_renew: nothing that was begun and has not been answered happens any more, on
-# either host.
+# session_renew: commands that were begun and have not been answered do nothing any more, on either
+# host.
 session_renew() {
 	local host former=$token
 
-	$dry_run && return
+	! $dry_run || return 0
 	token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 	for host in old new; do
 		on "$host" bash -c "$take"'
 			lock=$1 former=$2 token=$3
 			take' renew "${lock[$host]}" "$former" "$token" ||
-			die "$(name_of "$host") cannot be told to forget what was begun; nothing is started anywhere"
+			die "$(name_of "$host") cannot be told to drop earlier commands; nothing is started anywhere"
 	done
 }
 
@@ -113,7 +113,7 @@ session_hold() {
 		kill -0 $! 2>/dev/null || break
 		sleep 0.05
 	done
-	case $(cat "$said") in
+	case $(<"$said") in
 	held) ;;
 	busy:*) die "another blkmigrate is at work on this, on $(name_of "$host"): $(sed 's/^busy: //' "$said")" ;;
 	*) die "cannot lock on $(name_of "$host"): $(cat "$said" "$said.err")" ;;
@@ -139,18 +139,18 @@ beats() {
 		echo beat 2>/dev/null || return 0
 		sleep 3
 	done
-	# It was killed, and there may be a definition with passwords.
+	# It was killed, and the folder may have a definition with passwords.
 	[ ${#keyed[@]} -gt 0 ] || rm -rf --one-file-system "$private"
 }
 
-# driver_lives: asked by what this program has in the background; a zombie does not live.
+# driver_lives: for what this program has in the background; a zombie does not live.
 driver_lives() {
 	local state
 
 	read -r _ _ state _ <"/proc/$$/stat" && [ "$state" != Z ]
 } 2>/dev/null
 
-# guarded HOST COMMAND [ARGUMENT ...]: run there what changes something.
+# guarded HOST COMMAND [ARGUMENT ...]: run a command there that changes something.
 guarded() {
 	local host=$1
 
@@ -158,18 +158,14 @@ guarded() {
 	on "$host" bash -c "$guard" guard "${lock[$host]}" "$token" "$@"
 }
 
-# act HOST COMMAND [ARGUMENT ...]: the same, shown if that was asked for; a dry run only
-# shows it.
+# act HOST COMMAND [ARGUMENT ...]: the same, and shown with --verbose; a dry run only shows it.
 act() {
-	local quoted
-
 	quote_words "${@:2}"
 	show "$1" "$quoted"
 	$dry_run || guarded "$@"
 }
 
-# perform HOST TEXT SCRIPT [ARGUMENT ...]: run a script there, of which the text is what
-# matters and is shown.
+# perform HOST TEXT SCRIPT [ARGUMENT ...]: run a script there; TEXT, its essence, is shown.
 perform() {
 	local host=$1
 
@@ -187,10 +183,7 @@ session_close() {
 	done
 	[ -n "$private" ] || return 0
 	keys_end
-	for host in old new; do
-		if [ -S "$private/$host" ]; then
-			ssh -o "ControlPath=$private/$host" -O exit -- "${address[$host]}" 2>/dev/null || true
-		fi
-	done
+	hang_up old
+	hang_up new
 	rm -rf --one-file-system "$private"
 }

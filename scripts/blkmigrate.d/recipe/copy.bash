@@ -3,12 +3,14 @@
 #
 # Bytes from disk to disk: all of it, or what has changed, by the pipes that people type.
 
+# VIEW is what is read on the old host: the disk, its snapshot, or an export of it.
+
 # bulk DISK VIEW: all of it.
 bulk() {
 	transfer "$1" "$(stamped "$1" blkread "$2")"
 }
 
-# by_map DISK VIEW: what the target does not have; both sides are read.
+# by_map DISK VIEW: what the target lacks; both sides are read completely.
 by_map() {
 	local map
 
@@ -16,24 +18,24 @@ by_map() {
 	transfer "$1" "$(stamped "$1" blkdiff --map - "$2")" "$map"
 }
 
-# by_snapshot DISK OLDER [VIEW]: what the older snapshot's store lists.
+# by_snapshot DISK OLDER [VIEW]: what the exception store of the older snapshot lists.
 by_snapshot() {
 	transfer "$1" "$(stamped "$1" blkdiff --snapshot "$2" ${3:+"$3"})"
 }
 
-# by_what_is_known DISK VIEW BASE: by snapshot where there is one, and by map where there is
-# none, or where it is of no use.
+# by_what_is_known DISK VIEW BASE: by the snapshot BASE, and by map where there is none or it cannot
+# be used.
 by_what_is_known() {
 	local disk=$1 from=$2 base=$3
 
 	if [ -n "$base" ]; then
 		by_base "$disk" "$base" "$from" && return
-		warn "$disk: the snapshot $base does not serve; all of both disks is read now"
+		warn "$disk: the snapshot $base cannot be used; comparing both disks completely instead"
 	fi
 	by_map "$disk" "$from"
 }
 
-# by_base DISK SNAPSHOT VIEW: what has changed since, as LVM has it.
+# by_base DISK SNAPSHOT VIEW: what has changed since the snapshot, as LVM knows it.
 by_base() {
 	local base
 
@@ -49,7 +51,7 @@ path_of_snapshot() {
 	printf '/dev/%s/%s\n' "${volume[$1]%/*}" "$2"
 }
 
-# copy_disk DISK: a pass: the target gets what the source holds now.
+# copy_disk DISK: one pass: the target gets what the source holds now.
 copy_disk() {
 	local disk=$1 base='' from=${view[$1]:-${source[$1]}}
 
@@ -64,7 +66,7 @@ copy_disk() {
 		base=${base_of[$disk]}
 		from=$(path_of_snapshot "$disk" "$snapshot")
 	fi
-	watched "$disk" send "$disk" "$from" "$base" || die "$disk: the copy did not come to its end; the same command goes on from here"
+	watched "$disk" send "$disk" "$from" "$base" || die "$disk: the copy failed; the same command resumes it"
 	unset "made[$disk]"
 	if [ "$from" = "${view[$disk]:-${source[$disk]}}" ]; then
 		return
@@ -74,7 +76,7 @@ copy_disk() {
 	drop_snapshots "$disk" "$snapshot"
 }
 
-# send DISK VIEW BASE: all of it into what is empty, else what has changed.
+# send DISK VIEW BASE: all of it into an empty target, else what has changed.
 send() {
 	if [ -n "${made[$1]:-}" ]; then
 		bulk "$1" "$2"
@@ -83,7 +85,8 @@ send() {
 	fi
 }
 
-# compare DISK VIEW: one digest of both sides, each read once.
+# compare DISK VIEW: the digests of both sides, each read once, at the same time; false where they
+# differ.
 compare() {
 	local disk=$1 from=$2 ours theirs
 
@@ -94,11 +97,15 @@ compare() {
 	ours=$(on old blksum "$from") || die "$(name_of old): $from cannot be read"
 	wait $! || die "$(name_of new): ${target[$disk]} cannot be read"
 	theirs=$(<"$private/theirs")
-	[ "$(digest "$ours")" = "$(digest "$theirs")" ] || return 1
-	say "$disk: both sides are $(digest "$ours")"
+	ours=$(digest "$ours") theirs=$(digest "$theirs")
+	[[ $ours =~ ^blk128:[0-9a-f]{32}$ && $theirs =~ ^blk128:[0-9a-f]{32}$ ]] ||
+		die "$disk: blksum did not print a digest on both hosts: \"$(printable "$ours")\", \"$(printable "$theirs")\""
+	[ "$ours" = "$theirs" ] || return 1
+	say "$disk: both sides are $ours"
 }
 
-# A name that has to be escaped puts a backslash before the line.
+# digest LINE: what blksum printed, without the name.  Before a line with a name that has to be
+# escaped there is a backslash.
 digest() {
 	local line=${1#\\}
 
@@ -138,22 +145,22 @@ copy_main() {
 	say_copied
 }
 
-# Words that begin with a dash are no options to anybody.
+# absolute_or_dotted: so that no program takes a name for an option.
 absolute_or_dotted() {
-	[[ ${source[disk]}${target[disk]} != *$'\n'* ]] || die "names with a line feed are not taken"
+	[[ ${source[disk]}${target[disk]} != *$'\n'* ]] || die "names with a line feed are not supported"
 	[[ ${source[disk]} != -* ]] || source[disk]=./${source[disk]}
 	[[ ${target[disk]} != -* ]] || target[disk]=./${target[disk]}
 }
 
-# With --create the target is made; one that is there already is taken if it is ours or if
-# that was said.
+# prepare_copy: with --create the target is made; one that exists already is used if it is ours, or
+# with --overwrite.
 prepare_copy() {
-	local answer whole
+	local there whole
 
-	answer=$(look_at_target disk)
-	case $answer in
+	there=$(look_at_target disk) || exit
+	case $there in
 	absent | ours*)
-		[ "$answer" != absent ] || $create || die "$(name_of new): ${target[disk]} is not there; --create makes it"
+		[ "$there" != absent ] || $create || die "$(name_of new): ${target[disk]} is not there; --create makes it"
 		if [ -n "${target_volume[disk]}" ]; then
 			target_kind[disk]="lvm"
 		elif [[ ${target[disk]} == /dev/* ]]; then
@@ -169,43 +176,44 @@ prepare_copy() {
 	*) die "$(name_of new): ${target[disk]} is neither a device nor a file" ;;
 	esac
 	$overwrite || die "$(name_of new): ${target[disk]} is there already, and blkmigrate did not make it; --overwrite takes it all the same"
-	whole=${answer##* }
+	whole=${there##* }
+	[[ $whole =~ ^($a_number)$ ]] || die "$(name_of new): the size of ${target[disk]} is not known"
 	[ "${target_kind[disk]}" = file ] || [ "$whole" -ge "${size[disk]}" ] ||
 		die "$(name_of new): ${target[disk]} has $whole bytes, ${size[disk]} are needed"
-	# Of a file that is shorter there is no map of the whole.
+	# A map is made of as many bytes as the source has.
 	if [ "${target_kind[disk]}" = file ] && [ "$whole" -lt "${size[disk]}" ]; then
 		act new truncate -s "${size[disk]}" -- "${target[disk]}" || die "$(name_of new): ${target[disk]} cannot grow"
 	fi
 }
 
-# What is compared has to stand still: the snapshot, where there is one.
+# verify_copy: of the snapshot, where there is one: what is compared must not change meanwhile.
 verify_copy() {
 	local from=${source[disk]} name
 
 	if $snapshots_wanted && [ -n "${volume[disk]:-}" ]; then
-		name=$(copied_snapshot disk)
+		name=$(copied_snapshot disk) || die "$(name_of old) cannot be asked for its snapshots"
 		from=$(path_of_snapshot disk "${name:-SNAPSHOT}")
 	fi
 	compare disk "$from" && return
-	warn "the digests differ; what differs is sent again"
-	by_map disk "$from" || die "the copy did not come to its end; the same command goes on from here"
+	warn "the digests differ; sending what differs again"
+	by_map disk "$from" || die "the copy failed; the same command resumes it"
 	compare disk "$from" ||
-		die "${target[disk]} still differs from $from: one of both disks, or of both machines, does not keep what it is given"
+		die "${target[disk]} still differs from $from: a disk or the memory of one of the hosts does not keep what is written to it"
 }
 
 say_copied() {
 	$dry_run && return
 	say "copied: ${source[disk]} to $(name_of new):${target[disk]}, ${size[disk]} bytes"
 	if [ "${target_kind[disk]}" != block ]; then
-		say "the same command sends what has changed since; with --finish it takes its marks away"
+		say "the same command sends what has changed since; with --finish it removes its marks"
 	fi
 }
 
-# The last of all: snapshots and marks go.
+# finish_copy: remove snapshots and marks.
 finish_copy() {
 	drop_snapshots disk
-	unmark_target disk
-	act old rm -rf -- "$(state_of old)"
-	act new rm -rf -- "$(state_of new)"
+	unmark_target disk || die "$(name_of new): the mark of ${target[disk]} cannot be removed"
+	forget_state old
+	forget_state new
 	say "finished: ${target[disk]} on $(name_of new) is yours, the snapshots on $(name_of old) are gone"
 }

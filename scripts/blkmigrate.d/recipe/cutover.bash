@@ -12,37 +12,45 @@
 cutting=false
 down_since=''
 
-# committed: 0 yes, 1 no, 2 it cannot be known.  A machine that runs there counts: somebody
-# has resumed it.
+# committed: 0 yes, 1 no, 255 the new host could not be asked.  A machine that runs there counts:
+# somebody has resumed it.
 committed() {
 	local answer state
 
 	[ -z "${finished[committed]:-}" ] || return 0
-	answer=$(on new bash -c '[ -e "$1/commit" ] && echo yes || echo no' committed "$(state_of new)") || return 2
-	[ "$answer" = no ] || return 0
-	state=$(domain_state new) || return 2
-	[ "$state" = running ] && domain_is_ours && return 0
-	return 1
+	answer=$(on new bash -c '[ ! -e "$1" ] || ls -A -- "$1" >/dev/null || exit
+		[ -e "$1/commit" ] && echo yes || echo no' committed "$(state_of new)") || return 255
+	case $answer in
+	yes) return 0 ;;
+	no) ;;
+	*) return 255 ;;
+	esac
+	state=$(domain_state new) || return 255
+	[ "$state" = running ] || return 1
+	domain_is_ours
 }
 
-# domain_is_ours: the domain on the new host has the disks that were made for it.
+# domain_is_ours: the domain on the new host has the disks that were made for it; 255 where one of
+# the hosts could not be asked.
 domain_is_ours() {
-	local expected
+	local expected there
 
 	[ -n "${begun[defined]:-}" ] || return 1
-	vm_on new dumpxml --inactive "$new_uuid" >"$private/there.xml" || return
-	on old cat "$(state_of old)/target.xml" >"$private/target.xml" || return
-	expected=$(disk_paths "$private/target.xml")
-	[ -n "$expected" ] && [ "$(disk_paths "$private/there.xml")" = "$expected" ]
+	vm_on new dumpxml --inactive "$new_uuid" >"$private/there.xml" || return 255
+	on old cat "$(state_of old)/target.xml" >"$private/target.xml" || return 255
+	expected=$(disk_paths "$private/target.xml") && there=$(disk_paths "$private/there.xml") || return 255
+	[ -n "$expected" ] || return 255
+	[ "$there" = "$expected" ]
 }
 
-# cutover: from a machine that runs on the old host to one that runs on the new one.
+# cutover: it runs on the old host before, and on the new one afterwards.
 cutover() {
 	local state
 
 	cutting=true
 	if [ -z "${begun[quiet]:-}" ]; then
 		state=$(source_state) || exit
+		# Recorded before anything is done to it: who resumes this finds it off.
 		is_off "$state" || journal 'done' ran
 	fi
 	step quiet autostart_off
@@ -66,12 +74,12 @@ autostart_off() {
 	source_autostart off || die "autostart of $vm cannot be switched off"
 }
 
-# is_off STATE: a transient machine that is off is not there.
+# is_off STATE: a transient machine that is off does not exist.
 is_off() {
 	[ "$1" = 'shut off' ] || [ "$persistent,$1" = no,none ]
 }
 
-# shut_down: as its own power button would; a guest that does not look is asked again.
+# shut_down: as with its power button; a guest that ignores it is asked again.
 shut_down() {
 	local state waited=0
 
@@ -80,13 +88,13 @@ shut_down() {
 	down_since=${EPOCHREALTIME/./}
 	while ! is_off "$state"; do
 		case $state in
-		running | 'in shutdown') [ $((waited % 40)) != 0 ] || source_shutdown ;;
+		running | 'in shutdown') [ $((waited % 40)) != 0 ] || source_shutdown || true ;;
 		halted) source_destroy ;;
 		*) die "$vm is $state on $(name_of old)" ;;
 		esac
 		if [ "$waited" -ge $((shutdown_timeout * 4)) ]; then
-			$destroy || die "$vm does not shut down in $shutdown_timeout seconds; --shutdown-timeout waits longer, --destroy takes its power"
-			warn "$vm does not shut down in $shutdown_timeout seconds: its power is taken"
+			$destroy || die "$vm did not shut down in $shutdown_timeout seconds; --shutdown-timeout waits longer, --destroy takes its power"
+			warn "$vm did not shut down in $shutdown_timeout seconds: taking its power"
 			source_destroy
 		fi
 		sleep 0.25
@@ -95,8 +103,8 @@ shut_down() {
 	done
 }
 
-# fence: what is defined on the old host from now on cannot start.  Of a transient machine nothing
-# is, and nothing is made of it there any more but by a rollback.
+# fence: from now on the definition on the old host cannot be started.  A transient machine has
+# none there, and only a rollback creates it again.
 fence() {
 	if [ "$persistent" = no ]; then
 		journal note transient: nothing is defined that could be fenced
@@ -121,7 +129,7 @@ source_is_fenced() {
 	[ "$state" = 'shut off' ] && source_has_fence
 }
 
-# last_delta: nothing writes any more.
+# last_delta: the last changes, now that nothing writes any more.
 last_delta() {
 	local disk
 
@@ -132,37 +140,39 @@ last_delta() {
 }
 
 last_changes() {
-	local bitmap=''
-
 	open_for_last "$1"
 	sink_open "$1"
-	final_pass "$1"
+	final_pass "$1" "$bitmap"
 	sink_close "$1"
 	view_close "$1"
 }
 
-# open_for_last DISK: with the bitmap of the last pass, in $bitmap, if it has one.
+# Of the disk that is open: the bitmap of its last pass, or empty.
+bitmap=''
+
+# open_for_last DISK: it can be read, with $bitmap if there is one.
 open_for_last() {
+	bitmap=''
 	[ "${kind[$1]}" = qcow2 ] || return 0
-	bitmap=$(last_checkpoint)
+	bitmap=$(last_checkpoint) || die "$(name_of old) cannot be asked for the checkpoints of $vm"
 	if [ -n "$bitmap" ]; then
 		bitmap=$(checkpoint_name "$bitmap")
 		! view_open "$1" "$bitmap" || return 0
-		warn "$1: the bitmap $bitmap does not serve; all of both disks is read now"
+		warn "$1: the bitmap $bitmap cannot be used; comparing both disks completely instead"
 		bitmap=''
 	fi
 	view_open "$1" || die "$(name_of old): ${source[$1]} cannot be opened; is it in use?"
 }
 
-# final_pass DISK: what the target lacks of the disk as it is now.
+# final_pass DISK BITMAP: the target becomes what the disk is now.
 final_pass() {
 	local disk=$1 base='' from=${view[$1]:-${source[$1]}}
 
 	if [ -n "${volume[$disk]:-}" ]; then
 		base=$(copied_snapshot "$disk") || die "$(name_of old) cannot be asked for its snapshots"
 	fi
-	if ! send_last "$disk" "$from" "$base"; then
-		warn "$disk: that did not come to its end; all of both disks is read, and what differs sent again"
+	if ! send_last "$disk" "$from" "$base" "$2"; then
+		warn "$disk: the transfer failed; comparing both disks completely instead"
 		by_map "$disk" "$from" || die "$disk: the last changes could not be sent"
 	fi
 	if $verify_full; then
@@ -171,11 +181,12 @@ final_pass() {
 	same_layout "$disk" "$from"
 }
 
+# send_last DISK VIEW BASE BITMAP: by the quickest of the ways that there are.
 send_last() {
 	if [ -n "${made[$1]:-}" ]; then
 		bulk "$1" "$2" && unset "made[$1]"
-	elif [ -n "$bitmap" ]; then
-		by_bitmap "$1" "$(nbd_uri "$2.sock" disk)" "$bitmap"
+	elif [ -n "$4" ]; then
+		by_bitmap "$1" "$(nbd_uri "$2.sock" disk)" "$4"
 	elif [ -n "$3" ]; then
 		by_base "$1" "$3" ''
 	else
@@ -188,10 +199,10 @@ define_target() {
 
 	state=$(domain_state new) || die "libvirt on $(name_of new) does not answer"
 	vm_act new define "$(state_of new)/domain.xml" >/dev/null || die "$vm cannot be defined on $(name_of new)"
-	domain_is_ours || die "$vm on $(name_of new) does not have the disks that it should"
+	domain_is_ours || die "$vm on $(name_of new) does not have the disks that it should, or cannot be asked"
 }
 
-# start_paused: the first that opens the target's disks.
+# start_paused: only now does anything open the target's disks.
 start_paused() {
 	local state
 
@@ -206,14 +217,14 @@ start_paused() {
 	state=$(domain_state new) && [ "$state" = paused ] || die "$vm is ${state:-unknown} on $(name_of new), and not paused"
 }
 
-# commit: an answer that is lost may have been a yes.
+# commit: where the answer is lost, it may have been done.
 commit() {
 	[ -z "${finished[committed]:-}" ] || return 0
 	journal begin committed
 	echo "$vm runs here since $(date -u +%FT%TZ)" | put new "$(state_of new)/commit"
 }
 
-# resume: what was committed runs, if it ran before.
+# resume: the machine that was committed runs, if it ran before.
 resume() {
 	local state='' try
 
@@ -229,18 +240,18 @@ resume() {
 		running) break ;;
 		paused) vm_act new resume "$new_uuid" >/dev/null || true ;;
 		'shut off') start_there >/dev/null || true ;;
-		none) die "$vm was committed to $(name_of new) and is not defined there any more; its XML is in $(state_of new)/domain.xml" ;;
+		none) die "$vm was committed to $(name_of new) and is no longer defined there; its XML is in $(state_of new)/domain.xml" ;;
 		esac
 		[ "$try" = 1 ] || sleep 1
 	done
 	[ "$state" = running ] ||
-		die "$vm belongs to $(name_of new), and is $state there; it is not started here any more. When it can be reached, the same command goes on"
+		die "$vm belongs to $(name_of new), and is $state there; it is not started here any more. When that host can be reached, the same command resumes"
 	journal 'done' committed
 	[ -z "$down_since" ] || say "$vm runs on $(name_of new); it was down for $(seconds_since "$down_since") seconds"
 	journal 'done' resumed
 }
 
-# seconds_since MICROSECONDS: with one digit behind the point.
+# seconds_since MICROSECONDS: with one decimal.
 seconds_since() {
 	local tenths=$(((${EPOCHREALTIME/./} - $1) / 100000))
 

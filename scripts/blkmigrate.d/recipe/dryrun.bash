@@ -24,12 +24,12 @@ show_cutover() {
 
 # show_last DISK
 show_last() {
-	local disk=$1 bitmap=''
+	local disk=$1 from_bitmap=''
 
-	[ "$was_running,${kind[$disk]}" != running,qcow2 ] || bitmap=$(checkpoint_name 1)
-	view_open "$disk" "$bitmap"
+	[ "$was_running,${kind[$disk]}" != running,qcow2 ] || from_bitmap=$(checkpoint_name 1)
+	view_open "$disk" "$from_bitmap"
 	sink_open "$disk"
-	send_last "$disk" "${view[$disk]:-${source[$disk]}}" "${volume[$disk]:+${volume[$disk]#*/}-blkmigrate-1}"
+	send_last "$disk" "${view[$disk]:-${source[$disk]}}" "${volume[$disk]:+${volume[$disk]#*/}-blkmigrate-1}" "$from_bitmap"
 	sink_close "$disk"
 	view_close "$disk"
 }

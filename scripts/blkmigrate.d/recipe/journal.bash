@@ -1,26 +1,40 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What was begun and what was done, in from/ID/journal on the old host: a line for each,
-# appended and flushed before anything else happens.  A line that a power failure cut lacks
+# What was begun and what was done, in from/ID/journal on the old host: one line for each,
+# appended and flushed before anything else happens.  A line that was cut by a power failure lacks
 # its last word, a dot, and counts as not written.
 
 declare -A finished=() begun=()
 
-# journal_read: fill begun and finished.
+# journal_read: fill begun and finished.  Only where the folder says that there is no journal yet is
+# it empty: taken for empty by mistake, it would have a machine that was shut down for the cutover
+# pass for one that was off before, and never started again.
 journal_read() {
-	local line words
+	local line path=${folder[old]}/from/$id
 
+	on old bash -c '[ -d "$1" ] || exit 0
+		list=$(ls -A -- "$1") || exit
+		case "
+$list
+" in
+		*"
+journal
+"*) exec cat -- "$1/journal" ;;
+		esac' journal "$path" >"$private/journal" ||
+		die "the journal on $(name_of old) cannot be read ($path/journal); nothing is done"
 	begun=() finished=()
 	while IFS= read -r line; do
 		[[ $line == *' .' ]] || continue
-		read -r -a words <<<"$line"
-		case ${words[1]} in
-		begin) begun[${words[2]}]=${words[0]} ;;
-		done) finished[${words[2]}]=${words[0]} ;;
-		undo) unset "begun[${words[2]}]" "finished[${words[2]}]" ;;
+		[[ ! $line =~ ^[0-9TZ:-]+\ note\  ]] || continue
+		[[ $line =~ ^([0-9TZ:-]+)\ (begin|done|undo)\ ([A-Za-z0-9-]+)\ \.$ ]] ||
+			die "the journal on $(name_of old) has a line that is not understood: $(printable "${line:0:200}")"
+		case ${BASH_REMATCH[2]} in
+		begin) begun[${BASH_REMATCH[3]}]=${BASH_REMATCH[1]} ;;
+		done) finished[${BASH_REMATCH[3]}]=${BASH_REMATCH[1]} ;;
+		undo) unset "begun[${BASH_REMATCH[3]}]" "finished[${BASH_REMATCH[3]}]" ;;
 		esac
-	done < <(on old cat "${folder[old]}/from/$id/journal" 2>/dev/null || true)
+	done <"$private/journal"
 }
 
 # journal begin|done|undo|note WORD ...
@@ -43,14 +57,17 @@ journal() {
 	esac
 }
 
-# step NAME COMMAND [ARGUMENT ...]: once in the life of a migration.  The command may have
-# been killed anywhere before, and must bear to be run again.
+# step NAME COMMAND [ARGUMENT ...]: done once in the life of a migration, and recorded only if it
+# succeeded.  It may have been killed at any point before, so it must be possible to run it again.
+# The command is called plainly, so that errexit is on in it wherever it is on here.
 step() {
-	local name=$1
+	local name=$1 status
 
 	shift
 	[ -z "${finished[$name]:-}" ] || return 0
 	journal begin "$name"
 	"$@"
+	status=$?
+	[ "$status" = 0 ] || die "$name: this step of the migration failed (status $status)"
 	journal 'done' "$name"
 }

@@ -7,6 +7,8 @@
 plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool first_boot xen_config)
 plan_lists=(disks shared swaps skipped later media media_there)
 plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label)
+# address[new], as the plan has it.
+new_address=''
 
 # put HOST FILE: standard input becomes that file, for its owner alone, at once and on the
 # medium.
@@ -30,8 +32,9 @@ state_of() {
 
 # save_plan: the plan itself last; without it there is no migration.
 save_plan() {
-	local name disk new_address=${address[new]}
+	local name disk
 
+	new_address=${address[new]}
 	forget_unfinished
 	echo "$uuid" | put old "$(state_of old)/uuid"
 	echo "$uuid" | put new "$(state_of new)/uuid"
@@ -76,10 +79,31 @@ forget_unfinished() {
 	done
 }
 
-# load_plan: of $id.  It is data: only names that are known are set.
-load_plan() {
-	local line name new_address=''
+# The name of a migration.
+an_id='[0-9a-f]{12}'
 
+# What a value may be in the plan, where not any line will do: it becomes a number, a path of
+# commands, or the name of a function.
+declare -A plan_patterns=(
+	[id]=$an_id [uuid]='[0-9A-Za-z-]+' [new_uuid]='[0-9A-Za-z-]*' [was_running]='[a-z ]*'
+	[autostart]='(yes|no)?' [persistent]='(yes|no)?' [drives]='empty|keep|copy'
+	[kind]='(lvm|thin|block|file|qcow2)?' [target_kind]='(lvm|block|file|qcow2)?'
+	[volume]='([^/ ]+/[^/ ]+)?' [target_volume]='([^/ ]+/[^/ ]+)?' [size]="($a_number)?"
+	[source]='(/.*)?' [target]='(/.*)?'
+)
+
+# plan_value NAME VARIABLE VALUE: set it, or die where it does not fit.
+plan_value() {
+	[[ $3 =~ ^(${plan_patterns[$1]:-.*})$ ]] ||
+		die "$(name_of old): the plan in $(state_of old) cannot be understood: $1=$(printable "${3:0:200}")"
+	printf -v "$2" %s "$3"
+}
+
+# load_plan: of $id.  It is data: only variables that are known are set.
+load_plan() {
+	local line name
+
+	new_address=''
 	on old cat "${folder[old]}/from/$id/plan" >"$private/plan" || return
 	disks=() shared=() swaps=() skipped=() later=() media=() media_there=()
 	while IFS= read -r line; do
@@ -91,30 +115,36 @@ load_plan() {
 		elif [[ $line =~ ^([a-z_]+)\[([A-Za-z0-9]+)\]=(.*)$ ]]; then
 			name=${BASH_REMATCH[1]}
 			[[ " ${plan_arrays[*]} " == *" $name "* ]] || continue
-			printf -v "$name[${BASH_REMATCH[2]}]" %s "${BASH_REMATCH[3]}"
+			plan_value "$name" "$name[${BASH_REMATCH[2]}]" "${BASH_REMATCH[3]}"
 		elif [[ $line =~ ^([a-z_]+)=(.*)$ ]]; then
 			name=${BASH_REMATCH[1]}
 			[[ " ${plan_scalars[*]} " == *" $name "* ]] || continue
-			printf -v "$name" %s "${BASH_REMATCH[2]}"
+			plan_value "$name" "$name" "${BASH_REMATCH[2]}"
 		fi
 	done <"$private/plan"
 	placed=("${disks[@]}" "${swaps[@]}" "${media[@]}")
 	address['new']=$new_address
 }
 
-# find_migration: the one of this virtual machine that is not over, in $id; false where
-# there is none.
+# find_migration NAME: the one of this virtual machine that is not over, in $found and $id; $found
+# is empty where there is none.  A plan that cannot be read may be its plan.
+found=''
 find_migration() {
-	local found
-
-	found=$(on old bash -c '
+	found=''
+	ask_lines old "$an_id" bash -c '
 		for plan in "$1"/from/*/plan; do
 			[ -e "$plan" ] || continue
-			if grep -qxF -e "uuid=$2" -e "vm=$2" -e "xen_config=$2" "$plan"; then
-				basename "$(dirname "$plan")"
-			fi
-		done' find "${folder[old]}" "$1") || die "$(name_of old) cannot be asked"
-	[ -n "$found" ] || return 1
-	[[ $found != *$'\n'* ]] || die "there are several migrations of $1 in ${folder[old]}/from on $(name_of old): $(echo $found)"
+			status=0
+			grep -qxF -e "uuid=$2" -e "vm=$2" -e "xen_config=$2" -- "$plan" || status=$?
+			case $status in
+			0) basename -- "$(dirname -- "$plan")" ;;
+			1) ;;
+			*) exit 2 ;;
+			esac
+		done' find "${folder[old]}" "$1" ||
+		die "$(name_of old): the plans in ${folder[old]}/from cannot be read"
+	[ ${#answers[@]} -le 1 ] || die "there are several migrations of $1 in ${folder[old]}/from on $(name_of old): ${answers[*]}"
+	[ ${#answers[@]} -gt 0 ] || return 0
+	found=${answers[0]}
 	id=$found
 }

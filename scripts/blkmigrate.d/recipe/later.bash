@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# --later: a disk without which the machine starts on the new host.  It is copied while the
-# machine runs, as all are; what has changed last is sent when the machine runs again, and then
-# the disk is plugged in.  On the old host it stands still meanwhile, behind the fence.
+# --later: a disk that the machine can do without when it starts on the new host.  It is copied
+# while the machine runs, as all are; its last changes are sent when the machine runs again, and
+# then it is plugged in.  Meanwhile nothing changes it on the old host, behind the fence.
 
 later_wanted=() later=()
 
@@ -24,7 +24,7 @@ find_later() {
 		problem "$vm would start without any disk" "leave out --later for the one from which it boots"
 }
 
-# make_later_xml: what libvirt is given to plug in, of the definition with all disks.
+# make_later_xml: for each its part of the definition with all disks, which libvirt plugs in.
 make_later_xml() {
 	local disk
 
@@ -56,8 +56,8 @@ bring_later() {
 	local disk
 
 	for disk in "${later[@]}"; do
-		[ -n "${finished[later-$disk]:-}" ] || say "$disk: it comes now; $vm on $(name_of new) does not have it yet"
-		# Once it is whole it is never written to again: from the plugging in on it is the guest's.
+		[ -n "${finished[later-$disk]:-}" ] || say "$disk: sending its last changes; $vm on $(name_of new) does not have it yet"
+		# Once it is complete it is never written to again: when it is plugged in it is the guest's.
 		step "sent-$disk" last_changes "$disk"
 		step "later-$disk" plug_in "$disk"
 	done
@@ -76,17 +76,20 @@ plug_in() {
 	elif vm_act new attach-device "$new_uuid" "$xml" --live >/dev/null 2>"$private/why"; then
 		say "$1: plugged into $vm on $(name_of new)"
 	else
-		warn "$1 cannot be plugged in while $vm runs: it has it from its next start on ($(head -n 1 "$private/why"))"
+		warn "$1 cannot be plugged in while $vm runs: it gets it with its next start ($(head -n 1 "$private/why"))"
 	fi
 }
 
 # has_disk DISK [--inactive]: the one that was made for it, now, or from its next start on.
 has_disk() {
+	local paths
+
 	vm_on new dumpxml ${2:+"$2"} "$new_uuid" >"$private/there.xml" || die "libvirt on $(name_of new) does not answer"
-	disk_paths "$private/there.xml" | grep -qxF "$1 ${target[$1]}"
+	paths=$(disk_paths "$private/there.xml") || die "the XML of $vm on $(name_of new) cannot be read"
+	grep -qxF "$1 ${target[$1]}" <<<"$paths"
 }
 
-# show_later: what a dry run tells of it.
+# show_later: in a dry run.
 show_later() {
 	local disk
 

@@ -4,8 +4,8 @@
 # Copying while the virtual machine runs, in passes, each of which sends what has changed since the
 # one before.
 
-# copy_in_passes: while it runs, until what is left is small; what has to be off is left for
-# then.
+# copy_in_passes: until little is left to send.  Disks that can only be read while the machine is
+# off are left for then.
 copy_in_passes() {
 	local disk pass=0 seconds=0 before running images=true
 
@@ -44,7 +44,7 @@ copy_in_passes() {
 	done
 }
 
-# copy_pass DISK: one that is read as it stands, or from a snapshot.
+# copy_pass DISK: a disk that is read in place, or from a snapshot.
 copy_pass() {
 	sink_open "$1"
 	copy_disk "$1"
@@ -68,13 +68,13 @@ disks_but() {
 	done
 }
 
-# check_copies: once, while it runs: what stands still on both sides is the same.
+# check_copies: once, while it runs: the last snapshot of each disk and its target are the same.
 check_copies() {
 	local disk name from
 
 	for disk in "${disks[@]}"; do
 		[ -n "${volume[$disk]:-}" ] || continue
-		name=$(copied_snapshot "$disk")
+		name=$(copied_snapshot "$disk") || die "$(name_of old) cannot be asked for its snapshots"
 		[ -n "$name" ] || continue
 		from=$(path_of_snapshot "$disk" "$name")
 		sink_open "$disk"
@@ -84,7 +84,7 @@ check_copies() {
 }
 
 compare_again() {
-	warn "$1: the digests differ; what differs is sent again"
+	warn "$1: the digests differ; sending what differs again"
 	by_map "$1" "$2" && compare "$1" "$2" ||
-		die "${target[$1]} still differs from $2: one of both disks, or of both machines, does not keep what it is given"
+		die "${target[$1]} still differs from $2: a disk or the memory of one of the hosts does not keep what is written to it"
 }

@@ -4,12 +4,12 @@
 # What is to move, and where each part of it goes.
 
 disk_map=() net_map=() drives=empty dir_option=''
-# What tells this very file or volume from another one of its name.
+# By which this very file or volume is told from another of the same name.
 declare -A identity=() format=() planned_kind=()
 
-# make_plan: all that is known, and nothing is touched.
+# make_plan: find out all that there is to know; nothing is touched.
 make_plan() {
-	[ -n "${address[new]}" ] || die "--to says where $vm shall go"
+	[ -n "${address[new]}" ] || die "say where $vm goes: --to HOST"
 	id=$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
 	read_definition
 	new_name=${new_name:-$vm} new_uuid=$uuid
@@ -22,13 +22,13 @@ make_plan() {
 	make_fenced_xml
 }
 
-# other_name: for people, where it has one on the new host.
+# other_name: for people, what it is called on the new host, if that is another name.
 other_name() {
 	[ "$new_name" = "$vm" ] || printf ' as %s' "$new_name"
 	[ "$new_uuid" = "$uuid" ] || printf ' (%s)' "$new_uuid"
 }
 
-# find_disks: fill what is known of each; what cannot be copied is a problem, all of which
+# find_disks: fill what is known of each.  A disk that cannot be copied is a problem; all problems
 # are reported together.
 find_disks() {
 	local fields known=()
@@ -55,7 +55,7 @@ find_disks() {
 }
 
 find_disk() {
-	local disk=$1 type=$3 driver=$4 path=$5 pool=$6 name=$7 word
+	local disk=$1 type=$3 driver=$4 path=$5 volume_pool=$6 name=$7 word
 
 	[[ $disk =~ ^[A-Za-z0-9]+$ ]] || { problem "a disk is called \"$disk\"" "give it a name like vda" && return; }
 	for word in $8; do
@@ -70,8 +70,9 @@ find_disk() {
 	case $type in
 	file | block) ;;
 	volume)
-		path=$(vm_on old vol-path --pool "$pool" -- "$name") ||
-			{ problem "$disk: volume $name of pool $pool has no path" "start the pool: virsh pool-start $pool" && return; }
+		vm_ask old "$any_text" vol-path --pool "$volume_pool" -- "$name" ||
+			{ problem "$disk: volume $name of pool $volume_pool has no path" "start the pool: virsh pool-start $volume_pool" && return; }
+		path=$answer
 		;;
 	network)
 		problem "$disk is a network disk: both hosts can reach it" "define the virtual machine there; there is nothing to copy"
@@ -97,17 +98,17 @@ find_disk() {
 	fi
 }
 
-# inspect_vm_disk DISK FORMAT: a qcow2 file is as large as what the guest sees of it.
+# inspect_vm_disk DISK FORMAT: as inspect_source; the size of a qcow2 file is the one that the guest
+# sees.
 inspect_vm_disk() {
-	local disk=$1 answer
+	local disk=$1
 
-	if ! answer=$( (inspect_source "$disk" && echo "${kind[$disk]} ${size[$disk]} ${volume[$disk]}") 2>&1); then
+	if ! look_at_source "$disk"; then
 		kind[$disk]="file" size[$disk]=1 volume[$disk]=''
-		problem "$disk: ${answer#blkmigrate: }" "start $vm once, or mend its XML"
+		problem "$disk: $(name_of old): ${source[$disk]}: $why" "start $vm once, or mend its XML"
 		choose_target "$disk"
 		return
 	fi
-	read -r "kind[$disk]" "size[$disk]" "volume[$disk]" <<<"$answer"
 	case $2,${kind[$disk]} in
 	raw,*) ;;
 	qcow2,file)
@@ -116,18 +117,22 @@ inspect_vm_disk() {
 		;;
 	*) problem "$disk is of format $2 on a ${kind[$disk]}" "only raw disks, and files in raw or qcow2, can be copied" ;;
 	esac
-	identity[$disk]=$(identify "$disk")
+	identify "$disk"
+	identity[$disk]=$identified
 	choose_target "$disk"
 }
 
 inspect_qcow2() {
 	local disk=$1 bytes
 
+	# For qemu-img this is no question of yes and no: an image that cannot be read is a problem.
+	asks_yes old true
 	on old qemu-img info -U --output=json -f qcow2 -- "${source[$disk]}" >"$private/info" ||
 		{ problem "$disk: qemu-img cannot read ${source[$disk]}" "look at it with qemu-img check" && return; }
 	# The size of the image, not of the files below it, which newer versions list as well.
 	bytes=$(sed -n 's/^    "virtual-size": \([0-9]*\),*$/\1/p' "$private/info")
-	size[$disk]=${bytes:-0}
+	[[ $bytes =~ ^($a_number)$ ]] || bytes=0
+	size[$disk]=$bytes
 	[ "${size[$disk]}" -gt 0 ] || problem "$disk: qemu-img does not say how large ${source[$disk]} is" "look at qemu-img info"
 	if grep -q '^    "backing-filename":' "$private/info"; then
 		problem "$disk has a backing chain" "virsh blockpull makes one image of it"
@@ -138,16 +143,24 @@ inspect_qcow2() {
 	fi
 }
 
-# identify DISK: the inode of a file, the UUID of a volume; nothing of another device.
+# identify DISK: $identified is the inode of a file, the UUID of a volume, and empty for another
+# device.
+identified=''
 identify() {
+	identified=''
 	if [ -n "${volume[$1]:-}" ]; then
-		on old lvs --noheadings -o lv_uuid "${volume[$1]}" | tr -d ' '
+		ask old "$a_name" lvs --noheadings -o lv_uuid "${volume[$1]}" ||
+			die "$(name_of old): the UUID of ${volume[$1]} cannot be read"
 	elif [ "${kind[$1]}" != block ]; then
-		on old stat -L -c %i -- "${source[$1]}"
+		ask old "$a_number" stat -L -c %i -- "${source[$1]}" ||
+			die "$(name_of old): ${source[$1]} cannot be looked at"
+	else
+		return 0
 	fi
+	identified=$answer
 }
 
-# choose_target DISK: as --map-disk, --vg or --dir says; else what it is now.
+# choose_target DISK: as --map-disk, --vg or --dir says; else the path that it has now.
 choose_target() {
 	local disk=$1 path=${source[$1]} name mapped='' entry
 
@@ -182,7 +195,7 @@ choose_target() {
 		target_volume[$disk]=$(volume_of_path new "${target[$disk]}") ||
 			die "$(name_of new) cannot be asked about ${target[$disk]}"
 		[ -n "${target_volume[$disk]}" ] ||
-			problem "$disk would go to ${target[$disk]}, and no volume group there has that name" \
+			problem "$disk would go to ${target[$disk]}, and there is no such volume group there" \
 				"--vg, --dir or --map-disk $disk=PATH name another place"
 	fi
 }

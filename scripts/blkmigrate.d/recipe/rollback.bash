@@ -12,7 +12,8 @@ roll_back() {
 	committed || status=$?
 	case $status in
 	0) die "$vm was committed to $(name_of new); it is not rolled back any more" ;;
-	2) die "$(name_of new) cannot be asked whether $vm was committed to it; nothing is started anywhere. Ask again when it answers: blkmigrate status" ;;
+	1) ;;
+	*) die "$(name_of new) cannot be asked whether $vm was committed to it; nothing is started anywhere. Ask again when it answers: blkmigrate status" ;;
 	esac
 	journal begin rollback
 	remove_domain
@@ -41,22 +42,24 @@ remove_domain() {
 	local state status=0
 
 	state=$(domain_state new) || die "libvirt on $(name_of new) does not answer; nothing is started anywhere"
-	if [ "$state" = none ]; then
+	if [ "$state" = none ] || [ -z "${begun[defined]:-}" ]; then
 		return
 	fi
-	if [ -z "${begun[defined]:-}" ]; then
-		return
-	fi
-	domain_is_ours || die "the virtual machine $vm on $(name_of new) is not the one that was made for this migration; nothing is started anywhere"
+	domain_is_ours || status=$?
+	case $status in
+	0) ;;
+	1) die "the virtual machine $vm on $(name_of new) is not the one that was made for this migration; nothing is started anywhere" ;;
+	*) die "$(name_of new) cannot be asked what it has of $vm; nothing is started anywhere" ;;
+	esac
 	[ "$state" = 'shut off' ] || vm_act new destroy "$new_uuid" >/dev/null || true
 	vm_act new undefine "$new_uuid" --nvram >/dev/null || true
 	state=$(domain_state new) && [ "$state" = none ] ||
 		die "$vm is still ${state:-unknown} on $(name_of new); nothing is started anywhere"
 	committed || status=$?
-	[ "$status" = 1 ] || die "$vm was committed to $(name_of new) meanwhile; nothing is started here"
+	[ "$status" = 1 ] || die "$vm was committed to $(name_of new) meanwhile, or that cannot be asked; nothing is started here"
 }
 
-# state_at_rest: on the old host, when QEMU has ended that was about to.
+# state_at_rest: on the old host, once a QEMU that was about to end has done so.
 state_at_rest() {
 	local state try
 
@@ -85,11 +88,22 @@ lift_fence() {
 	source_define source || die "the fence of $vm cannot be lifted on $(name_of old)"
 }
 
-# after_failure: by the trap, when this program ends between shutdown and commit.
+# after_failure: called by the trap, when this program ends between shutdown and commit.
 after_failure() {
+	local status
+
 	$cutting || return 0
 	cutting=false
 	trap '' INT TERM HUP
-	warn "the cutover of $vm has failed; it is taken back"
-	(roll_back) || warn "it could not be taken back; blkmigrate status $(quote "$vm") tells more, blkmigrate rollback $(quote "$vm") tries again"
+	warn "the cutover of $vm failed; rolling back"
+	# With "||" behind it, errexit would be off in all of it.
+	set +e
+	(
+		set -e
+		roll_back
+	)
+	status=$?
+	set -e
+	[ "$status" = 0 ] ||
+		warn "the rollback failed; blkmigrate status $(quote "$vm") tells more, blkmigrate rollback $(quote "$vm") tries again"
 }

@@ -1,13 +1,13 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Which disks go along.  One that is skipped stays on the old host, and the new definition is
-# without it; swap that is made anew gets a disk of its size, with the UUID and label by which
+# Which disks are migrated.  A skipped one stays on the old host, and the new definition does not
+# have it; swap that is recreated becomes a disk of the same size, with the UUID and label by which
 # the guest's fstab finds it; a file that both hosts see is not copied onto itself.
 
 disks_wanted=() disks_unwanted=() swaps_wanted=()
-# disks are copied, swaps made anew, shared ones are there already, and skipped ones are none of
-# these; placed is all that gets a place on the new host.
+# disks are copied, swaps recreated, shared ones are there already, and skipped ones are none of
+# these; placed are all for which something is made on the new host.
 disks=() shared=() swaps=() skipped=() placed=()
 declare -A swap_uuid=() swap_label=()
 
@@ -28,8 +28,7 @@ is_skipped() {
 	[ ${#disks_wanted[@]} -gt 0 ] && ! contains "$1" "${disks_wanted[@]}"
 }
 
-# check_selection DISK ...: who misspells the name of one of these would have it copied, or
-# left behind.
+# check_selection DISK ...: a misspelt name must not have a disk copied, or left behind.
 check_selection() {
 	local each
 
@@ -41,30 +40,32 @@ check_selection() {
 
 # --- swap -------------------------------------------------------------------------
 
-# inspect_swap DISK FORMAT: as any disk; and what is on it is swap, from its first byte.
+# inspect_swap DISK FORMAT: as any disk; and all of it is swap, from its first byte.
 inspect_swap() {
-	local disk=$1 tags=()
+	local disk=$1 type
 
 	inspect_vm_disk "$disk" "$2"
 	if [ "${kind[$disk]}" = qcow2 ] || [ "${target_kind[$disk]}" = qcow2 ]; then
-		problem "$disk is qcow2, and only swap on a raw disk is made anew" "leave out --recreate-swap $disk, and it is copied"
+		problem "$disk is qcow2, and only swap on a raw disk can be recreated" "leave out --recreate-swap $disk, and it is copied"
 		return
 	fi
-	mapfile -t tags < <(on old bash -c 'for tag in TYPE UUID LABEL; do
-			printf "%s\n" "$(blkid -p -o value -s "$tag" -- "$1")"
-		done' swap "${source[$disk]}")
-	[ "${tags[0]:-}" = swap ] ||
-		problem "$disk is no swap as a whole: blkid finds ${tags[0]:-none} on ${source[$disk]}" \
+	ask_lines old "(TYPE|UUID|LABEL)=$a_line" bash -c 'for tag in TYPE UUID LABEL; do
+			printf "%s=%s\n" "$tag" "$(blkid -p -o value -s "$tag" -- "$1")"
+		done' swap "${source[$disk]}" && [ ${#answers[@]} = 3 ] ||
+		die "$(name_of old): ${source[$disk]} cannot be looked at with blkid"
+	type=${answers[0]#TYPE=}
+	[ "$type" = swap ] ||
+		problem "$disk is no swap as a whole: blkid finds ${type:-none} on ${source[$disk]}" \
 			"leave out --recreate-swap $disk, and it is copied"
-	swap_uuid[$disk]=${tags[1]:-} swap_label[$disk]=${tags[2]:-}
+	swap_uuid[$disk]=${answers[1]#UUID=} swap_label[$disk]=${answers[2]#LABEL=}
 }
 
-# make_swaps: a second time does no harm; nothing has used them yet.
+# make_swaps: doing it again does no harm, as nothing has used them yet.
 make_swaps() {
 	local disk words
 
 	for disk in "${swaps[@]}"; do
-		# The volume holds what another one has left there, and a guest can read all of its disk.
+		# A new volume holds another one's old data, and a guest can read all of its disk.
 		[ "${target_kind[$disk]}" != lvm ] ||
 			act new blkdiscard -z -- "${target[$disk]}" ||
 			die "$(name_of new): ${target[$disk]} cannot be zeroed"

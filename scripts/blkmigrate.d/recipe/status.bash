@@ -5,37 +5,42 @@
 # to do next.
 
 vm_status() {
-	local each list
+	local each list=()
 
 	connect_old
 	if [ $# -gt 0 ]; then
-		find_migration "$1" || die "no migration of $1 is known on $(name_of old)"
-		list=$id
+		find_migration "$1"
+		[ -n "$found" ] || die "no migration of $1 is known on $(name_of old)"
+		list=("$found")
 	else
-		list=$(on old bash -c 'for plan in "$1"/from/*/plan; do
-			[ ! -e "$plan" ] || basename "$(dirname "$plan")"; done' list "${folder[old]}")
+		ask_lines old "$an_id" bash -c 'for plan in "$1"/from/*/plan; do
+			[ ! -e "$plan" ] || basename "$(dirname "$plan")"; done' list "${folder[old]}" ||
+			die "$(name_of old) cannot be asked for its migrations"
+		list=("${answers[@]}")
 	fi
-	[ -n "$list" ] || say "no migration is under way on $(name_of old)"
-	for each in $list; do
+	[ ${#list[@]} -gt 0 ] || say "no migration is under way on $(name_of old)"
+	for each in "${list[@]}"; do
 		id=$each
 		status_of_one
+		# The next one may be to another host.
+		hang_up new
 	done
 }
 
-# A line that says where it stands, one for what each host says, and one with what to do.
+# status_of_one: a line that says where it stands, one with what each host says, and one with what
+# to do.
 status_of_one() {
 	local there=unknown ours=unknown status=0 stage
 
 	load_plan || die "$(name_of old): the plan in $(state_of old) cannot be read"
 	journal_read
 	ours=$(domain_state old) || ours="unknown: $(hypervisor_of old) does not answer"
-	if (reach new) 2>/dev/null; then
-		reach new
+	if reached new 2>/dev/null; then
 		there=$(domain_state new) || there='unknown: libvirt does not answer'
 		committed || status=$?
 	else
 		there='unknown: the host does not answer'
-		status=2
+		status=255
 	fi
 	stage=$(stage_of "$status")
 	printf '%s: %s\n' "$vm" "${stage%%|*}"
@@ -44,14 +49,15 @@ status_of_one() {
 	printf '  next: %s\n' "${stage#*|}"
 }
 
+# stage_of STATUS: committed's; prints what it is in, "|", and what to do next.
 stage_of() {
 	local name
 
 	name=$(quote "$vm")
-	if [ "$1" = 2 ] && [ -n "${begun[committed]:-}" ]; then
+	if [ "$1" = 255 ] && [ -n "${begun[committed]:-}" ]; then
 		echo "perhaps committed to $(name_of new), which does not answer; nothing is started|bring $(name_of new) back, then blkmigrate run $name --to ${address[new]}"
 	elif [ "$1" = 0 ] && [ -n "${finished[finished]:-}" ]; then
-		echo "moved to $(name_of new)|blkmigrate purge $name, when its old disks are not needed any more"
+		echo "moved to $(name_of new)|blkmigrate purge $name, once its old disks are no longer needed"
 	elif [ "$1" = 0 ] && [ -n "$(still_to_come)" ]; then
 		echo "committed to $(name_of new), where it does not have $(still_to_come) yet|blkmigrate finish $name"
 	elif [ "$1" = 0 ]; then
@@ -59,12 +65,12 @@ stage_of() {
 	elif [ -n "${begun[rollback]:-}" ]; then
 		echo "being rolled back|blkmigrate rollback $name"
 	elif [ -n "${begun[down]:-}" ]; then
-		echo "in the cutover|blkmigrate cutover $name goes on, blkmigrate rollback $name goes back"
+		echo "in the cutover|blkmigrate cutover $name resumes it, blkmigrate rollback $name takes it back"
 	elif [ -n "${finished[bulk]:-}" ]; then
 		echo "copied, and runs on $(name_of old)|blkmigrate cutover $name, or blkmigrate sync $name for another pass"
 	elif [ -n "${finished[prepared]:-}" ]; then
 		echo "prepared|blkmigrate sync $name"
 	else
-		echo "planned|blkmigrate run $name --to ${address[new]} goes on, blkmigrate purge $name forgets it"
+		echo "planned|blkmigrate run $name --to ${address[new]} resumes it, blkmigrate purge $name forgets it"
 	fi
 }

@@ -3,11 +3,13 @@
 #
 # blkmigrate run and its parts: the recipe, in order.
 
-# run NAME: all of it.  What an earlier run has done is not done again.
+# vm_run NAME: all of it.  What an earlier run has done is not done again.
 vm_run() {
 	connect_old
-	if open_migration "$1"; then
-		! continue_committed || return 0
+	open_migration "$1"
+	if $opened; then
+		continue_committed
+		! $moved || return 0
 		step prepared prepare_targets
 	else
 		begin_migration "$1"
@@ -25,7 +27,8 @@ vm_run() {
 
 vm_plan() {
 	connect_old
-	! open_migration "$1" || die "$vm is being migrated already: blkmigrate status $(quote "$vm")"
+	open_migration "$1"
+	! $opened || die "$vm is being migrated already: blkmigrate status $(quote "$vm")"
 	find_vm "$1"
 	connect_new
 	make_plan
@@ -36,20 +39,23 @@ vm_plan() {
 
 vm_prepare() {
 	connect_old
-	! open_migration "$1" || die "$vm is being migrated already: blkmigrate status $(quote "$vm")"
+	open_migration "$1"
+	! $opened || die "$vm is being migrated already: blkmigrate status $(quote "$vm")"
 	begin_migration "$1"
 }
 
 vm_sync() {
 	need_migration "$1"
-	! continue_committed || die "$vm is on $(name_of new) already"
+	continue_committed
+	! $moved || die "$vm is on $(name_of new) already"
 	step prepared prepare_targets
 	copy_in_passes
 }
 
 vm_cutover() {
 	need_migration "$1"
-	! continue_committed || return 0
+	continue_committed
+	! $moved || return 0
 	[ -n "${finished[bulk]:-}" ] || die "the disks of $vm have not been copied yet: blkmigrate sync $(quote "$vm")"
 	cutover
 	show_console
@@ -57,6 +63,8 @@ vm_cutover() {
 }
 
 vm_rollback() {
+	local disk
+
 	need_migration "$1"
 	roll_back
 	for disk in "${disks[@]}"; do
@@ -68,24 +76,27 @@ vm_rollback() {
 
 vm_finish() {
 	need_migration "$1"
-	continue_committed || die "$vm has not been moved yet: blkmigrate cutover $(quote "$vm")"
+	continue_committed
+	$moved || die "$vm has not been moved yet: blkmigrate cutover $(quote "$vm")"
 }
 
-# vm_verify NAME: what can be compared while it runs is the last snapshot.
+# vm_verify NAME: while it runs, only the last snapshot can be compared.
 vm_verify() {
 	local disk name
 
 	need_migration "$1"
-	! continue_committed || die "$vm runs on $(name_of new), and its disks have gone on from what they were"
+	continue_committed
+	! $moved || die "$vm runs on $(name_of new), which has changed its disks since"
 	for disk in "${disks[@]}"; do
 		name=''
-		[ -z "${volume[$disk]:-}" ] || name=$(copied_snapshot "$disk")
+		[ -z "${volume[$disk]:-}" ] || name=$(copied_snapshot "$disk") ||
+			die "$(name_of old) cannot be asked for its snapshots"
 		if [ -n "$name" ]; then
 			sink_open "$disk"
 			compare "$disk" "$(path_of_snapshot "$disk" "$name")" || die "$disk: the digests of both sides differ"
 			sink_close "$disk"
 		else
-			say "$disk: nothing stands still that could be compared"
+			say "$disk: there is no snapshot to compare with"
 		fi
 	done
 }
@@ -96,16 +107,21 @@ connect_old() {
 }
 
 connect_new() {
-	[ -n "${address[new]}" ] || die "--to says where it shall go"
+	[ -n "${address[new]}" ] || die "say where it goes: --to HOST"
 	reach new
 	tcp_ready
 }
 
-# open_migration NAME: the one that is known; false where there is none.
+# open_migration NAME: go on with the one that is known; $opened says whether there was one.  It is
+# called plainly, as continue_committed is, so that errexit is on in all that it does.
+opened=false
 open_migration() {
 	local wanted=${address[new]}
 
-	find_migration "$1" || return 1
+	opened=false
+	find_migration "$1"
+	[ -n "$found" ] || return 0
+	opened=true
 	load_plan || die "$(name_of old): the plan in $(state_of old) cannot be read"
 	[ -z "$wanted" ] || [ "$wanted" = "${address[new]}" ] ||
 		die "$vm is being migrated to ${address[new]}; to go elsewhere, blkmigrate rollback and purge first"
@@ -121,11 +137,14 @@ open_migration() {
 
 need_migration() {
 	connect_old
-	open_migration "$1" || die "no migration of $1 is known on $(name_of old): blkmigrate run $(quote "$1") --to HOST begins one"
+	open_migration "$1"
+	$opened || die "no migration of $1 is known on $(name_of old): blkmigrate run $(quote "$1") --to HOST begins one"
 }
 
 # begin_migration NAME: plan, preflight, consent; then the targets are made.
 begin_migration() {
+	local mine
+
 	find_vm "$1"
 	connect_new
 	make_plan
@@ -138,28 +157,25 @@ begin_migration() {
 		prepare_targets
 		return
 	fi
-	# Somebody may have been faster while the plan was read.
-	! find_migration_quietly || die "$vm is being migrated already: blkmigrate status $(quote "$vm")"
+	# Another run may have begun one while the operator read the plan.
+	mine=$id
+	find_migration "$uuid"
+	[ -z "$found" ] || die "$vm is being migrated already: blkmigrate status $(quote "$vm")"
+	id=$mine
 	save_plan
 	programs_ready
 	step prepared prepare_targets
 }
 
-find_migration_quietly() {
-	local mine=$id status=0
-
-	find_migration "$uuid" || status=1
-	id=$mine
-	return "$status"
-}
-
 consent() {
-	local answer
+	local consented=''
 
-	$yes || $dry_run && return
-	[ -t 0 ] || die "nobody is there to say yes: --yes says it beforehand"
-	read -r -p "Move $vm to $(name_of new)? [y/n] " answer
-	[[ $answer == [yY]* ]] || die "nothing was changed"
+	if $yes || $dry_run; then
+		return
+	fi
+	[ -t 0 ] || die "there is no terminal to ask at: --yes agrees beforehand"
+	read -r -p "Move $vm to $(name_of new)? [y/n] " consented
+	[[ $consented == [yY]* ]] || die "nothing was changed"
 }
 
 prepare_targets() {
@@ -172,20 +188,25 @@ prepare_targets() {
 	refresh_pool
 }
 
-# continue_committed: after the commit there is only one way; false before it.
+# continue_committed: after the commit there is only one way, which is gone to its end; $moved says
+# whether that was so.
+moved=false
 continue_committed() {
 	local status=0
 
+	moved=false
 	committed || status=$?
 	case $status in
-	1) return 1 ;;
-	2) die "$(name_of new) cannot be asked whether $vm was committed to it; nothing is started anywhere" ;;
+	0) ;;
+	1) return 0 ;;
+	*) die "$(name_of new) cannot be asked whether $vm was committed to it; nothing is started anywhere" ;;
 	esac
+	moved=true
 	resume
 	finish
 }
 
-# finish: marks, snapshots and the like go; the old disks stay until purge.
+# finish: remove marks, snapshots and checkpoints; the old disks stay until purge.
 finish() {
 	local disk
 
@@ -206,6 +227,6 @@ finish() {
 	if [ "$persistent" = yes ]; then
 		say "$vm is on $(name_of new)$(other_name). Its disks on $(name_of old) are kept, and it cannot start there, until: blkmigrate purge $(quote "$vm")"
 	else
-		say "$vm is on $(name_of new)$(other_name), where it is defined. Its disks on $(name_of old) are kept until: blkmigrate purge $(quote "$vm"); create it there no more"
+		say "$vm is on $(name_of new)$(other_name), where it is defined. Its disks on $(name_of old) are kept until: blkmigrate purge $(quote "$vm"); do not create it there again"
 	fi
 }
