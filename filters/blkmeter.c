@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +32,9 @@
 
 /* What one step passes at most. */
 #define PASS_MAX	(1 << 30)
+
+/* In JSON each byte of a name may take six, of which a line has room for 8 KiB. */
+#define NAME_MAX_BYTES	1024
 
 #define RING_MIN	4096
 #define RING_MAX	(UINT64_C(1) << 46)
@@ -155,6 +159,8 @@ parse_option(int option, struct metering *metering, struct error *error)
 		return true;
 	case 'N':
 		metering->gauge.name = optarg;
+		if (strlen(optarg) > NAME_MAX_BYTES)
+			return error_set(error, "-N: a name of at most %d bytes", NAME_MAX_BYTES);
 		for (; *optarg != '\0'; optarg++)
 			if ((unsigned char)*optarg < ' ' || *optarg == 0x7f)
 				return error_set(error, "-N: a name of printable characters");

@@ -240,7 +240,7 @@ finish(const struct zip *zip, const struct options *options, double seconds)
 		return;
 	size_format(in, sizeof(in), read);
 	size_format(out, sizeof(out), zip->written);
-	size_format(rate, sizeof(rate), (uint64_t)((double)larger / seconds));
+	size_format_rate(rate, sizeof(rate), larger, seconds);
 	if (zip->action == ZIP_TEST)
 		fprintf(stderr, "blkzip: %s: whole, %s in %.1f s\n", zip->input->name, in, seconds);
 	else

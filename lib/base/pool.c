@@ -2,10 +2,17 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "base/pool.h"
+
+/* More threads than this only wait for each other. */
+#define PROCESSORS_MAX	64
+
+/* No kernel is built for more. */
+#define POSSIBLE_MAX	(1 << 20)
 
 struct pool {
 	const struct pool_ops *ops;
@@ -255,10 +262,26 @@ pool_jobs(unsigned threads)
 unsigned
 pool_processors(void)
 {
-	cpu_set_t set;
-	int n = 1;
+	int possible = CPU_SETSIZE, n = 1;
+	cpu_set_t *set;
 
-	if (sched_getaffinity(0, sizeof(set), &set) == 0)
-		n = CPU_COUNT(&set);
-	return n < 1 ? 1 : n > 64 ? 64 : (unsigned)n;
+	/* EINVAL: this kernel has room for more processors than the set. */
+	for (; possible <= POSSIBLE_MAX; possible *= 2) {
+		size_t size = CPU_ALLOC_SIZE(possible);
+		bool too_small;
+
+		set = CPU_ALLOC(possible);
+		if (set == NULL)
+			break;
+		if (sched_getaffinity(0, size, set) == 0) {
+			n = CPU_COUNT_S(size, set);
+			CPU_FREE(set);
+			break;
+		}
+		too_small = errno == EINVAL;
+		CPU_FREE(set);
+		if (!too_small)
+			break;
+	}
+	return n < 1 ? 1 : n > PROCESSORS_MAX ? PROCESSORS_MAX : (unsigned)n;
 }

@@ -93,6 +93,20 @@ size_format(char *out, size_t size, uint64_t bytes)
 	return out;
 }
 
+uint64_t
+size_from_double(double bytes)
+{
+	/* What is converted must fit: anything else is undefined, NaN too. */
+	return bytes >= 0x1p64 ? UINT64_MAX : bytes > 0 ? (uint64_t)bytes : 0;
+}
+
+char *
+size_format_rate(char *out, size_t size, uint64_t bytes, double seconds)
+{
+	return size_format(out, size,
+	    size_from_double((double)bytes / (seconds > 0.001 ? seconds : 0.001)));
+}
+
 bool
 number_parse(const char *text, uint64_t low, uint64_t high, uint64_t *number)
 {

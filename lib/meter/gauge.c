@@ -274,8 +274,8 @@ gauge_summary(const struct gauge *gauge, double now, char *out, size_t size)
 		text_add(&text, "%.1f s", reading.elapsed);
 	else
 		text_add(&text, "%s", progress_time(number, sizeof(number), reading.elapsed));
-	text_add(&text, ", %s/s", size_format(number, sizeof(number),
-	    (uint64_t)((double)reading.done / (reading.elapsed > 0.001 ? reading.elapsed : 0.001))));
+	text_add(&text, ", %s/s", size_format_rate(number, sizeof(number), reading.done,
+	    reading.elapsed));
 	if (!reading.stream)
 		return out;
 	text_add(&text, ", wire %s", size_format(number, sizeof(number), reading.wire));

@@ -18,8 +18,8 @@
 
 #define PROGRESS_UNKNOWN	UINT64_MAX
 
-/* Columns that any line fits in, with its final 0. */
-#define PROGRESS_LINE		1024
+/* Bytes that any line fits in, with its final 0. */
+#define PROGRESS_LINE		8192
 
 struct progress_options {
 	const char *program;	/* "blkwrite", before every line */

@@ -502,3 +502,18 @@ ahead() {
 		--nonsense
 	EOC
 }
+
+@test "JSON stays JSON whatever the name, and a name that is too long is refused" {
+	long=$(printf 'x%.0s' {1..1000})
+	odd=$(printf '\377"\\%.0s' {1..341} | head -c 1024)
+
+	for name in "$long" "$odd" $'"\\\xff'; do
+		blkmeter --json -N "$name" </dev/null 2>json
+		jq -e .state json
+	done
+	blkmeter --json -N "$long" </dev/null 2>json
+	[ "$(last_json json name)" = "$long" ]
+
+	run -2 --separate-stderr blkmeter -N "$long$long" </dev/null
+	[ "$stderr" = "blkmeter: -N: a name of at most 1024 bytes" ]
+}

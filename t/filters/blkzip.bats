@@ -503,3 +503,15 @@ require_zstd() {
 	[ "$(stat -c %s stream)" -lt 400000 ]
 	[ "$(stat -c %s gzip)" -lt 400000 ]
 }
+
+@test "all processors are used where more are possible than a fixed set has room for" {
+	require strace
+	make_stream stream 64K
+
+	strace -f -qq -o all -e trace=clone,clone3,sched_getaffinity blkzip -t stream
+	strace -f -qq -o large -e trace=clone,clone3,sched_getaffinity \
+		-e inject=sched_getaffinity:error=EINVAL:when=1 blkzip -t stream
+
+	grep -q 'EINVAL.*INJECTED' large
+	[ "$(grep -c clone large)" = "$(grep -c clone all)" ]
+}

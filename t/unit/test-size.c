@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <math.h>
 
 #include "base/size.h"
 #include "check.h"
@@ -139,9 +140,26 @@ numbers_are_decimal_and_bounded(void)
 	check_case = "";
 }
 
+static void
+no_rate_overflows_and_none_divides_by_zero(void)
+{
+	static const struct { double bytes; uint64_t whole; } rows[] = {
+		{ 0, 0 }, { 1.9, 1 }, { -1, 0 }, { 0x1p63, 1ull << 63 }, { 0x1p64, UINT64_MAX },
+		{ 1e300, UINT64_MAX }, { INFINITY, UINT64_MAX }, { -INFINITY, 0 }, { NAN, 0 },
+	};
+	char text[16];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		CHECK_NUMBER(size_from_double(rows[i].bytes), rows[i].whole);
+	CHECK_TEXT(size_format_rate(text, sizeof(text), 3 << 20, 2), "1.5 MiB");
+	CHECK_TEXT(size_format_rate(text, sizeof(text), 1024, 0), "1000 KiB");
+	CHECK_TEXT(size_format_rate(text, sizeof(text), 1ull << 63, 0), "16.0 EiB");
+}
+
 int
 main(void)
 {
+	no_rate_overflows_and_none_divides_by_zero();
 	sizes_are_parsed_whole_or_refused();
 	sizes_are_printed_short();
 	numbers_are_decimal_and_bounded();
