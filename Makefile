@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 #   make                 the filters, in bin/
+#   make help            this list
 #   make demo            migrate a demonstration disk on this machine
 #   make check           the tests (README)
 #   make check-builds    the tests of static binaries and of those without zstd
@@ -62,6 +63,10 @@ LIBRARY = $(BUILD)/libblk.a
 
 all: $(FILTERS:%=$(BIN)/%)
 
+# The list at the head of this file.
+help:
+	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
+
 # What objects were compiled with: when it changes, they are compiled again.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
@@ -90,7 +95,8 @@ MAKERS = $(patsubst %.c,$(BUILD)/%,$(filter-out t/unit/test-%,$(wildcard t/unit/
 FUZZERS = $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/fuzz-*.c))
 REPLAYS = $(FUZZERS:fuzz-%=$(BUILD)/t/fuzz/replay-%)
 
-BATS = BIN=$(abspath $(BIN)) TOOLS=$(abspath $(BUILD)/t) bats $(BATSFLAGS)
+# Under nohup HUP is ignored, in the background of a script INT is: no test could end anything by them.
+BATS = BIN=$(abspath $(BIN)) TOOLS=$(abspath $(BUILD)/t) env --default-signal=HUP,INT,QUIT bats $(BATSFLAGS)
 LONG_BATS = BATS_TEST_TIMEOUT=7200 $(BATS)
 
 $(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(LIBRARY)
@@ -108,18 +114,27 @@ $(UNIT_BATS): $(UNIT_PROGRAMS) Makefile
 
 units: $(UNIT_BATS)
 
-# Files of tests run side by side, the longest first; what one says is printed as one piece.
+# Files of tests run side by side, the longest first; the output of each is printed as one piece,
+# and kept in $(RESULTS), where t/summary counts it.
 BUILDS = t/project/builds.bats
 CHECKS = t/format/hostile.bats $(filter-out t/format/hostile.bats $(BUILDS), \
 	$(shell ls -S t/filters/*.bats t/format/*.bats t/blkmigrate/*.bats t/project/*.bats))
 JOBS ?= $(shell nproc)
+RESULTS = $(BUILD)/results
 
 check: all $(UNIT_BATS) $(MAKERS) $(REPLAYS)
-	@$(MAKE) -k -j$(JOBS) -Otarget --no-print-directory $(UNIT_BATS:%=%.run) $(CHECKS:%=%.run)
+	@rm -rf $(RESULTS)
+	@mkdir -p $(RESULTS)
+	@printf '%s\n' $(UNIT_BATS) $(CHECKS) >$(RESULTS)/files
+	@$(MAKE) -k -j$(JOBS) -Otarget --no-print-directory $(UNIT_BATS:%=%.run) $(CHECKS:%=%.run) || true
+	@t/summary $(RESULTS)
 
 %.bats.run: FORCE
+	@mkdir -p $(RESULTS)
 	@echo "# $*.bats"
-	@$(BATS) $*.bats
+	@log=$(RESULTS)/$(subst /,+,$*.bats) status=0; \
+	$(BATS) $*.bats >$$log 2>&1 || status=$$?; \
+	cat $$log; echo $$status >$$log.status; exit $$status
 
 unit: $(UNIT_BATS)
 	$(BATS) $(UNIT_BATS)
@@ -233,6 +248,6 @@ clean:
 	rm -f $(FILTERS:%=$(BIN)/%)
 
 .PRECIOUS: $(BUILD)/%.o
-.PHONY: FORCE all filters check check-builds check-lab check-long check-asan check-tsan asan tsan units unit pipe \
+.PHONY: FORCE all help filters check check-builds check-lab check-long check-asan check-tsan asan tsan units unit pipe \
 	coverage lint fuzz fuzzers demo bench static install uninstall dist clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -131,11 +131,17 @@ background() {
 	at_end stop "$pid"
 }
 
-# stop PID: TERM to its group, then KILL after two seconds.
+# group_gone PID: no process of that group runs any more; zombies do not count.
+group_gone() {
+	! pgrep -g "$1" -r D,R,S,T,t >/dev/null
+}
+
+# stop PID: TERM to its group, then KILL after two seconds.  All of the group has that time, not
+# only the first process of it: nbdkit, which nbdfuse starts, removes its folder in /tmp as it ends.
 stop() {
 	kill -- "-$1" 2>/dev/null || return 0
 	kill -CONT -- "-$1" 2>/dev/null || true
-	wait_for 2 gone "$1" || true
+	wait_for 2 group_gone "$1" || true
 	kill -KILL -- "-$1" 2>/dev/null || true
 	wait "$1" 2>/dev/null || true
 }
