@@ -136,12 +136,11 @@ group_gone() {
 	! pgrep -g "$1" -r D,R,S,T,t >/dev/null
 }
 
-# stop PID: TERM to its group, then KILL after two seconds.  All of the group has that time, not
-# only the first process of it: nbdkit, which nbdfuse starts, removes its folder in /tmp as it ends.
+# stop PID: TERM to its group, then KILL after two seconds.
 stop() {
 	kill -- "-$1" 2>/dev/null || return 0
 	kill -CONT -- "-$1" 2>/dev/null || true
-	wait_for 2 group_gone "$1" || true
+	wait_for 2 gone "$1" || true
 	kill -KILL -- "-$1" 2>/dev/null || true
 	wait "$1" 2>/dev/null || true
 }
@@ -321,6 +320,9 @@ attach_faulty() {
 		pread="$reads dd if='$image' iflag=skip_bytes,count_bytes,fullblock bs=1M skip=\$4 count=\$3 status=none" \
 		pwrite="$writes dd of='$image' iflag=fullblock oflag=seek_bytes conv=notrunc bs=1M seek=\$4 status=none" \
 		flush="$flush"
+	# Unmounted, nbdfuse ends, and then nbdkit, which runs rm for its folder in /tmp: what stop
+	# sends would end that rm.
+	at_end wait_for 5 group_gone "$pid"
 	at_end umount "$faulty"
 	at_end rm -f "$dir/stall"
 	wait_for 10 test -s "$faulty"
