@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -121,6 +122,21 @@ io_claim_standard(void)
 			return false;
 	}
 	return true;
+}
+
+uint64_t
+io_bytes_left(int fd)
+{
+	struct stat status;
+	off_t here, end;
+
+	if (fstat(fd, &status) == -1 || (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode)))
+		return UINT64_MAX;
+	here = lseek(fd, 0, SEEK_CUR);
+	end = lseek(fd, 0, SEEK_END);
+	if (here == -1 || lseek(fd, here, SEEK_SET) == -1 || end <= here)
+		return UINT64_MAX;
+	return (uint64_t)(end - here);
 }
 
 void *

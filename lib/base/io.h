@@ -36,6 +36,12 @@ void pipe_widen(int fd);
  */
 bool io_claim_standard(void);
 
+/*
+ * Bytes from the offset of a regular file or a block device to its end.  UINT64_MAX of
+ * anything else, or if there are none.
+ */
+uint64_t io_bytes_left(int fd);
+
 /* Page-aligned memory.  NULL with errno set; free(3) ends it. */
 void *buffer_create(size_t size);
 

@@ -344,6 +344,17 @@ target_cut(struct target *target, uint64_t size, bool sync, struct error *error)
 	return !sync || target_flush(target, error);
 }
 
+void
+target_ungrow(struct target *target)
+{
+	struct stat status;
+	const struct medium *medium = &target->medium;
+
+	if (!medium->device && !target->created && fstat(medium->fd, &status) == 0 &&
+	    (uint64_t)status.st_size > medium->size)
+		(void)ftruncate(medium->fd, (off_t)medium->size);
+}
+
 uint64_t
 target_tail(const struct target *target, uint64_t size)
 {

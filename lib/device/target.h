@@ -102,6 +102,9 @@ bool target_read_old(struct target *, uint64_t offset, unsigned char *data, size
 /* Where the hole or the data at offset ends, at most end (see source_extent). */
 uint64_t target_extent(struct target *, uint64_t offset, uint64_t end, bool *hole);
 
+/* Nothing was written: give a file that was made longer its old size back, if possible. */
+void target_ungrow(struct target *);
+
 /* Cut a larger regular file to size, unless confined, and flush. */
 bool target_cut(struct target *, uint64_t size, bool sync, struct error *);
 

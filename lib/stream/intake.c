@@ -131,11 +131,11 @@ intake_take_zeros(struct intake *intake, struct piece *piece)
 	return true;
 }
 
-/* Put the place in the stream before a reason. */
-static void
-piece_fault(const struct intake *intake, struct piece *piece, const struct error *reason)
+bool
+intake_fault(const struct intake *intake, const struct piece *piece, struct error *error,
+    const struct error *reason)
 {
-	error_set(&piece->error, "%s: stream byte %ju, device byte %ju: %s", intake->input->name,
+	return error_set(error, "%s: stream byte %ju, device byte %ju: %s", intake->input->name,
 	    (uintmax_t)piece->at, (uintmax_t)piece->record.offset, reason->text);
 }
 
@@ -170,7 +170,7 @@ intake_take_stream(struct intake *intake, struct piece *piece)
 		intake->ended = true;
 		text_escape(text, sizeof(text), piece->payload, record->stored);
 		error_set(&reason, "the sending side gave up: %s", text);
-		piece_fault(intake, piece, &reason);
+		intake_fault(intake, piece, &piece->error, &reason);
 		break;
 	default:
 		break;
@@ -199,7 +199,7 @@ intake_work(struct intake *intake, struct piece *piece)
 		piece->zero = bytes_are_zero(piece->data, (size_t)piece->length);
 	} else if (!codec_unpack(piece->codec, &piece->record, &intake->reader.header,
 	    piece->payload, piece->plain, &piece->data, &reason)) {
-		piece_fault(intake, piece, &reason);
+		intake_fault(intake, piece, &piece->error, &reason);
 		return;
 	}
 	if (!piece->zero)
@@ -215,7 +215,7 @@ intake_give_end(struct intake *intake, struct piece *piece)
 	intake->whole = intake->raw || intake->reader.header.kind != STREAM_IMAGE ||
 	    blk128_check(intake->digest, intake->end.digest, &reason);
 	if (!intake->whole)
-		piece_fault(intake, piece, &reason);
+		intake_fault(intake, piece, &piece->error, &reason);
 	return intake->whole;
 }
 

@@ -7,10 +7,10 @@
 #include "stream/map.h"
 #include "write/apply.h"
 
-/* Block hashes of one part: a part is at least a grid block, which is at least 4 KiB. */
+/* Bytes of the block hashes of one part; a block is at least 4 KiB. */
 #define HASHES_MAX	(APPLY_ROOM / STREAM_GRID_MIN * MAP_HASH_MAX)
 
-/* Add a part of the target to the sum that `old` is compared with. */
+/* Add a part of the target to the sum that will be compared with `old`. */
 static void
 sum_part(XXH3_state_t *state, const struct record *record, const struct stream_header *header,
     const unsigned char *part, size_t length)
@@ -27,8 +27,8 @@ sum_part(XXH3_state_t *state, const struct record *record, const struct stream_h
 }
 
 bool
-apply_check(const struct piece *piece, const struct stream_header *header,
-    struct target *target, unsigned char *room, enum apply_verdict *verdict, struct error *error)
+apply_check(struct apply *apply, const struct piece *piece, unsigned char *room,
+    enum apply_verdict *verdict, struct error *error)
 {
 	const struct record *record = &piece->record;
 	XXH3_state_t *state;
@@ -44,10 +44,10 @@ apply_check(const struct piece *piece, const struct stream_header *header,
 	XXH3_64bits_reset(state);
 	for (at = 0; read && at < piece->length; at += part) {
 		part = piece->length - at < APPLY_ROOM ? piece->length - at : APPLY_ROOM;
-		read = target_read_old(target, piece->offset + at, room, (size_t)part, error);
+		read = target_read_old(apply->target, piece->offset + at, room, (size_t)part, error);
 		if (!read)
 			break;
-		sum_part(state, record, header, room, (size_t)part);
+		sum_part(state, record, apply->header, room, (size_t)part);
 		same = same && (piece->zero ? bytes_are_zero(room, (size_t)part) :
 		    memcmp(room, piece->data + at, (size_t)part) == 0);
 	}
@@ -57,12 +57,13 @@ apply_check(const struct piece *piece, const struct stream_header *header,
 	return read;
 }
 
-/* Save what a part of the piece overwrites; what a file had no bytes for is in no log. */
+/* Save what a part of the piece overwrites; what lies behind a file's old end is in no log. */
 static bool
-save_part(const struct piece *piece, uint64_t at, uint64_t length, struct target *target,
-    struct undo *undo, unsigned char *room, struct error *error)
+save_part(struct apply *apply, const struct piece *piece, uint64_t at, uint64_t length,
+    unsigned char *room, struct error *error)
 {
 	static const unsigned char zeros[UNDO_PART];
+	struct target *target = apply->target;
 	uint64_t ticket = 0, done, part;
 
 	length = target_held(target, piece->offset + at, length);
@@ -71,40 +72,61 @@ save_part(const struct piece *piece, uint64_t at, uint64_t length, struct target
 
 		part = length - done < UNDO_PART ? length - done : UNDO_PART;
 		if (!target_read(target, piece->offset + at + done, room, (size_t)part, error) ||
-		    !undo_save(undo, target->offset + piece->offset + at + done, room, (uint32_t)part,
-		    true, hash64(data, (size_t)part), &ticket, error))
+		    !undo_save(apply->undo, target->offset + piece->offset + at + done, room,
+		    (uint32_t)part, true, hash64(data, (size_t)part), &ticket, error))
 			return false;
 	}
-	return undo_wait(undo, ticket, error);
+	return undo_wait(apply->undo, ticket, error);
 }
 
 static bool
-write_part(const struct piece *piece, uint64_t at, uint64_t length, struct target *target,
+write_part(struct apply *apply, const struct piece *piece, uint64_t at, uint64_t length,
     struct error *error)
 {
-	return piece->zero ? target_zero(target, piece->offset + at, length, error) :
-	    target_write(target, piece->offset + at, piece->data + at, (size_t)length, error);
+	if (!apply_touch(apply, error))
+		return false;
+	return piece->zero ? target_zero(apply->target, piece->offset + at, length, error) :
+	    target_write(apply->target, piece->offset + at, piece->data + at, (size_t)length, error);
 }
 
 bool
-apply_write(const struct piece *piece, uint64_t at, struct target *target, struct undo *undo,
-    unsigned char *room, struct error *error)
+apply_write(struct apply *apply, const struct piece *piece, uint64_t start, unsigned char *room,
+    struct error *error)
 {
-	const uint64_t most = undo != NULL ? UNDO_STEP : TARGET_ZERO_STEP;
+	const uint64_t most = apply->undo != NULL ? UNDO_STEP : TARGET_ZERO_STEP;
 	bool done = true;
-	uint64_t part;
+	uint64_t at, part;
 
-	for (; done && at < piece->length; at += part) {
+	for (at = start; done && at < piece->length; at += part) {
 		part = piece->length - at < most ? piece->length - at : most;
-		if (undo == NULL) {
-			done = write_part(piece, at, part, target, error);
+		if (apply->undo == NULL) {
+			done = write_part(apply, piece, at, part, error);
 			continue;
 		}
-		if (!undo_depart(undo, part, error))
+		if (!undo_depart(apply->undo, part, error))
 			return false;
-		done = save_part(piece, at, part, target, undo, room, error) &&
-		    write_part(piece, at, part, target, error);
-		undo_arrive(undo);
+		done = save_part(apply, piece, at, part, room, error) &&
+		    write_part(apply, piece, at, part, error);
+		undo_arrive(apply->undo);
 	}
 	return done;
+}
+
+bool
+apply_touch(struct apply *apply, struct error *error)
+{
+	int was = APPLY_UNTOUCHED;
+
+	if (atomic_compare_exchange_strong(&apply->state, &was, APPLY_TOUCHED) || was == APPLY_TOUCHED)
+		return true;
+	return error_set(error, "%s: not written, for another failure came first", apply->target->name);
+}
+
+bool
+apply_withdraw(struct apply *apply)
+{
+	int was = APPLY_UNTOUCHED;
+
+	return atomic_compare_exchange_strong(&apply->state, &was, APPLY_WITHDRAWN) ||
+	    was == APPLY_WITHDRAWN;
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * apply: whether a record of a delta or an undo log fits what the target holds, and what
- * it brings, written.
+ * apply: compares a record of a delta or an undo log with what the target holds, and
+ * writes what the record brings.
+ *
+ * Any thread may call, for ranges that do not overlap.
  */
 #ifndef APPLY_H
 #define APPLY_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,28 +17,45 @@
 #include "stream/intake.h"
 #include "write/undo.h"
 
-/* Memory that a check needs, aligned. */
+/* Memory that apply_check and apply_write need, aligned. */
 #define APPLY_ROOM	STREAM_GRID_MAX
 
 enum apply_verdict {
-	APPLY_WRITE,	/* the target holds what the record replaces, or nobody says what that is */
-	APPLY_DONE,	/* it holds what the record brings */
+	APPLY_WRITE,	/* the target holds what the record replaces, or the record does not say it */
+	APPLY_DONE,	/* the target holds what the record brings */
 	APPLY_NEITHER
 };
 
-/*
- * Read the target at the piece's range and compare.  Any thread.  False: error is
- * filled; the target could not be read.
- */
-bool apply_check(const struct piece *, const struct stream_header *, struct target *,
-    unsigned char *room, enum apply_verdict *, struct error *);
+/* Of the target. */
+enum apply_state {
+	APPLY_UNTOUCHED,
+	APPLY_TOUCHED,		/* a write has begun */
+	APPLY_WITHDRAWN		/* not touched, and no write will begin */
+};
+
+/* Where records are applied; all 0 but the pointers at first. */
+struct apply {
+	const struct stream_header *header;
+	struct target *target;
+	struct undo *undo;		/* NULL, or where what is overwritten is saved before */
+	atomic_int state;		/* enum apply_state */
+};
+
+/* Read the target at the piece's range and compare.  False: the target could not be read. */
+bool apply_check(struct apply *, const struct piece *, unsigned char *room,
+    enum apply_verdict *, struct error *);
 
 /*
- * Write what the piece brings from at bytes into it on.  With undo, which may be NULL, what
- * the target held there is saved first, and on the medium before it is overwritten.  Any
- * thread.  False: error is filled.
+ * Write what the piece brings, from its byte start on.  What the target held there is saved
+ * first, and flushed to the undo log, if there is one.  False: error is filled.
  */
-bool apply_write(const struct piece *, uint64_t at, struct target *, struct undo *,
-    unsigned char *room, struct error *);
+bool apply_write(struct apply *, const struct piece *, uint64_t start, unsigned char *room,
+    struct error *);
+
+/* Must return true before a write to the target begins. */
+bool apply_touch(struct apply *, struct error *);
+
+/* Let no write begin.  False: one has begun already. */
+bool apply_withdraw(struct apply *);
 
 #endif

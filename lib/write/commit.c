@@ -6,7 +6,23 @@
 #include "hash/blk128.h"
 #include "write/commit.h"
 
-const uint64_t commit_steps[COMMIT_STEPS] = { 2 * BLK128_BLOCK, 4096, 0 };
+bool
+commit_by_steps(uint64_t length,
+    bool (*write)(void *context, uint64_t start, uint64_t end, struct error *),
+    void *context, struct error *error)
+{
+	static const uint64_t starts[] = { 128u << 10, 4096, 0 };
+	uint64_t end = length;
+	size_t i;
+
+	for (i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
+		if (end > starts[i]) {
+			if (!write(context, starts[i], end, error))
+				return false;
+			end = starts[i];
+		}
+	return true;
+}
 
 bool
 commit_create(struct commit *commit, struct target *target, bool sync, struct error *error)
@@ -48,10 +64,12 @@ commit_keep(struct commit *commit, uint64_t offset, uint64_t length, const unsig
 	return kept;
 }
 
-/* Write from the end to start, block by block; blocks of zeros stay the holes that they are. */
+/* From end to start, block by block; blocks of zeros stay the holes that they are. */
 static bool
-commit_write(struct commit *commit, uint64_t start, uint64_t end, struct error *error)
+commit_write(void *context, uint64_t start, uint64_t end, struct error *error)
 {
+	struct commit *commit = context;
+
 	while (end > start) {
 		uint64_t at = (end - 1) / BLK128_BLOCK * BLK128_BLOCK;
 
@@ -67,21 +85,14 @@ commit_write(struct commit *commit, uint64_t start, uint64_t end, struct error *
 bool
 commit_finish(struct commit *commit, struct error *error)
 {
-	uint64_t end = commit->length;
-	size_t i;
-
 	atomic_store(&commit->state, COMMIT_TORN);
-	for (i = 0; i < COMMIT_STEPS; i++)
-		if (end > commit_steps[i]) {
-			if (!commit_write(commit, commit_steps[i], end, error))
-				return false;
-			end = commit_steps[i];
-		}
+	if (!commit_by_steps(commit->length, commit_write, commit, error))
+		return false;
 	atomic_store(&commit->state, COMMIT_DONE);
 	return true;
 }
 
-/* The beginning first; what fails keeps nothing else from being tried. */
+/* The beginning first.  After a failure the rest is still tried. */
 void
 commit_revoke(struct commit *commit)
 {

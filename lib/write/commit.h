@@ -2,10 +2,10 @@
 /*
  * commit: the first MiB of a target, written last.
  *
- * It is zeroed and flushed before anything else is written, held in memory while
- * the rest goes out, and written after all else is checked and flushed: a target
- * that looks whole is whole.  commit_keep may be called from any thread for ranges
- * that do not overlap, commit_state and commit_describe from any thread.
+ * On the target it is zeroed and flushed before anything else is written.  Its content
+ * is held in memory, and written after all else is checked and flushed: a target that
+ * looks whole is whole.  commit_keep may be called from any thread for ranges that do
+ * not overlap, commit_state and commit_describe from any thread.
  */
 #ifndef COMMIT_H
 #define COMMIT_H
@@ -22,14 +22,16 @@
 #define COMMIT_SIZE	(1u << 20)
 
 /*
- * What tells a disk's content lies at its beginning: partition tables and most file
- * systems in the first page, btrfs in the second block.  So the first MiB is written in
- * steps, from its end down to each of these, each flushed before the next.
+ * A disk is recognized by its beginning: partition tables and most file systems by the
+ * first page, btrfs by its second 64 KiB.  So the first length bytes are written in steps,
+ * from the end down to 128 KiB, to 4 KiB and to 0.  write writes the range from start to
+ * end and flushes it.  False: it has failed.
  */
-#define COMMIT_STEPS	3
-extern const uint64_t commit_steps[COMMIT_STEPS];
+bool commit_by_steps(uint64_t length,
+    bool (*write)(void *context, uint64_t start, uint64_t end, struct error *),
+    void *context, struct error *);
 
-/* Of the first MiB, and so of the target. */
+/* The state of the first MiB on the target. */
 enum commit_state {
 	COMMIT_UNTOUCHED,	/* as it was */
 	COMMIT_BEGUN,		/* being made zero */
@@ -56,26 +58,26 @@ bool commit_create(struct commit *, struct target *, bool sync, struct error *);
 bool commit_begin(struct commit *, uint64_t size, struct error *);
 
 /*
- * Hold what of a range lies in the first MiB; data NULL is zeros.  Returns how many of
- * its bytes those are: the rest is to be written as usual.
+ * Hold the part of a range that lies in the first MiB; data NULL means zeros.  Returns the
+ * number of bytes held: the caller writes the rest as usual.
  */
 uint64_t commit_keep(struct commit *, uint64_t offset, uint64_t length, const unsigned char *data);
 
 /*
- * Write what was held, its beginning, which tells what lies on a disk, at the very end,
- * each part flushed before the next.  False: error is filled, and commit_revoke must follow.
+ * Write what was held, in the steps of commit_by_steps.  False: error is filled, and
+ * commit_revoke must follow.
  */
 bool commit_finish(struct commit *, struct error *);
 
-/* Make it zero again, as well as can be. */
+/* Make it zero again, as far as that is possible. */
 void commit_revoke(struct commit *);
 
-/* Push what was held for reading back.  False with errno set. */
+/* Push the held bytes, to be read back.  False with errno set. */
 bool commit_verify(const struct commit *, struct verify *);
 
 enum commit_state commit_state(const struct commit *);
 
-/* What the target is now, in words: "disk.img is incomplete: its first MiB is zero". */
+/* The target's state in words: "disk.img is incomplete: its first MiB is zero". */
 void commit_describe(const struct commit *, char *out, size_t size);
 
 #endif

@@ -1,293 +1,152 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/io.h"
-#include "base/pool.h"
 #include "hash/blk128.h"
 #include "show/progress.h"
-#include "write/apply.h"
+#include "write/commit.h"
 #include "write/patch.h"
 
-/* What the first MiB is compared and written by. */
+/* The first MiB is compared and written in pages of this. */
 #define HEAD_PAGE	4096u
-
-struct patch_job {
-	struct piece *piece;
-	struct verify_job verify;
-	bool verifying;
-	bool tail;			/* of an undo log: in its last window */
-	bool wrote;			/* what the target holds there is new */
-	bool broken;			/* the input is, not the target */
-	unsigned char *room;		/* APPLY_ROOM bytes, aligned */
-};
 
 static bool
 is_undo(const struct patch *patch)
 {
-	return patch->intake->reader.header.kind == STREAM_UNDO;
+	return patch->writer.intake->reader.header.kind == STREAM_UNDO;
 }
 
-bool
-patch_create(struct patch *patch, const struct patch_options *options, struct intake *intake,
-    struct target *target, struct error *error)
+/* The first MiB goes into the undo log whole: what will change in it is not known yet. */
+static bool
+save_head(struct patch *patch, struct error *error)
 {
-	unsigned i;
+	struct target *target = patch->writer.target;
+	uint64_t held = target_held(target, 0, patch->writer.head_length), ticket = 0, at, part;
 
-	memset(patch, 0, sizeof(*patch));
-	patch->options = *options;
-	patch->intake = intake;
-	patch->target = target;
-	patch->error = error;
-	patch->size = intake->reader.header.size;
-	patch->head = buffer_create(COMMIT_SIZE);
-	patch->head_before = buffer_create(COMMIT_SIZE);
-	patch->jobs = calloc(options->jobs, sizeof(struct patch_job *));
-	if (patch->head == NULL || patch->head_before == NULL || patch->jobs == NULL ||
-	    (options->verify && (patch->verify = verify_create(target)) == NULL))
-		return error_errno(error, "memory");
-	for (i = 0; i < options->jobs; i++) {
-		struct patch_job *job = patch->jobs[i] = calloc(1, sizeof(*job));
-
-		if (job == NULL || (job->piece = piece_create(intake)) == NULL ||
-		    (job->room = buffer_create(APPLY_ROOM)) == NULL ||
-		    (options->verify && (job->verify.room = buffer_create(VERIFY_CHUNK)) == NULL))
-			return error_errno(error, "memory");
+	for (at = 0; at < held; at += part) {
+		part = held - at < UNDO_PART ? held - at : UNDO_PART;
+		if (!undo_save(&patch->undo, target->offset + at, patch->head + at, (uint32_t)part, false, 0,
+		    &ticket, error))
+			return false;
 	}
-	if (patch->size == STREAM_UNKNOWN)
-		return error_set(error, "%s: a delta that does not say how large its device is",
-		    intake->input->name);
-	if (is_undo(patch) && (target->offset != 0 || target->confined))
-		return error_set(error, "%s: an undo log is of a whole target: -o and -l do not go with it",
-		    intake->input->name);
-	return true;
+	return undo_wait(&patch->undo, ticket, error);
 }
 
-/* The part of a piece that lies in the first MiB. */
-static uint64_t
-head_part(const struct patch *patch, const struct piece *piece)
+/* The undo log is complete, as far as it goes, before the target is even made longer. */
+static bool
+patch_begin(void *context, struct error *error)
 {
-	if (piece->offset >= patch->head_length)
-		return 0;
-	return patch->head_length - piece->offset < piece->length ?
-	    patch->head_length - piece->offset : piece->length;
+	struct patch *patch = context;
+	struct writer *writer = &patch->writer;
+	struct target *target = writer->target;
+
+	patch->apply.header = &writer->intake->reader.header;
+	if (!target_fits(target, patch->size, error) ||
+	    (target->medium.fd != -1 && !target->readable && !target_open_readback(target, error)) ||
+	    !target_read_old(target, 0, patch->head, writer->head_length, error))
+		return false;
+	memcpy(patch->head_before, patch->head, writer->head_length);
+	if (patch->log != NULL &&
+	    (!undo_create(&patch->undo, patch->log, target, error) || !save_head(patch, error)))
+		return false;
+	return target_prepare(target, patch->size, !target->readable, error);
 }
 
 static bool
-patch_take(void *context, void *argument)
+patch_admit(void *context, const struct piece *piece, struct error *error)
 {
 	struct patch *patch = context;
-	struct patch_job *job = argument;
+	struct error reason = { 0 };
+	bool overlaps;
 
-	job->verifying = patch->verify != NULL && !patch->checking &&
-	    verify_pop(patch->verify, patch->draining, &job->verify);
-	if (job->verifying)
+	if (!is_undo(patch))
 		return true;
-	job->piece->error.set = false;	/* as the first of two passes may have left it */
-	if (patch->draining || atomic_load(&patch->broken) || !intake_take(patch->intake, job->piece))
-		return false;
-	job->tail = patch->options.cut_at != UINT64_MAX &&
-	    patch->options.cut_at - patch->intake->input->position <= UNDO_WINDOW;
-	return true;
+	if (!overlap_add(&patch->seen, piece->offset, piece->length, &overlaps))
+		return error_errno(error, "memory");
+	if (!overlaps)
+		return true;
+	error_set(&reason, "an earlier record of this undo log restores the same bytes");
+	return intake_fault(patch->writer.intake, piece, error, &reason);
+}
+
+/* Whether the writer may have died before this record's range was wholly on the medium. */
+static bool
+in_last_window(const struct patch *patch, const struct piece *piece)
+{
+	return is_undo(patch) && patch->cut_at != UINT64_MAX &&
+	    patch->cut_at - (piece->at + RECORD_SIZE + piece->record.stored) <= UNDO_WINDOW;
 }
 
 /* Hold what belongs to the first MiB, write the rest. */
 static bool
-patch_write(struct patch *patch, struct patch_job *job)
+write_piece(struct patch *patch, struct writer_job *job)
 {
 	struct piece *piece = job->piece;
-	uint64_t kept = head_part(patch, piece);
-	bool done;
+	uint64_t kept = writer_head_part(&patch->writer, piece->offset, piece->length);
 
 	if (kept > 0 && piece->zero)
 		memset(patch->head + piece->offset, 0, kept);
 	else if (kept > 0)
 		memcpy(patch->head + piece->offset, piece->data, kept);
-	done = apply_write(piece, kept, patch->target,
-	    patch->options.undo != NULL ? &patch->undo : NULL, job->room, &piece->error);
-	if (done)
-		atomic_fetch_add(&patch->written, piece->length);
-	return done;
+	atomic_fetch_add(&patch->begun, piece->length - kept);
+	if (!apply_write(&patch->apply, piece, kept, job->room, &piece->error))
+		return false;
+	atomic_fetch_add(&patch->written, piece->length);
+	return true;
 }
 
 static void
-patch_work(void *context, void *argument)
+patch_write(void *context, struct writer_job *job)
 {
 	struct patch *patch = context;
-	struct patch_job *job = argument;
 	struct piece *piece = job->piece;
+	const struct target *target = patch->writer.target;
 	enum apply_verdict verdict;
 
-	job->wrote = false;
-	if (job->verifying) {
-		verify_work(patch->verify, &job->verify);
+	if (!apply_check(&patch->apply, piece, job->room, &verdict, &piece->error))
 		return;
-	}
-	intake_work(patch->intake, piece);
-	job->broken = piece->error.set;
-	if (piece->error.set || piece->length == 0 ||
-	    !apply_check(piece, &patch->intake->reader.header, patch->target, job->room, &verdict,
-	    &piece->error))
-		return;
-	if (verdict == APPLY_NEITHER && !patch->options.force && !(is_undo(patch) && job->tail)) {
+	if (verdict == APPLY_NEITHER && !patch->force && !in_last_window(patch, piece)) {
 		error_set(&piece->error, "%s: at byte %ju: neither what the %s replaces nor what it brings "
 		    "(another base, or a write that a crash has torn: a delta by map mends that)",
-		    patch->target->name, (uintmax_t)(patch->target->offset + piece->offset),
+		    target->name, (uintmax_t)(target->offset + piece->offset),
 		    is_undo(patch) ? "log" : "delta");
 		return;
 	}
 	if (verdict == APPLY_DONE)
 		atomic_fetch_add(&patch->passed, piece->length);
-	else if (!patch->checking)
-		job->wrote = patch_write(patch, job);
+	else if (!patch->writer.checking)
+		job->wrote = write_piece(patch, job);
 	if (verdict == APPLY_NEITHER && job->wrote && !is_undo(patch))
 		atomic_fetch_add(&patch->forced, piece->length);
 }
 
-/* What was written behind the first MiB is read back; hashes are of blocks from where it begins. */
+/* A log ends where the machine died; nothing behind that was overwritten. */
 static bool
-keep_for_verify(struct patch *patch, struct piece *piece)
-{
-	uint64_t kept = head_part(patch, piece);
-
-	if (kept == piece->length)
-		return true;
-	if (kept > 0 && !piece->zero)
-		blk128_blocks(piece->data + kept, (size_t)(piece->length - kept), piece->hashes);
-	return verify_push(patch->verify, piece->offset + kept, piece->length - kept,
-	    piece->zero ? NULL : piece->hashes);
-}
-
-static bool
-patch_give(void *context, void *argument)
+patch_accept_broken(void *context, const struct error *error)
 {
 	struct patch *patch = context;
-	struct patch_job *job = argument;
-	struct piece *piece = job->piece;
 
-	if (job->verifying) {
-		if (patch->draining)
-			progress_add(job->verify.length);
-		*patch->error = job->verify.error;
-		return !job->verify.error.set;
-	}
-	if (!intake_give(patch->intake, piece)) {
-		/* A log ends where the machine died; nothing behind that was overwritten. */
-		if (is_undo(patch) && job->broken) {
-			if (!patch->cut.set)
-				patch->cut = piece->error;
-			atomic_store(&patch->broken, true);
-			return true;
-		}
-		*patch->error = piece->error;
-		return false;
-	}
-	if (piece->length == 0)
-		return true;
+	if (is_undo(patch) && !patch->cut.set)
+		patch->cut = *error;
+	return is_undo(patch);
+}
+
+static void
+patch_given(void *context, const struct piece *piece)
+{
+	struct patch *patch = context;
+
 	progress_add(piece->length);
 	patch->unchecked = patch->unchecked || piece->record.flags == 0;
-	if (patch->verify != NULL && job->wrote && !keep_for_verify(patch, piece))
-		return error_errno(patch->error, "memory");
-	return true;
-}
-
-static const struct pool_ops patch_ops = { patch_take, patch_work, patch_give };
-
-static bool
-patch_pool(struct patch *patch)
-{
-	if (!pool_run(&patch_ops, patch, (void **)patch->jobs, patch->options.jobs,
-	    patch->options.jobs))
-		return error_errno(patch->error, "threads");
-	return true;
-}
-
-bool
-patch_check(struct patch *patch)
-{
-	struct target *target = patch->target;
-	bool done;
-
-	if (!target_fits(target, patch->size, patch->error) ||
-	    (target->medium.fd != -1 && !target_open_readback(target, patch->error)))
-		return false;
-	patch->checking = true;
-	progress_phase("checking", patch->intake->reader.header.data);
-	done = patch_pool(patch);
-	patch->checking = false;
-	patch->cut = (struct error){ 0 };
-	atomic_store(&patch->broken, false);
-	atomic_store(&patch->passed, 0);
-	return done;
-}
-
-/* The first MiB goes into the undo log whole: what will come of it is not known yet. */
-static bool
-save_head(struct patch *patch)
-{
-	struct target *target = patch->target;
-	uint64_t held = target_held(target, 0, patch->head_length), ticket = 0, at, part;
-
-	for (at = 0; at < held; at += part) {
-		part = held - at < UNDO_PART ? held - at : UNDO_PART;
-		if (!undo_save(&patch->undo, target->offset + at, patch->head + at, (uint32_t)part, false, 0,
-		    &ticket, patch->error))
-			return false;
-	}
-	return undo_wait(&patch->undo, ticket, patch->error);
-}
-
-/* The undo log is there before the target is any longer. */
-static bool
-patch_begin(struct patch *patch)
-{
-	struct target *target = patch->target;
-	const char *undo = patch->options.undo;
-
-	if (undo != NULL && !undo_create(&patch->undo, undo, target, patch->error))
-		return false;
-	if (!target_prepare(target, patch->size, !target->readable, patch->error)) {
-		if (undo != NULL)
-			(void)unlink(undo);
-		return false;
-	}
-	patch->head_length = patch->size < COMMIT_SIZE ? patch->size : COMMIT_SIZE;
-	if (patch->head_length > 0 &&
-	    !target_read_old(target, 0, patch->head, patch->head_length, patch->error))
-		return false;
-	memcpy(patch->head_before, patch->head, patch->head_length);
-	if (undo != NULL && !save_head(patch))
-		return false;
-	patch->writing = true;
-	return true;
-}
-
-static bool
-patch_read_back(struct patch *patch)
-{
-	struct verify_range list[VERIFY_LISTED];
-	uint64_t bytes;
-	bool more;
-
-	if (patch->verify == NULL)
-		return true;
-	progress_phase("verifying", verify_pending(patch->verify));
-	patch->draining = true;
-	if (!patch_pool(patch))
-		return false;
-	if (verify_differences(patch->verify, list, &more, &bytes) == 0)
-		return true;
-	return error_set(patch->error, "%s: %ju bytes read back otherwise than they were sent",
-	    patch->target->name, (uintmax_t)bytes);
 }
 
 /* Write the pages of the first MiB that change, from end down to start, and flush. */
 static bool
-write_head(struct patch *patch, uint64_t start, uint64_t end)
+write_head(void *context, uint64_t start, uint64_t end, struct error *error)
 {
+	struct patch *patch = context;
+	struct writer *writer = &patch->writer;
 	unsigned char hash[BLK128_SIZE];
 	bool wrote = false;
 	uint64_t at;
@@ -299,87 +158,140 @@ write_head(struct patch *patch, uint64_t start, uint64_t end)
 		length = (uint32_t)(end - at);
 		if (memcmp(patch->head + at, patch->head_before + at, length) == 0)
 			continue;
-		if (!target_write(patch->target, at, patch->head + at, length, patch->error))
+		atomic_fetch_add(&patch->begun, length);
+		if (!apply_touch(&patch->apply, error) ||
+		    !target_write(writer->target, at, patch->head + at, length, error))
 			return false;
 		wrote = true;
 		blk128_blocks(patch->head + at, length, hash);
-		if (patch->verify != NULL && !verify_push(patch->verify, at, length, hash))
-			return error_errno(patch->error, "memory");
+		if (writer->verify != NULL && !verify_push(writer->verify, at, length, hash))
+			return error_errno(error, "memory");
 	}
-	return !wrote || !patch->options.sync || target_flush(patch->target, patch->error);
+	return !wrote || !writer->options.sync || target_flush(writer->target, error);
 }
 
-/* Put the first MiB back as it was, its beginning first, as well as can be. */
-static void
-revoke_head(struct patch *patch)
+static bool
+patch_commit(void *context, struct error *error)
 {
+	struct patch *patch = context;
+
+	return commit_by_steps(patch->writer.head_length, write_head, patch, error);
+}
+
+/* With an undo log a file is not cut to size: what a cut takes away is in no log. */
+static bool
+patch_finish(void *context, struct error *error)
+{
+	struct patch *patch = context;
+	struct writer *writer = &patch->writer;
+
+	if (patch->log != NULL)
+		return undo_finish(&patch->undo, error);
+	return target_cut(writer->target, patch->size, writer->options.sync, error);
+}
+
+/* Put the first MiB back as it was, its beginning first, as far as that is possible. */
+static void
+patch_revoke(void *context)
+{
+	struct patch *patch = context;
+	struct writer *writer = &patch->writer;
 	struct error ignored = { 0 };
 	uint64_t at, length;
 
-	for (at = 0; at < patch->head_length; at += length) {
-		length = patch->head_length - at < HEAD_PAGE ? patch->head_length - at : HEAD_PAGE;
+	for (at = 0; at < writer->head_length; at += length) {
+		length = writer->head_length - at < HEAD_PAGE ? writer->head_length - at : HEAD_PAGE;
 		if (memcmp(patch->head + at, patch->head_before + at, length) != 0)
-			(void)target_write(patch->target, at, patch->head_before + at, length, &ignored);
+			(void)target_write(writer->target, at, patch->head_before + at, length, &ignored);
 	}
-	if (patch->options.sync)
-		(void)target_flush(patch->target, &ignored);
+	if (writer->options.sync)
+		(void)target_flush(writer->target, &ignored);
 }
 
-/* All else is on the medium: the first MiB follows, or stays as it was. */
+/* Where nothing was written, the log is of no use, and would be in the way of the next. */
+static void
+patch_abandon(void *context)
+{
+	struct patch *patch = context;
+
+	if (!apply_withdraw(&patch->apply))
+		return;
+	undo_remove(&patch->undo);
+	target_ungrow(patch->writer.target);
+}
+
 static bool
-patch_commit(struct patch *patch)
+patch_describe(void *context, bool stopped, char *out, size_t size)
 {
-	uint64_t end = patch->head_length;
-	bool done = true;
-	unsigned i;
+	struct patch *patch = context;
 
-	progress_phase("committing", PROGRESS_UNKNOWN);
-	for (i = 0; done && i < COMMIT_STEPS; i++)
-		if (end > commit_steps[i]) {
-			done = write_head(patch, commit_steps[i], end);
-			end = commit_steps[i];
-		}
-	done = done && patch_read_back(patch);
-	if (!done)
-		revoke_head(patch);
-	return done;
-}
-
-bool
-patch_run(struct patch *patch, struct intake *intake)
-{
-	bool sync = patch->options.sync;
-	struct error *error = patch->error;
-
-	patch->intake = intake;
-	if (!patch_begin(patch))
+	(void)stopped;
+	if (atomic_load(&patch->apply.state) != APPLY_TOUCHED)
 		return false;
-	progress_phase("applying", intake->reader.header.data);
-	if (!patch_pool(patch))
-		return false;
-	progress_phase("flushing", PROGRESS_UNKNOWN);
-	if ((sync && !target_flush(patch->target, error)) || !patch_read_back(patch) ||
-	    !patch_commit(patch))
-		return false;
-	/* What a cut takes away is in no log. */
-	if (patch->options.undo == NULL && !target_cut(patch->target, patch->size, sync, error))
-		return false;
-	if (patch->options.undo != NULL && !undo_finish(&patch->undo, error))
-		return false;
-	return target_close(patch->target, error);
-}
-
-bool
-patch_describe(const struct patch *patch, char *out, size_t size)
-{
-	uint64_t written = atomic_load(&patch->written);
-
-	if (!patch->writing || written == 0)
-		return false;
-	snprintf(out, size, "%s is partly changed: %ju bytes were to be written before; %s",
-	    patch->target->name, (uintmax_t)written,
-	    patch->options.undo != NULL ? "the undo log puts them back" :
-	    patch->unchecked ? "apply it again once this is mended" :
+	snprintf(out, size, "%s is partly changed: up to %ju bytes were overwritten; %s",
+	    patch->writer.target->name, (uintmax_t)atomic_load(&patch->begun),
+	    patch->log != NULL ? "the undo log restores them" :
+	    patch->unchecked ? "apply it again once the cause is mended" :
 	    "what is applied already is passed over when it is applied again");
 	return true;
+}
+
+static const struct writer_ops patch_ops = {
+	.phase = "applying",
+	.room = APPLY_ROOM,
+	.begin = patch_begin,
+	.admit = patch_admit,
+	.write = patch_write,
+	.accept_broken = patch_accept_broken,
+	.given = patch_given,
+	.commit = patch_commit,
+	.finish = patch_finish,
+	.revoke = patch_revoke,
+	.abandon = patch_abandon,
+	.describe = patch_describe,
+};
+
+bool
+patch_create(struct patch *patch, const struct patch_options *options, struct intake *intake,
+    struct target *target, struct error *error)
+{
+	memset(patch, 0, sizeof(*patch));
+	patch->size = intake->reader.header.size;
+	patch->cut_at = options->cut_at;
+	patch->log = options->undo;
+	patch->force = options->force;
+	patch->apply.header = &intake->reader.header;
+	patch->apply.target = target;
+	patch->apply.undo = options->undo != NULL ? &patch->undo : NULL;
+	patch->head = buffer_create(COMMIT_SIZE);
+	patch->head_before = buffer_create(COMMIT_SIZE);
+	if (patch->head == NULL || patch->head_before == NULL)
+		return error_errno(error, "memory");
+	if (!writer_create(&patch->writer, &patch_ops, patch, &options->writer, intake, target, error))
+		return false;
+	patch->writer.total = intake->reader.header.data;
+	patch->writer.head_length = patch->size < COMMIT_SIZE ? patch->size : COMMIT_SIZE;
+	if (patch->size == STREAM_UNKNOWN)
+		return error_set(error, "%s: the delta does not say how large its device is",
+		    intake->input->name);
+	if (is_undo(patch) && (target->offset != 0 || target->confined))
+		return error_set(error, "%s: an undo log is of a whole target: -o and -l do not go with it",
+		    intake->input->name);
+	return true;
+}
+
+bool
+patch_check(struct patch *patch, struct error *error)
+{
+	struct target *target = patch->writer.target;
+	bool done;
+
+	if (!target_fits(target, patch->size, error) ||
+	    (target->medium.fd != -1 && !target_open_readback(target, error)))
+		return false;
+	done = writer_check(&patch->writer, error);
+	overlap_free(&patch->seen);
+	patch->cut = (struct error){ 0 };
+	atomic_store(&patch->passed, 0);
+	return done;
 }

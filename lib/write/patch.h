@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * patch: a delta, or an undo log, comes out of an intake and is applied to a target.
+ * patch: a delta or an undo log, for the writer.
  *
- * Each record is held against what the target holds: what it replaces is overwritten,
- * what is there already is passed over, anything else is refused.  Where the input can
- * be read twice, all records are checked before the first is applied.  Records in the
- * first MiB are held back and written after all else is flushed and, if asked for, read
- * back.
+ * Each record is compared with what the target holds: what it replaces is overwritten, what
+ * is new already is passed over, anything else is refused.  Where the input can be read
+ * twice, all records are checked before the first is applied.  The first MiB is held in
+ * memory as it will be, and the pages that change in it are written last.
+ *
+ * The ranges of an undo log must not overlap: in which order they are written would decide
+ * what the target becomes.  An overlap is refused before its record is written.
  */
 #ifndef PATCH_H
 #define PATCH_H
@@ -19,54 +21,43 @@
 #include "base/error.h"
 #include "device/target.h"
 #include "stream/intake.h"
-#include "write/commit.h"
+#include "write/apply.h"
+#include "write/overlap.h"
 #include "write/undo.h"
-#include "write/verify.h"
+#include "write/writer.h"
 
 struct patch_options {
-	unsigned jobs;		/* threads */
-	bool verify;		/* read back what was written */
-	bool sync;		/* flush */
+	struct writer_options writer;
 	bool force;		/* overwrite what is neither old nor new */
 	const char *undo;	/* NULL, or the log to make */
 	uint64_t cut_at;	/* bytes of an undo log that was cut; UINT64_MAX: whole, or a pipe */
 };
 
 struct patch {
-	struct patch_options options;
-	struct intake *intake;
-	struct target *target;
-	struct verify *verify;		/* NULL where nothing is read back */
+	struct writer writer;
+	struct apply apply;
 	struct undo undo;
-	struct patch_job **jobs;
-	struct error *error;		/* the caller's: the first, in the order of the stream */
+	struct overlap seen;		/* of an undo log, all ranges that were admitted */
 	unsigned char *head, *head_before;	/* of the first MiB: as it will be, as it was */
-	uint64_t head_length;
-	bool checking;			/* the first of two passes: nothing is written */
-	bool draining;			/* only reading back is left */
-	bool writing;			/* the target may be changed from here on */
-	bool unchecked;			/* some record did not say what it replaces */
-	struct error cut;		/* where an undo log broke off; set when all threads are done */
-	atomic_bool broken;		/* it did: no more is taken */
 	uint64_t size;			/* of the device made */
-	/* Bytes: written; found to be there already; overwritten though neither old nor new. */
+	uint64_t cut_at;
+	const char *log;		/* NULL, or the undo log to make */
+	bool force;
+	bool unchecked;			/* some record did not say what it replaces */
+	struct error cut;		/* where an undo log broke off; valid after the run */
+	/* Bytes that were written, or held for the commit; new already; overwritten by force. */
 	atomic_uint_fast64_t written, passed, forced;
+	atomic_uint_fast64_t begun;	/* bytes of the target that a write may have changed */
 };
 
-/* Make ready; touches nothing.  Lifetimes as of writing_create.  False: error is filled. */
+/*
+ * Make ready; touches nothing.  Lifetimes as of writer_create; writer_run does the rest.
+ * False: error is filled.
+ */
 bool patch_create(struct patch *, const struct patch_options *, struct intake *,
     struct target *, struct error *);
 
-/*
- * Check all records and write nothing.  The intake is used up: the caller opens it again
- * on the same input for patch_run.  False: error is filled.
- */
-bool patch_check(struct patch *);
-
-/* All of it, up to the close of the target.  False: error is filled. */
-bool patch_run(struct patch *, struct intake *);
-
-/* What the target is after a failure, in words.  False: it is as it was. */
-bool patch_describe(const struct patch *, char *out, size_t size);
+/* Check all records and write nothing; see writer_check.  False: error is filled. */
+bool patch_check(struct patch *, struct error *);
 
 #endif

@@ -32,17 +32,30 @@ undo_create(struct undo *undo, const char *path, struct target *target, struct e
 	memset(undo, 0, sizeof(*undo));
 	undo->name = path;
 	undo->target = target;
+	undo->stream.fd = fd;
 	pthread_mutex_init(&undo->lock, NULL);
 	pthread_cond_init(&undo->flushed_more, NULL);
 	pthread_cond_init(&undo->arrived, NULL);
 	if (fd == -1)
 		return error_errno(error, "%s", path);
+	atomic_store(&undo->created, true);
 	header_init(&header, STREAM_UNDO, target->medium.size);
 	header.payload_max = UNDO_PART;
 	header_encode(&header);
-	if (!stream_begin(&undo->stream, fd, &header) || fsync(fd) == -1 || !flush_folder(path))
-		return error_errno(error, "%s", path);
-	return true;
+	if (stream_begin(&undo->stream, fd, &header) && fsync(fd) == 0 && flush_folder(path))
+		return true;
+	error_errno(error, "%s", path);
+	undo_remove(undo);
+	close(fd);
+	undo->stream.fd = -1;
+	return false;
+}
+
+void
+undo_remove(struct undo *undo)
+{
+	if (atomic_exchange(&undo->created, false))
+		(void)unlink(undo->name);
 }
 
 /* Under the lock: keep the first failure, and hand it out. */
@@ -146,4 +159,17 @@ undo_finish(struct undo *undo, struct error *error)
 	    fsync(undo->stream.fd) == -1 || close(undo->stream.fd) == -1)
 		return undo_fail(undo, error);
 	return true;
+}
+
+bool
+undo_log_is_whole(const struct stream_header *header, int fd, uint64_t start, uint64_t length)
+{
+	const uint64_t back = RECORD_SIZE + RECORD_END_SIZE;
+	unsigned char end[RECORD_SIZE];
+	struct record record;
+	struct error ignored = { 0 };
+
+	return length > back &&
+	    pread_full(fd, end, sizeof(end), start + length - back) == sizeof(end) &&
+	    record_decode(&record, header, end, &ignored) && record.type == RECORD_END;
 }

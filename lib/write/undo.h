@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * undo: what a target held before it was overwritten, as a stream of kind undo.
+ * undo: saves what a target held before it is overwritten, as a stream of kind undo.
  *
  * A range may be overwritten once its record is on the medium.  Threads that wait for
- * that share one flush, so that the log costs a flush a window, not a record.
+ * that share one flush, so flushes are far fewer than records.
  */
 #ifndef UNDO_H
 #define UNDO_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,9 +24,9 @@
 #define UNDO_STEP	(8u << 20)
 
 /*
- * So much may be in flight, flushed to the log but not or not wholly on the target's
- * medium, when a machine dies: in the last so many bytes of a log a range that is neither
- * old nor new is put back all the same.
+ * When a machine dies, so many bytes of the log may be about ranges that were not, or not
+ * wholly, written to the target's medium.  So in that many bytes at the end of a log a range
+ * is restored even if it is neither old nor new.
  */
 #define UNDO_WINDOW	(64ull << 20)
 
@@ -41,25 +42,30 @@ struct undo {
 	unsigned flights;		/* ranges between undo_depart and undo_arrive */
 	uint64_t unsettled;		/* bytes of the log since the target was flushed last */
 	struct error error;		/* the first; later calls fail with it */
+	atomic_bool created;		/* the file exists and is ours */
 };
 
 /*
- * Make a new log for a target of the size that it had when it was opened; a file of that
- * name is refused.  Its name is on the medium when this returns.  False: error is filled.
+ * Make a new log for a target of the size that it had when it was opened; a file that exists
+ * is refused.  The log's name is on the medium when this returns.  False: error is filled,
+ * and no file of ours is left.
  */
 bool undo_create(struct undo *, const char *path, struct target *, struct error *);
 
+/* Remove a log that is of no use, if undo_create made one.  Any thread. */
+void undo_remove(struct undo *);
+
 /*
- * Before a range of length bytes, at most UNDO_STEP, is saved and overwritten, and after:
- * the target is flushed in time, so that all of the log that may still be needed to mend a
- * range lies in its last UNDO_WINDOW bytes.  Any thread.  False: error is filled.
+ * Call them before a range of length bytes, at most UNDO_STEP, is saved and overwritten, and
+ * after.  The target is flushed in time, so that whatever may be needed to mend a torn range
+ * lies in the last UNDO_WINDOW bytes of the log.  Any thread.  False: error is filled.
  */
 bool undo_depart(struct undo *, uint64_t length, struct error *);
 void undo_arrive(struct undo *);
 
 /*
- * Append what the target holds at offset: length bytes, at most UNDO_PART.  checked: sum
- * is the XXH3-64 of what will be written there.  *ticket is for undo_wait.  Any thread.
+ * Append what the target holds at offset: length bytes, at most UNDO_PART.  With checked,
+ * sum is the XXH3-64 of what will be written there.  *ticket is for undo_wait.  Any thread.
  */
 bool undo_save(struct undo *, uint64_t offset, const unsigned char *data, uint32_t length,
     bool checked, uint64_t sum, uint64_t *ticket, struct error *);
@@ -67,7 +73,13 @@ bool undo_save(struct undo *, uint64_t offset, const unsigned char *data, uint32
 /* Return when the record is on the medium.  Any thread.  False: error is filled. */
 bool undo_wait(struct undo *, uint64_t ticket, struct error *);
 
-/* END, flush, close. */
+/* Write END, flush and close. */
 bool undo_finish(struct undo *, struct error *);
+
+/*
+ * Whether the length bytes of a log in fd, from start on, end in what looks like END: then
+ * its writer finished, and no range was torn in the middle of its write.
+ */
+bool undo_log_is_whole(const struct stream_header *, int fd, uint64_t start, uint64_t length);
 
 #endif

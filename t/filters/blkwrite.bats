@@ -453,7 +453,7 @@ zeroed_by() {
 
 	run -0 --separate-stderr inject "$device" ioctl error=EOPNOTSUPP:when=4 blkwrite --discard "$device" <stream
 
-	[ "$stderr" = "blkwrite: $device: discard: Operation not supported (going on without)" ]
+	[ "$stderr" = "blkwrite: $device: going on without discard: Operation not supported" ]
 	same "$device" 0 image
 }
 
@@ -464,7 +464,7 @@ zeroed_by() {
 
 	run -2 --separate-stderr blkwrite --discard target <stream
 
-	[ "$stderr" = "blkwrite: --discard: how much is to come is not known" ]
+	[ "$stderr" = "blkwrite: --discard: the size of the input is not known" ]
 	is_stale target 0 3145728
 }
 

@@ -291,7 +291,7 @@ size_of() {
 	mount_tmpfs 4M
 
 	run -2 --separate-stderr blkwrite --undo "$folder/log" target <delta
-	[[ $stderr == "blkwrite: $folder/log: No space left on device (target is partly changed: "*"the undo log puts them back)" ]]
+	[[ $stderr == "blkwrite: $folder/log: No space left on device (target is partly changed: "*"the undo log restores them)" ]]
 	run -1 cmp -s target old
 	run -0 blkwrite target <"$folder/log"
 
