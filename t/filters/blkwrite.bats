@@ -1259,6 +1259,20 @@ flush_fails() {
 	done
 }
 
+@test "of an unknown size, nothing is written where the first MiB cannot be made zero" {
+	local i
+
+	make_noise image 3M
+	piped image | blkread - >stream
+	stale target 3M
+	for i in {1..40}; do
+		run -2 --separate-stderr inject "$dir/target" fsync error=EIO:when=1 blkwrite -j 8 target <stream
+
+		[[ $stderr == "blkwrite: target: flush: Input/output error (target is spoilt: "* ]]
+		is_stale target 1048576 2097152
+	done
+}
+
 @test "a flush that fails is not asked again for what it lost" {
 	require strace
 	make_noise image 3M

@@ -283,6 +283,74 @@ size_of() {
 	cmp target old
 }
 
+@test "an undo log that has no room at first is removed, and the next attempt makes one" {
+	local left
+
+	make_noise old 8M 1
+	make_noise new 9M 2
+	blkdiff old new >delta
+	cp old target
+	mount_tmpfs 16M
+
+	# Not for its header, then not for the first MiB.
+	for left in 0 64; do
+		head -c $((16 * 1024 - left))K /dev/zero >"$folder/other"
+		run -2 --separate-stderr blkwrite --undo "$folder/log" target <delta
+		[ "$stderr" = "blkwrite: $folder/log: No space left on device" ]
+		[ ! -e "$folder/log" ]
+		cmp target old
+	done
+	rm "$folder/other"
+	run -0 blkwrite --undo "$folder/log" target <delta
+	cmp target new
+	run -0 blkwrite target <"$folder/log"
+
+	cmp target old
+}
+
+@test "a delta that is refused before anything was written leaves no undo log, and no longer file" {
+	make_image old 3M 1
+	make_image new 5M 2
+	blkdiff old new >delta
+	make_noise target 3M
+	cp target before
+
+	run -2 --separate-stderr bash -c 'cat delta | blkwrite --undo log target'
+
+	[[ $stderr == "blkwrite: target: at byte "*": neither what the delta replaces"*"mends that)" ]]
+	[ ! -e log ]
+	cmp target before
+}
+
+@test "a signal before anything was written leaves no undo log" {
+	make_delta
+	cp old target
+	mkfifo fifo
+	exec 7<>fifo
+	background blkwrite --undo log target <fifo 7>&-
+	head -c 128 delta >&7
+	wait_for 20 test -s log
+
+	kill -TERM "$pid"
+	status=0
+	wait "$pid" || status=$?
+
+	[ "$status" = 143 ]
+	[ ! -e log ]
+	cmp target old
+}
+
+@test "an undo log that restores a range twice is refused before it writes" {
+	make_noise target 64K
+	cp target before
+	"${TOOLS:-$root/build/release/t}/unit/make-stream" undo-overlap >log
+
+	run -2 --separate-stderr blkwrite target <log
+
+	[[ $stderr == "blkwrite: standard input: stream byte "*", device byte 100: an earlier record of this undo log restores the same bytes" ]]
+	cmp target before
+}
+
 @test "where the undo log has no room all is put back by what there is of it" {
 	make_noise old 8M 1
 	make_noise new 8M 2

@@ -58,8 +58,9 @@ static const struct streams_plan streams_plans[] = {
 	{ "delta-unsized", STREAM_DELTA, 65536, "D5b+7b* B100b+5b e", STREAMS_UNSIZED },
 	{ "map", STREAM_MAP, 132000, "n M0+8 Z8+8 m16+112 M128+928b e", 0 },
 	{ "map-sha256", STREAM_MAP, 66000, "m0+64 M64+464b e", STREAMS_SHA256 | STREAMS_UNSIZED },
-	{ "undo", STREAM_UNDO, 65536, "d4+4* D100b+16b* n d0+4 Z8+4* D100b+16b* e", 0 },
-	{ "undo-cut", STREAM_UNDO, 65536, "d4+4* D100b+16b* n d0+4", 0 },
+	{ "undo", STREAM_UNDO, 65536, "d4+4* D20000b+16b* n d0+4 Z8+4* D19000b+16b* e", 0 },
+	{ "undo-overlap", STREAM_UNDO, 65536, "d0+4 D100b+16b e", 0 },	/* only who applies it sees it */
+	{ "undo-cut", STREAM_UNDO, 65536, "d4+4* D20000b+16b* n d0+4", 0 },
 };
 
 /* A stream in memory, and the device before and after it. */
