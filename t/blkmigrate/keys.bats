@@ -133,7 +133,7 @@ strip_new() {
 	printf '#!/bin/sh\necho 0\n' >bare/sha256sum
 	chmod +x bare/sha256sum
 	run -2 --separate-stderr migrate copy --push --create old.img new:"$dir/new.img"
-	[[ $stderr == *'/bin/blkwrite is not as it was sent' ]]
+	[[ $stderr == *'/bin/blkwrite did not arrive as it was sent' ]]
 
 	ln -sf /usr/bin/sha256sum bare/sha256sum
 	cp -r "$root/scripts" .

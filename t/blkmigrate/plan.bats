@@ -211,6 +211,40 @@ down for about 3 s, and while it shuts down and starts' ]
 	[ "${BASH_REMATCH[3]}" -le 5 ]
 }
 
+@test "estimates: what dd prints, or does not, changes nothing" {
+	make_noise old.img 4M
+	break_dd='mkdir -p fake; printf "#!/bin/sh\nexec /bin/dd \"\$@\" 2>/dev/null\n" >fake/dd; chmod +x fake/dd; PATH=$PWD/fake:$PATH'
+
+	run -0 inside "$break_dd"'; disks=(vda) source[vda]=$PWD/old.img kind[vda]=file size[vda]=4194304
+		estimate
+		echo "$line_rate"
+		sum_of_all'
+
+	[ "${lines[0]}" -gt 1000000 ]
+	[[ ${lines[1]} =~ ^'at most 4.0MiB to send, about 1 s at '.*'iB/s as measured'$ ]]
+}
+
+@test "estimates: --bwlimit counts in all its spellings, and no limit is measured" {
+	estimating='disks=(vda) source[vda]=$PWD/old.img kind[vda]=block size[vda]=100000000 yes=true command=run
+		measure_line() { measured=; }
+		estimate
+		sum_of_all'
+	for pair in 20MB=20000000 20MiB=20971520 1.5M=1572864 @limit=5000000; do
+		echo 5MB >limit
+		[ "$(inside "rate=${pair%=*}; $estimating")" = \
+			"at most 96MiB to send, about $((100000000 / ${pair#*=} + 1)) s at $(numfmt --to=iec-i --suffix=B "${pair#*=}")/s as --bwlimit says" ]
+	done
+
+	[ "$(inside "rate=0; $estimating")" = 'at most 96MiB to send' ]
+}
+
+@test "a host that stops answering while its rates are measured ends the program" {
+	run -2 --separate-stderr inside 'on() { return 0; }; feed() { return 255; }; address[new]=far; measure_line; echo on'
+
+	[ -z "$output" ]
+	[ "$stderr" = 'blkmigrate: far cannot be asked (count-bytes)' ]
+}
+
 @test "times are said in seconds, minutes or hours" {
 	[ "$(inside 'duration 99; duration 100; duration 5999; duration 9000' | xargs)" = '99 s 2 min 100 min 2 h 30 min' ]
 }

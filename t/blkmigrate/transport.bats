@@ -222,7 +222,12 @@ with_jobs() {
 
 @test "the rate is shared by those that are under way" {
 	run -0 with_jobs 'rate=3M
-		first() { case $1 in a) sleep 0.4 ;; b) sleep 0.8 ;; esac; rate_words; cat "$private/rate"; }
+		first() {
+			case $1 in a) sleep 0.4 ;; b) sleep 0.8 ;; esac
+			rate_words
+			printf "%s\n" "${rate_option[@]}"
+			cat "$private/rate"
+		}
 		each_disk first a b
 		each_disk first c'
 
@@ -235,10 +240,6 @@ with_jobs() {
 -L
 3M
 3145728" ]
-	for pair in 20M=20971520 5MB=5000000 1000=1000 0=0 2K=2048; do
-		[ "$(with_jobs "rate_bytes ${pair%=*}")" = "${pair#*=}" ]
-	done
-	run -1 with_jobs 'rate_bytes fast'
 }
 
 @test "a disk that fails ends the others, and what they have started" {
@@ -252,8 +253,8 @@ with_jobs() {
 		each_disk work a b c d'
 
 	[ "$stderr" = 'b: it does not work
-blkmigrate: that has ended a c as well' ] || [ "$stderr" = 'b: it does not work
-blkmigrate: that has ended c a as well' ]
+blkmigrate: the copy of a c was ended as well' ] || [ "$stderr" = 'b: it does not work
+blkmigrate: the copy of c a was ended as well' ]
 	[ "$SECONDS" -lt 5 ]
 	[ -z "$(pgrep -f 'sleep 47' || true)" ]
 }
@@ -284,8 +285,43 @@ vdb: half' ]
 }
 
 @test "a number of jobs and a rate that make no sense are refused" {
-	for words in '--jobs 0' '--jobs 17' '--jobs two' '--bwlimit fast' '--bwlimit 1.5M' '--transport udp'; do
+	for words in '--jobs 0' '--jobs 17' '--jobs two' '--bwlimit fast' '--bwlimit 1.5' '--transport udp'; do
 		run -2 --separate-stderr migrate copy $words old.img new:"$dir/new.img"
 		[[ $stderr == "blkmigrate: ${words% *} "* ]]
+	done
+	for rate in 1.5M 20MiB 8s; do
+		run -0 migrate copy -n --bwlimit "$rate" --create old.img new:"$dir/new.img"
+		[[ $output == *"blkmeter -N disk"*" -L $rate"* ]]
+	done
+}
+
+# meter_takes RATE: what blkmeter -L makes of it, as it says when it does not take it.
+meter_takes() {
+	blkmeter -q -L "$1" </dev/null 2>/dev/null
+}
+
+@test "--bwlimit is read as blkmeter -L reads it, in every spelling" {
+	whole='0 1 007 4096 999999999999 9223372036854775807 9223372036854775808 99999999999999999999'
+	units=('' B s k K KB KiB kiB M MB MiB m mb mib Mi G GB GiB T TiB P PB E EB EiB Z b S bytes ' ' '%')
+	spellings=(fast -1 +1 1. .5 1.5.5 0x10 '1 M' 1e6 '' 1.1234567890K 1.123456789K 7.999E 8E 7E 9007199254740991K
+		9007199254740992K 9.3EB 9.2EB 9223372036854775.807KB 0.0000000009KB 1.1s 0.001953125s)
+	for number in $whole 1.5 0.25 1.001 20.5 3.000 9007199254740991.9990234; do
+		for unit in "${units[@]}"; do
+			spellings+=("$number$unit")
+		done
+	done
+	printf '%s\n' "${spellings[@]}" >spellings
+
+	with_jobs 'while IFS= read -r text; do parse_size "$text" && echo "$parsed" || echo refused; done <spellings' >ours
+
+	while IFS= read -r text && read -r said <&9; do
+		meter_takes "$text" && takes=yes || takes=no
+		echo "$text: $said, blkmeter: $takes"
+		[ "$takes" = "$([ "$said" = refused ] && echo no || echo yes)" ]
+	done <spellings 9<ours
+	[ "$(grep -vc refused ours)" -gt 80 ]
+	for pair in 20M=20971520 5MB=5000000 1000=1000 0=0 2K=2048 1.5M=1572864 20MiB=20971520 8s=4096 0.25k=256 1.001KB=1001 \
+		9223372036854775807=9223372036854775807 7.5E=8646911284551352320; do
+		[ "$(with_jobs "parse_size ${pair%=*}; echo \"\$parsed\"")" = "${pair#*=}" ]
 	done
 }

@@ -85,7 +85,7 @@ swap_tags() {
 
 	run -0 --separate-stderr migrate run web --to new --yes
 	echo "$stderr"
-	[[ $stderr == *"vda: 16MiB qcow2 $disk, which both hosts see: it stays where it is"* ]]
+	[[ $stderr == *"vda: 16MiB qcow2 $disk, shared by both hosts: it stays where it is"* ]]
 	is_state new web running
 	wait_for 60 is_counting new web 10
 	run -1 on old 'virsh start web'

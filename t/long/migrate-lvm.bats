@@ -24,7 +24,7 @@ volume_is_shared() {
 	echo "$output"
 	[ "$status" = 2 ]
 
-	[[ $output == *'which both hosts see: it stays where it is'* ]]
+	[[ $output == *'shared by both hosts: it stays where it is'* ]]
 	[[ $output == *'old# lvchange -q -q -an vg/web'*'new# lvchange -q -q -ay vg/web'* ]]
 	[[ $output == *'new# lvchange -q -q -an vg/web'*'old# lvchange -q -q -ay vg/web'* ]]
 	[[ $output != *blkwrite* ]]

@@ -1,16 +1,17 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# --temp-key: who has to type a password does so once for each host.  All connections after the
-# first log in with a key that is made for this run, and is good for commands only, from this
-# address only, and for two hours, which are prolonged while this program lives.
+# --temp-key: a password has to be typed only once for each host.  All connections after the first
+# log in with a key that is made for this run, and is good for commands only, from this address
+# only, and for two hours, which are prolonged while this program lives.
 
 temp_key=false key_mark='' keeper=''
 declare -A keyed=()
 
-# key_login HOST: the first connection, which may ask, and from then on the key.
+# key_login HOST: make the first connection, which may ask for a password, and leave the key there;
+# false where there is no connection.
 key_login() {
-	local host=$1 ssh marks each
+	local host=$1 each
 
 	[ -n "${address[$host]}" ] && [ -z "${keyed[$host]:-}" ] || return 0
 	if [ ! -S "$private/$host" ]; then
@@ -18,11 +19,12 @@ key_login() {
 		"${ssh[@]}" -o ControlMaster=yes -o "ControlPath=$private/$host" -o ControlPersist=60 \
 			-- "${address[$host]}" true || return
 	fi
-	$dry_run && return
+	! $dry_run || return 0
 	make_key
 	keyed[$host]=yes
-	marks=$(key_put "$host") || die "$(name_of "$host"): no key can be put into ~/.ssh/authorized_keys"
-	for each in $marks; do
+	ask_lines "$host" 'blkmigrate-temp-key:[0-9a-f-]+:[0-9]+:[0-9]+' bash -c "$edit_keys" edit-keys "$key_mark" "$(public_key)" ||
+		die "$(name_of "$host"): no key can be put into ~/.ssh/authorized_keys"
+	for each in "${answers[@]}"; do
 		! is_left_over "$each" || key_take "$host" "$each" ||
 			die "$(name_of "$host"): the key of a run that was killed cannot be taken from ~/.ssh/authorized_keys"
 	done
@@ -30,12 +32,12 @@ key_login() {
 
 make_key() {
 	[ -z "$key_mark" ] || return 0
-	key_mark=$(mark_of_process $$)
+	key_mark=$(mark_of_process $$) || die "/proc cannot be read"
 	ssh-keygen -q -t ed25519 -N '' -C '' -f "$private/key" </dev/null || die "no key can be made in $private"
 }
 
-# mark_of_process PID: by which its key is found, the key's comment; no other process has ever
-# had the same.
+# mark_of_process PID: the comment of its key, by which it is found; no other process ever had the
+# same.
 mark_of_process() {
 	local stat
 
@@ -44,20 +46,20 @@ mark_of_process() {
 	printf '%s:%s:%s\n' "$(key_marks)" "$1" "${stat[19]}"
 }
 
-# What the marks of this host begin with until it boots again.
+# key_marks: how the marks of this host begin until it boots again.
 key_marks() {
 	printf 'blkmigrate-temp-key:%s\n' "$(</proc/sys/kernel/random/boot_id)"
 }
 
-# is_left_over MARK: of a run of this host that was killed.
+# is_left_over MARK: it is of a run on this host that was killed.
 is_left_over() {
 	local process=${1%:*}
 
 	[[ $1 == "$(key_marks):"* ]] && [ "$(mark_of_process "${process##*:}")" != "$1" ]
 }
 
-# What is done to ~/.ssh/authorized_keys: the line with that mark is replaced, or removed where
-# no key is given, as are those whose time is over; the marks of the others are printed.
+# edit_keys: in ~/.ssh/authorized_keys replace the line with that mark, or remove it where no key is
+# given; remove those that have expired; print the marks of the others.
 edit_keys='
 set -e
 umask 077
@@ -87,19 +89,23 @@ fi
 sync "$file.part"
 mv "$file.part" "$file"'
 
-# key_put HOST: print the marks of others that are there.
-key_put() {
+public_key() {
 	local key
 
 	key=$(<"$private/key.pub")
-	on "$1" bash -c "$edit_keys" edit-keys "$key_mark" "${key%% }"
+	printf '%s\n' "${key%% }"
+}
+
+# key_put HOST: again, with a new time.
+key_put() {
+	on "$1" bash -c "$edit_keys" edit-keys "$key_mark" "$(public_key)" >/dev/null
 }
 
 key_take() {
 	on "$1" bash -c "$edit_keys" edit-keys "$2" '' >/dev/null
 }
 
-# keep_keys: until the program ends; where it was killed, they go then.
+# keep_keys: prolong them until the program ends; where it was killed, remove them then.
 keep_keys() {
 	local host seconds=0
 
@@ -107,14 +113,14 @@ keep_keys() {
 		seconds=$((seconds + 3))
 		[ $((seconds % 1800)) = 0 ] || continue
 		for host in "${!keyed[@]}"; do
-			key_put "$host" >/dev/null 2>&1 || true
+			key_put "$host" 2>/dev/null || true
 		done
 	done
 	keys_end
 	rm -rf --one-file-system "$private"
 }
 
-# keys_end: none is left.
+# keys_end: remove them.
 keys_end() {
 	local host
 

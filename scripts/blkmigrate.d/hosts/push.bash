@@ -1,18 +1,18 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# --push: a new host that lacks blkwrite and blksum gets them for one migration, in to/ID/bin,
-# where nothing else finds them.
+# --push: a new host without blkwrite and blksum gets them for one migration, in to/ID/bin, where
+# nothing else finds them.
 
 push=false pushed=''
 
-# program NAME: as it is called on the new host.
+# program NAME: how it is called on the new host.
 program() {
 	printf '%s\n' "${pushed:+$pushed/}$1"
 }
 
-# pushable NAME: the file of a program that can be sent: what make static has made, or what is
-# installed here.
+# pushable NAME: the file of a program that can be sent: the one that make static has made, or the
+# one that is installed here.
 pushable() {
 	local file=$here/../../build/static/bin/$1
 
@@ -23,7 +23,7 @@ pushable() {
 	fi
 }
 
-# will_push HOST NAME: what lacks there is no trouble.
+# will_push HOST NAME: a missing program will be sent.
 will_push() {
 	$push && [ "$1" = new ] && [[ $2 == blkwrite || $2 == blksum ]] && pushable "$2" >/dev/null
 }
@@ -33,19 +33,19 @@ find_pushed() {
 	local bin
 
 	bin=$(state_of new)/bin
-	! on new test -x "$bin/whole" || pushed=$bin
+	! asks_yes new test -x "$bin/whole" || pushed=$bin
 }
 
 # programs_ready: they are there, or are sent.
 programs_ready() {
-	local bin tool missing
+	local bin tool
 
 	find_pushed
 	[ -z "$pushed" ] || return 0
-	missing=$(on new bash -c 'for tool; do command -v "$tool" >/dev/null || echo "$tool"; done' missing blkwrite blksum) ||
-		die "$(name_of new) cannot be asked"
-	[ -n "$missing" ] || return 0
-	$push || die "$(name_of new) has no ${missing%%$'\n'*}: install it there, or --push sends it along"
+	ask_lines new "$a_name" bash -c 'for tool; do command -v "$tool" >/dev/null || echo "$tool"; done
+		true' missing blkwrite blksum || die "$(name_of new) cannot be asked for its programs"
+	[ ${#answers[@]} -gt 0 ] || return 0
+	$push || die "$(name_of new) has no ${answers[0]}: install it there, or --push sends it along"
 	bin=$(state_of new)/bin
 	for tool in blkwrite blksum; do
 		push_program "$tool" "$bin/$tool"
@@ -54,18 +54,19 @@ programs_ready() {
 	pushed=$bin
 }
 
-# push_program NAME FILE: it is there as it is here, and runs.
+# push_program NAME FILE: it arrives as it is here, and runs.
 push_program() {
-	local file status=0
+	local file sum status=0
 
 	file=$(pushable "$1") || die "there is no $1 here that could be sent: make static makes one"
 	show new "cat >$(quote "$2") # $file"
-	$dry_run && return
+	! $dry_run || return 0
 	put new "$2" <"$file"
 	guarded new chmod 700 "$2" || die "$(name_of new): $2 cannot be made a program"
-	[ "$(sha256sum <"$file")" = "$(on new sh -c 'sha256sum <"$1"' sum "$2")" ] ||
-		die "$(name_of new): $2 is not as it was sent"
-	# A wrong option is a usage error to a program that runs.
-	on new "$2" --none >/dev/null 2>&1 || status=$?
+	sum=$(sha256sum <"$file") || die "$file cannot be read"
+	ask new "$any_text" sh -c 'sha256sum <"$1"' sha256sum "$2" && [ "$answer" = "$sum" ] ||
+		die "$(name_of new): $2 did not arrive as it was sent"
+	# A program that runs answers an unknown option with status 2.
+	ask -q new "$any_text" "$2" --none || status=$?
 	[ "$status" = 2 ] || die "$(name_of new) cannot run $file: make static makes programs that run on any host of this architecture"
 }

@@ -11,25 +11,27 @@ declare -A netcat=()
 # Ports that libvirt uses for migrations, so a firewall may let them through already.
 port_first=49152 port_count=64
 
-# tcp_ready: what nc is on both hosts, and where it listens.
+# tcp_ready: find out which nc both hosts have, and where the new one listens.
 tcp_ready() {
 	local host
 
 	[ "$transport" = tcp ] || return 0
 	for host in old new; do
-		netcat[$host]=$(on "$host" sh -c 'nc -h 2>&1 || true' | netcat_kind)
+		ask "$host" "$any_text" sh -c 'nc -h 2>&1 || true' nc -h || answer=''
+		netcat_kind "$host" "$answer"
 		[ -n "${netcat[$host]}" ] ||
 			problem "$(name_of "$host") has no nc that is known here" "install netcat-openbsd there"
 	done
 	if [ -z "$listen" ]; then
-		listen=$(on new sh -c 'set -- ${SSH_CONNECTION:-}; echo "${3:-}"')
-		listen=${listen#::ffff:}
+		ask new '([0-9A-Fa-f.:]+(%[A-Za-z0-9._-]+)?)?' sh -c 'set -- ${SSH_CONNECTION:-}; echo "${3:-}"' address ||
+			answer=''
+		listen=${answer#::ffff:}
 		[ -n "$listen" ] || die "$(name_of new) does not say which address it was reached at: --listen ADDRESS"
 	fi
-	warn "the disks cross the network unencrypted: who can listen on the way reads them, who can change packets changes them (--transport ssh does not let them)"
+	warn "the disks cross the network unencrypted: whoever can listen on the way can read them, and whoever can change packets can change them (--transport ssh prevents both)"
 }
 
-# need_netcat: where no preflight has asked for it.
+# need_netcat: without a preflight, it is a problem only now.
 need_netcat() {
 	local host
 
@@ -39,15 +41,13 @@ need_netcat() {
 	done
 }
 
-# netcat_kind <HELP
+# netcat_kind HOST HELP: fill netcat[HOST] by what nc -h prints.
 netcat_kind() {
-	local help
-
-	help=$(cat)
-	if [[ $help == *'OpenBSD netcat'* || $help == *[[:space:]]-N[[:space:]]* ]]; then
-		echo openbsd
-	elif [[ $help == *'-q secs'* && $help == *'-s addr'* ]]; then
-		echo traditional
+	netcat[$1]=''
+	if [[ $2 == *'OpenBSD netcat'* || $2 == *[[:space:]]-N[[:space:]]* ]]; then
+		netcat[$1]=openbsd
+	elif [[ $2 == *'-q secs'* && $2 == *'-s addr'* ]]; then
+		netcat[$1]=traditional
 	fi
 }
 
@@ -67,8 +67,8 @@ listening() {
 	esac
 }
 
-# What runs on the new host: a port that nobody has is found and said.  When blkwrite ends, or
-# lines stop to come from who started this, blkwrite and nc are gone.
+# receive: run on the new host: find a free port, listen there, and print it.  When blkwrite ends,
+# or no more lines come from the run that started this, blkwrite and nc are ended.
 receive='
 first=$1 count=$2 listen=$3 fifo=$4 said="" listener="" status=0
 shift 4
@@ -113,18 +113,18 @@ kill "$watcher" "$listener" 2>/dev/null
 exit "$status"'
 
 transfer_tcp() {
-	local disk=$1 part=$2 input=${3:-} port status=0
+	local disk=$1 part=$2 input=${3:-}
 
 	need_netcat
 	part="$part | blkzip --adapt | $(meter "$disk")"
 	input=${input:+$input | }
 	if $dry_run; then
-		show_tcp "$port_first"
+		show_tcp "$disk" "$port_first" "$part" "$input"
 		return
 	fi
 	stamp "$disk"
 	listen_for "$disk" || return
-	show_tcp "$port"
+	show_tcp "$disk" "$port" "$part" "$input"
 	part=$(held old "$part | $(sender "$port")")
 	if [ -n "$drawer" ] && meter_is_far; then
 		pipe_start "$input$(ssh_text old "$part 3>&1") >$(quote "$private/$disk.bar")"
@@ -134,13 +134,14 @@ transfer_tcp() {
 	tcp_verdict
 }
 
+# show_tcp DISK PORT PART INPUT
 show_tcp() {
-	show old "(umask 077; head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n') >$(quote "$(id_file old "$disk")") # and the same on the new host"
-	show new "$(listening "$1") | $(receiver "$disk")"
-	show old "$input$(ssh_text old "$part | $(sender "$1")")"
+	show old "(umask 077; head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n') >$(quote "$(id_file old "$1")") # and the same on the new host"
+	show new "$(listening "$2") | $(receiver "$1")"
+	show old "$4$(ssh_text old "$3 | $(sender "$2")")"
 }
 
-# stamp DISK: an id for the next stream, in a file on both hosts.
+# stamp DISK: put an id for the next stream into a file on both hosts.
 stamp() {
 	local secret host
 
@@ -150,25 +151,27 @@ stamp() {
 	done
 }
 
-# listen_for DISK: $port is where its receiver listens, and $listener what holds it.
+# listen_for DISK: $port is where its receiver listens, and $listener the process that keeps it.
+port=''
 listen_for() {
-	local answer=$private/$1.port words=()
+	local fifo=$private/$1.port words=()
 
-	rm -f "$answer"
-	mkfifo "$answer"
+	rm -f "$fifo"
+	mkfifo "$fifo" || return
 	eval "words=($(receiver "$1"))"
 	feed_alone new bash -c "$guard" guard "${lock[new]}" "$token" bash -c "$receive" receive \
-		"$port_first" "$port_count" "$(listening PORT)" "$(state_of new)/$1.pipe" "${words[@]}" < <(beats) >"$answer" &
+		"$port_first" "$port_count" "$(listening PORT)" "$(state_of new)/$1.pipe" "${words[@]}" < <(beats) >"$fifo" &
 	listener=$!
-	read -r port <"$answer" || port=''
-	[ -n "$port" ] && return
+	read -r port <"$fifo" || port=''
+	[[ ! $port =~ ^[1-9][0-9]{0,4}$ ]] || return 0
+	[ -z "$port" ] || kill "$listener" 2>/dev/null || true
 	wait "$listener" || true
 	listener=''
 	warn "$(name_of new) does not listen on $listen"
 	return 1
 }
 
-# tcp_verdict: blkwrite's.
+# tcp_verdict: the status is blkwrite's.
 tcp_verdict() {
 	local status=0 ended=''
 
@@ -188,8 +191,8 @@ tcp_verdict() {
 	return "$status"
 }
 
-# leave_time PID: the sender has failed, perhaps before it was connected, and the receiver has
-# some seconds to say what it has seen.
+# leave_time PID: the sender has failed, perhaps before it was connected; give the receiver some
+# seconds to say what it has seen.
 leave_time() {
 	local tenths
 

@@ -6,8 +6,8 @@
 
 transport=ssh
 
-# transfer DISK PART [INPUT]: what a part of a pipe on the old host writes gets into the
-# target; INPUT is what it reads, a pipe's part that is run here.
+# transfer DISK PART [INPUT]: the target gets what PART, a part of a pipe on the old host, writes;
+# INPUT is a part that is run here, whose output it reads.
 transfer() {
 	"transfer_$transport" "$@"
 }
@@ -22,8 +22,8 @@ transfer_ssh() {
 	run_pipe "$input$(ssh_text old "$(held old "$part")") | $(meter "$disk") | $(ssh_text new "$(held new "$(receiver "$disk")")")"
 }
 
-# stamped DISK PROGRAM [ARGUMENT ...]: it makes the stream; over tcp one with the id that is
-# expected.
+# stamped DISK PROGRAM [ARGUMENT ...]: the program makes the stream; over tcp, one with the id that
+# the receiver expects.
 stamped() {
 	local disk=$1 program=$2
 
@@ -48,17 +48,17 @@ receiver() {
 	quote "${words[@]}" "${sink[$1]:-${target[$1]}}"
 }
 
-# held HOST PART: a later run waits until it has ended, or ends it.
+# held HOST PART: with the lock that makes a later run wait until it has ended, or kill it.
 held() {
 	printf '{ exec 9<%s && flock -s 9 && %s; }' "$(quote "${lock[$1]}.work")" "$2"
 }
 
-# meter_is_far: where the stream does not come through this host.
+# meter_is_far: the stream does not come through this host.
 meter_is_far() {
 	[ "$transport" = tcp ] && [ -n "${address[old]}" ]
 }
 
-# meter DISK: draws where it can be seen, or into the file for its bar.
+# meter DISK: it draws on the terminal, or into the file for the disk's bar.
 meter() {
 	local words=(blkmeter -N "$1") end=''
 
@@ -73,8 +73,8 @@ meter() {
 	elif meter_is_far; then
 		words=("COLUMNS=$(columns)" "${words[@]}" -f)
 	fi
-	mapfile -t -O ${#words[@]} words < <(rate_words)
-	printf '%s%s\n' "$(quote "${words[@]}")" "$end"
+	rate_words
+	printf '%s%s\n' "$(quote "${words[@]}" "${rate_option[@]}")" "$end"
 }
 
 columns() {
@@ -85,8 +85,8 @@ columns() {
 	fi
 }
 
-# run_pipe TEXT: a data pipe, given by its very text.  It is in the background for bash, so
-# that a signal ends it at once.
+# run_pipe TEXT: run a data pipe, given by its very text.  It runs in the background, so that bash
+# acts on a signal at once.
 run_pipe() {
 	local status=0
 
@@ -103,8 +103,8 @@ pipe_start() {
 	pipe=$!
 }
 
-# end_pipe: after a signal, or after what makes the rest useless.  The shell goes first, so that
-# it has nothing to say about how the others ended.
+# end_pipe: after a signal, or a failure that makes the rest useless.  The shell is killed first, so
+# that it does not report how the others ended.
 end_pipe() {
 	local each
 

@@ -1,68 +1,102 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What a plan would cost, in bytes, in time and in downtime, as it is shown to whom it asks.
+# What a plan would cost, in bytes, in time and in downtime, as it is shown before the operator
+# agrees to it.
 
-# to_send[DISK] is at most how many bytes cross; rates are in bytes a second, and empty where
-# they are not known.
+# to_send[DISK] is how many bytes cross at most; rates are in bytes a second, and empty where they
+# are not known.
 declare -A to_send=() no_bitmap=()
 line_rate='' line_source='' read_rate=''
 
-# estimate: what is measured takes two seconds, and is only for somebody who reads it.
+# estimate: measuring takes two seconds, so it is only done for somebody who reads the result.
 estimate() {
 	local disk
 
 	for disk in "${disks[@]}" "${media[@]}"; do
-		to_send[$disk]=$(bytes_in "$disk")
+		find_bytes "$disk"
 	done
-	if [ -n "$rate" ]; then
-		line_rate=$(numfmt --from=iec -- "$rate" 2>/dev/null) || line_rate=''
-		line_source='as --bwlimit says'
+	line_rate='' read_rate=''
+	if [ -n "$rate" ] && find_rate && [ "$parsed" -gt 0 ]; then
+		line_rate=$parsed line_source='as --bwlimit says'
 	elif [ "$command" = plan ] || ! $yes; then
-		line_rate=$(measure_line) line_source='as measured'
+		measure_line
+		line_rate=$measured line_source='as measured'
 	fi
-	[ "$command" != plan ] && $yes || read_rate=$(measure_reading)
+	if [ "$command" = plan ] || ! $yes; then
+		measure_reading
+		read_rate=$measured
+	fi
 }
 
-# bytes_in DISK: what has a place on the medium; a map of the rest is not needed.
-bytes_in() {
-	local disk=$1 bytes='' percent
+# find_bytes DISK: to_send[DISK] is what is allocated; holes are not sent.
+find_bytes() {
+	local disk=$1 bytes=${size[$1]} percent
 
 	case ${kind[$disk]} in
-	file | qcow2) bytes=$(on old stat -L -c '%b %B' -- "${source[$disk]}" | awk '{ printf "%.0f", $1 * $2 }') || true ;;
+	file | qcow2)
+		! ask old '[0-9]{1,15} [0-9]{1,4}' stat -L -c '%b %B' -- "${source[$disk]}" ||
+			bytes=$((10#${answer% *} * 10#${answer#* }))
+		;;
 	thin)
-		percent=$(on old lvs --noheadings -o data_percent "${volume[$disk]}") || true
-		bytes=$(awk -v size="${size[$disk]}" -v percent="${percent:-100}" 'BEGIN { printf "%.0f", size * percent / 100 }')
+		percent='[0-9]{1,3}(\.[0-9]{1,9})?'
+		! ask old "$percent" lvs --noheadings -o data_percent "${volume[$disk]}" ||
+			bytes=$(awk -v size="${size[$disk]}" -v percent="$answer" 'BEGIN { printf "%.0f", size * percent / 100 }')
 		;;
 	esac
-	[ -n "$bytes" ] && [ "$bytes" -lt "${size[$disk]}" ] || bytes=${size[$disk]}
-	echo "$bytes"
+	[ "$bytes" -lt "${size[$disk]}" ] || bytes=${size[$disk]}
+	to_send[$disk]=$bytes
 }
 
-# measure_line: bytes that do not deflate, for a second and a half.
+# count_bytes: run as a script: count what comes within some seconds after the first byte; print
+# the number, and for how many nanoseconds.  The pipe counts, not what some program says at its
+# end, which changes with its version.
+count_bytes='
+head -c 1 >/dev/null
+began=$(date +%s%N)
+bytes=$(timeout "$1" cat | wc -c)
+echo "$bytes $(($(date +%s%N) - began))"'
+
+# measure_line: $measured, how fast bytes that do not deflate get to the new host; empty where that
+# is not known.
+measured=''
 measure_line() {
+	local status=0
+
+	# Where the reader has had enough, the sender fails; only the reader counts.
 	# shellcheck disable=SC2216
-	{ on old timeout 2 cat /dev/urandom || true; } |
-		feed new timeout -s INT 1.5 dd of=/dev/null bs=64K 2>&1 | rate_of_dd || true
+	{ on old timeout 3 cat /dev/urandom 2>/dev/null || true; } |
+		feed new bash -c "$count_bytes" count-bytes 1.5 >"$private/measured" || status=$?
+	rate_of new "$status"
 }
 
-# measure_reading: of the first disk that has to be read as a whole while all is down.
+# measure_reading: $measured, how fast the first of the disks is read that have to be read completely
+# while the machine is down.
 measure_reading() {
-	local disk
+	local disk status=0
 
+	measured=''
 	for disk in "${disks[@]}"; do
 		case ${kind[$disk]} in
 		lvm | thin | qcow2) continue ;;
 		esac
-		on old timeout -s INT 0.5 dd "if=${source[$disk]}" of=/dev/null bs=1M iflag=direct 2>&1 | rate_of_dd || true
+		on old bash -c 'dd "if=$2" bs=1M iflag=direct status=none 2>/dev/null | bash -c "$1" count-bytes 0.5' \
+			read "$count_bytes" "${source[$disk]}" >"$private/measured" || status=$?
+		rate_of old "$status"
 		return
 	done
 }
 
-# rate_of_dd: what dd says when it is interrupted, as a number; nothing where it has failed.
-rate_of_dd() {
-	sed -n 's/^\([0-9]*\) bytes.* copied, \([0-9.e+-]*\) s,.*/\1 \2/p' |
-		awk '$1 > 0 && $2 > 0 { printf "%.0f", $1 / $2 }'
+# rate_of HOST STATUS: fill $measured from what count_bytes has printed.
+rate_of() {
+	local line=''
+
+	measured=''
+	[ "$2" != 255 ] || die "$(name_of "$1") cannot be asked (count-bytes)"
+	IFS= read -r line <"$private/measured" || true
+	[[ $line =~ ^([1-9][0-9]{0,17})\ ([1-9][0-9]{0,17})$ ]] || return 0
+	measured=$(awk -v bytes="${BASH_REMATCH[1]}" -v time="${BASH_REMATCH[2]}" 'BEGIN { printf "%.0f", bytes / time * 1e9 }')
+	[ "$measured" -gt 0 ] || measured=''
 }
 
 # --- for people -------------------------------------------------------------------
@@ -83,14 +117,14 @@ show_plan() {
 		fi
 	done
 	for disk in "${shared[@]}"; do
-		say "  $disk: $(human "${size[$disk]}") ${kind[$disk]} ${source[$disk]}, which both hosts see: it stays where it is"
+		say "  $disk: $(human "${size[$disk]}") ${kind[$disk]} ${source[$disk]}, shared by both hosts: it stays where it is"
 	done
 	for disk in "${swaps[@]}"; do
-		say "  $disk: $(human "${size[$disk]}") ${kind[$disk]} ${source[$disk]}, of which nothing is copied"
+		say "  $disk: $(human "${size[$disk]}") ${kind[$disk]} ${source[$disk]}, not copied"
 		say "    becomes ${target_kind[$disk]} ${target[$disk]}, empty swap with the same UUID and label"
 	done
 	for disk in "${media[@]}"; do
-		say "  $disk: $(human "${size[$disk]}") file ${source[$disk]}, which is in this drive"
+		say "  $disk: $(human "${size[$disk]}") file ${source[$disk]}, in this drive"
 		say "    becomes file ${target[$disk]}"
 	done
 	for disk in "${media_there[@]}"; do
@@ -107,7 +141,7 @@ human() {
 	numfmt --to=iec-i --suffix=B "$1"
 }
 
-# time_for BYTES RATE: ", about 3 min"; nothing where the rate is not known.
+# time_for BYTES RATE: ", about 3 min", or nothing where the rate is not known.
 time_for() {
 	[ -z "$2" ] || printf ', about %s' "$(duration $(($1 / $2 + 1)))"
 }
@@ -128,11 +162,11 @@ way_of() {
 	thin) echo "copied from thin snapshots, of which thin_delta lists what has changed" ;;
 	qcow2) echo "copied by backup jobs of libvirt, with a bitmap of what has changed" ;;
 	qcow2,old) echo "nothing: an image of version 2 keeps no bitmap (qemu-img amend -o compat=1.1, when it is off)" ;;
-	*) echo "copied as it stands; what has changed is found by a map when it is off" ;;
+	*) echo "copied in place; what has changed meanwhile is found by comparing both sides when it is off" ;;
 	esac
 }
 
-# rest_of DISK: what is left to do while the machine is down.
+# rest_of DISK: what remains to be done while the machine is down.
 rest_of() {
 	case ${kind[$1]}${no_bitmap[$1]:+,old} in
 	lvm | thin | qcow2) echo "the last changes are sent, in seconds" ;;
@@ -153,31 +187,25 @@ sum_of_all() {
 }
 
 downtime_expected() {
-	local disk seconds=0 known=true
+	local disk speed seconds=0
 
 	[ "$was_running" = running ] || { echo "it is off already" && return; }
 	for disk in "${disks[@]}"; do
 		! contains "$disk" "${later[@]}" || continue
 		case ${kind[$disk]}${no_bitmap[$disk]:+,old} in
-		lvm | thin | qcow2) ;;
-		qcow2,old) wait_of "${to_send[$disk]}" "$line_rate" ;;
-		*) wait_of "${to_send[$disk]}" "$read_rate" ;;
+		lvm | thin | qcow2) continue ;;
+		qcow2,old) speed=$line_rate ;;
+		*) speed=$read_rate ;;
 		esac
+		if [ -z "$speed" ]; then
+			echo "down for as long as that takes"
+			return
+		fi
+		seconds=$((seconds + to_send[$disk] / speed + 1))
 	done
-	if ! $known; then
-		echo "down for as long as that takes"
-	elif [ "$seconds" -gt 0 ]; then
+	if [ "$seconds" -gt 0 ]; then
 		echo "down for about $(duration "$seconds"), and while it shuts down and starts"
 	else
 		echo "down for seconds, while the last changes are sent"
-	fi
-}
-
-# wait_of BYTES RATE: adds to $seconds; $known is false where that is not known.
-wait_of() {
-	if [ -n "$2" ]; then
-		seconds=$((seconds + $1 / $2 + 1))
-	else
-		known=false
 	fi
 }

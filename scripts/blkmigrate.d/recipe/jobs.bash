@@ -1,16 +1,17 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Several disks at a time: each in a process of its own, with one limit of the rate and one
-# screen for all.  What such a process sets is lost with it, so all that counts is on the hosts.
+# Several disks at a time: each in a process of its own, with one limit of the rate and one screen
+# for all.  A variable that such a process sets is lost with it, so all that counts is kept on the
+# hosts.
 
 jobs=2
-# What is at work: workers[PID] is the disk.
+# workers[PID] is the disk that the process works on.
 declare -A workers=()
 drawer='' sharing=false
 
-# each_disk COMMAND DISK ...: COMMAND DISK for each, --jobs of them at a time; then the target of
-# each has all that the command sends.  One that fails ends the others and this program.
+# each_disk COMMAND DISK ...: run COMMAND DISK for each, --jobs of them at a time; when it returns,
+# each target has all that the command sends.  One that fails ends the others and this program.
 each_disk() {
 	local work=$1 disk
 
@@ -37,7 +38,7 @@ each_disk() {
 worker_begin() {
 	share_rate $((${#workers[@]} + 1))
 	(
-		# What is watched of other disks goes on.
+		# The watchers of other disks go on.
 		watchers=()
 		trap worker_stop EXIT
 		trap 'exit 143' TERM
@@ -62,7 +63,7 @@ worker_end() {
 	if [ "$status" != 0 ]; then
 		disk=${workers[*]}
 		end_workers
-		[ -z "$disk" ] || warn "that has ended $disk as well"
+		[ -z "$disk" ] || warn "the copy of $disk was ended as well"
 		exit 2
 	fi
 	unset "made[$disk]"
@@ -82,9 +83,9 @@ end_workers() {
 
 # --- the screen -------------------------------------------------------------------
 
-# The meters of several disks draw into files.  At a terminal they are lines at its foot, and
-# what else is said, which comes through a pipe, is above them; in a log there is a line for
-# each disk from time to time.
+# The meters of several disks draw into files.  At a terminal they are lines at the bottom, below
+# all other messages, which come through a pipe; in a log there is a line for each disk from time
+# to time.
 screen='' log_interval=60
 
 screen_begin() {
@@ -113,7 +114,7 @@ screen_end() {
 	drawer='' screen=''
 }
 
-# bar DISK: how far it is; nothing where it has not begun.
+# bar DISK: its progress; false where it has not begun.
 bar() {
 	tail -c 1000 "$private/$1.bar" 2>/dev/null | tr '\r' '\n' | sed 's/ *$//' | grep . | tail -n 1
 }

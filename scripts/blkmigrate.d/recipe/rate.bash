@@ -3,16 +3,65 @@
 #
 # --bwlimit: one limit of the rate for all disks that are under way.
 
-# rate_words: what blkmeter is told of the limit.
+# parse_size TEXT: $parsed is the number of bytes, as size_parse in lib/base has it for blkmeter -L:
+# "4096", "1.5M", "20MiB", "20MB", "8s"; K, KiB and so on are powers of 1024, KB and so on powers of
+# 1000, s is a sector of 512 bytes.  False where it is no such text, no whole number, or too large.
+parsed=0
+parse_size() {
+	local whole fraction base=1024 power=0 part=0 left i digits
+
+	[[ $1 =~ ^([0-9]+)(\.([0-9]{1,9}))?(([KMGTPEkmgtpe])(iB|B)?|B|s)?$ ]] || return
+	whole=${BASH_REMATCH[1]} fraction=${BASH_REMATCH[3]} digits=${#BASH_REMATCH[3]}
+	case ${BASH_REMATCH[4]} in
+	'' | B) ;;
+	s) base=512 power=1 ;;
+	*)
+		power=KMGTPE
+		power=${power%%"${BASH_REMATCH[5]^}"*}
+		power=$((${#power} + 1))
+		[ "${BASH_REMATCH[6]}" != B ] || base=1000
+		;;
+	esac
+	whole=${whole#"${whole%%[!0]*}"}
+	whole=${whole:-0}
+	# As many digits as the largest number has, which is then compared as text.
+	[ ${#whole} -lt 19 ] || { [ ${#whole} = 19 ] && [[ ! $whole > 9223372036854775807 ]]; } || return
+	# The fraction unit by unit, so that no step overflows; in the end nothing may be left of it.
+	left=$((10#0$fraction))
+	for ((i = 0; i < power; i++)); do
+		part=$((part * base + left * base / 10 ** digits))
+		left=$((left * base % 10 ** digits))
+	done
+	[ "$left" = 0 ] || return
+	for ((i = 0; i < power; i++)); do
+		[ "$whole" -le $((9223372036854775807 / base)) ] || return
+		whole=$((whole * base))
+	done
+	[ "$whole" -le $((9223372036854775807 - part)) ] || return
+	parsed=$((whole + part))
+}
+
+# find_rate: $parsed is the limit in bytes a second as it is now, 0 where there is none; false where
+# the file that has it cannot be used.
+find_rate() {
+	local text=${rate:-0}
+
+	[[ $text != @* ]] || text=$(head -n 1 -- "${text#@}") || return
+	parse_size "$text"
+}
+
+# rate_words: $rate_option is what blkmeter is told of the limit.
+rate_option=()
 rate_words() {
+	rate_option=()
 	if [ -z "$rate" ]; then
 		return
 	elif $sharing; then
-		printf '%s\n' -L "@$(rate_file)"
+		rate_option=(-L "@$(rate_file)")
 	elif [[ $rate == @* ]] && meter_is_far; then
-		printf '%s\n' -L "$(head -n 1 -- "${rate#@}")"
+		rate_option=(-L "$(head -n 1 -- "${rate#@}")")
 	else
-		printf '%s\n' -L "$rate"
+		rate_option=(-L "$rate")
 	fi
 }
 
@@ -25,29 +74,18 @@ rate_file() {
 	fi
 }
 
-# share_rate NUMBER: so many send now, and have the same part each.
+# share_rate NUMBER: so many disks are sent now; each gets an equal share.
 share_rate() {
-	local whole=$rate share
+	local share
 
 	$sharing && [ -n "$rate" ] && [ "$1" -gt 0 ] || return 0
-	[[ $whole != @* ]] || whole=$(head -n 1 -- "${rate#@}") || return 0
-	whole=$(rate_bytes "$whole") || return 0
-	share=$((whole / $1))
-	[ "$share" -gt 0 ] || [ "$whole" = 0 ] || share=1
+	find_rate || return 0
+	share=$((parsed / $1))
+	[ "$share" -gt 0 ] || [ "$parsed" = 0 ] || share=1
 	if [ "$(rate_file)" = "$private/rate" ]; then
 		echo "$share" >"$private/rate.part"
 		mv "$private/rate.part" "$private/rate"
 	else
 		put old "$(rate_file)" <<<"$share"
-	fi
-}
-
-# rate_bytes RATE: as blkmeter reads it: K and so on are powers of 1024, KB and so on of 1000.
-rate_bytes() {
-	[[ $1 =~ ^([0-9]+)([KMGTPE]?)(B?)$ ]] || return
-	if [ -n "${BASH_REMATCH[3]}" ]; then
-		numfmt --from=si -- "${BASH_REMATCH[1]}${BASH_REMATCH[2]}"
-	else
-		numfmt --from=iec -- "$1"
 	fi
 }
