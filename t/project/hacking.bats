@@ -1,0 +1,79 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# HACKING.md names files, rooms and functions: they exist, and no room is left out.
+
+load ../helpers
+
+# paths FILE: every path of the source that it names; what make builds is not there yet.
+paths() {
+	grep -oE '[A-Za-z0-9_./-]+[A-Za-z0-9_/]' "$1" | grep -E '^(lib|filters|scripts|t|\.ci)/' | sort -u
+}
+
+# functions FILE: every name that it writes as `name()`.
+functions() {
+	grep -oE '`[a-z][a-z0-9_]*\(\)`' "$1" | tr -d '`()' | sort -u
+}
+
+missing_paths() {
+	local path
+
+	while read -r path; do
+		[ -e "$root/$path" ] || echo "$path"
+	done < <(paths "$1")
+}
+
+missing_functions() {
+	local name
+
+	while read -r name; do
+		grep -rqE "^$name\(" "$root/lib" "$root/filters" "$root/scripts" || echo "$name"
+	done < <(functions "$1" | grep -vx noun_verb)
+}
+
+@test "every file that HACKING.md names exists" {
+	[ "$(paths "$root/HACKING.md" | wc -l)" -gt 60 ]
+
+	run -0 missing_paths "$root/HACKING.md"
+
+	[ "$output" = "" ]
+}
+
+@test "every function that HACKING.md names exists" {
+	[ "$(functions "$root/HACKING.md" | wc -l)" -gt 20 ]
+
+	run -0 missing_functions "$root/HACKING.md"
+
+	[ "$output" = "" ]
+}
+
+@test "HACKING.md names every room" {
+	for room in "$root"/lib/*/ "$root"/scripts/blkmigrate.d/*/ "$root"/t/*/; do
+		room=${room#"$root/"}
+		echo "$room"
+		grep -qF "\`$room\`" "$root/HACKING.md"
+	done
+}
+
+@test "HACKING.md names every module of lib" {
+	for module in "$root"/lib/*/*.[ch]; do
+		room=$(basename "$(dirname "$module")")
+		module=$(basename "${module%.*}")
+		echo "lib/$room/$module"
+		grep -E "^\| \`lib/$room/\`" "$root/HACKING.md" | grep -qw "$module"
+	done
+}
+
+@test "a file and a function that are not there are found" {
+	printf '%s\n' '`lib/base/nothing.c` `lib/base/io.h` `no_such_thing()` `scan_run()`' >page
+
+	[ "$(missing_paths page)" = lib/base/nothing.c ]
+	[ "$(missing_functions page)" = no_such_thing ]
+}
+
+@test "README links HACKING.md, NEWS and SECURITY.md" {
+	for page in HACKING.md NEWS SECURITY.md; do
+		[ -s "$root/$page" ]
+		grep -qF "]($page)" "$root/README.md"
+	done
+}
