@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What would go wrong later is found now, all of it at once, each with what to do.
+# What would go wrong later is found now, and all of it is reported at once, each with a remedy.
 
 problems=()
 remarks=()
@@ -15,12 +15,13 @@ remark() {
 	remarks+=("$1")
 }
 
-# preflight: of a plan; nothing is changed.  Dies after it has said everything.
+# preflight: check a plan; nothing is changed.  Where there are problems, it ends the program when it
+# has reported all.
 preflight() {
 	local before=${#problems[@]}
 
 	check_tools
-	# Without its tools a host cannot be looked at.
+	# Without its tools a host cannot be checked.
 	if [ ${#problems[@]} -eq "$before" ]; then
 		check_source
 		check_name
@@ -57,26 +58,26 @@ report() {
 programs_there=true
 
 check_tools() {
-	local host tool list
+	local host tool disk list
 
 	for tool in xsltproc xmllint; do
 		command -v "$tool" >/dev/null || problem "$tool is missing here" "install xsltproc and libxml2-utils"
 	done
 	for host in old new; do
-		list='virsh blksum flock sync blkid sfdisk'
-		[ "$host" = new ] || ! is_xen || list+=' xl'
-		[ "$host" = old ] && list+=' blkread blkdiff blkzip' || list+=' blkwrite ip'
-		[ ${#swaps[@]} -eq 0 ] || [ "$host" = old ] || list+=' mkswap blkdiscard'
+		list=(virsh blksum flock sync blkid sfdisk)
+		[ "$host" = new ] || ! is_xen || list+=(xl)
+		[ "$host" = old ] && list+=(blkread blkdiff blkzip) || list+=(blkwrite ip)
+		[ ${#swaps[@]} -eq 0 ] || [ "$host" = old ] || list+=(mkswap blkdiscard)
 		for disk in "${placed[@]}"; do
 			case $host,${kind[$disk]},${target_kind[$disk]} in
-			old,qcow2,*) list+=' qemu-storage-daemon qemu-img nbdinfo' ;;
-			new,*,qcow2) list+=' qemu-storage-daemon qemu-img' ;;
-			old,lvm,* | old,thin,* | new,*,lvm) list+=' lvcreate' ;;
+			old,qcow2,*) list+=(qemu-storage-daemon qemu-img nbdinfo) ;;
+			new,*,qcow2) list+=(qemu-storage-daemon qemu-img) ;;
+			old,lvm,* | old,thin,* | new,*,lvm) list+=(lvcreate) ;;
 			esac
 		done
-		list=$(on "$host" bash -c 'for tool; do command -v "$tool" >/dev/null || echo "$tool"; done' tools $list) ||
-			die "$(name_of "$host") cannot be asked"
-		for tool in $list; do
+		ask_lines "$host" "$a_name" bash -c 'for tool; do command -v "$tool" >/dev/null || echo "$tool"; done
+			true' tools "${list[@]}" || die "$(name_of "$host") cannot be asked for its programs"
+		for tool in "${answers[@]}"; do
 			[[ $tool != blk* ]] || programs_there=false
 			will_push "$host" "$tool" ||
 				problem "$tool is missing on $(name_of "$host")" "$(remedy_of "$host" "$tool")"
@@ -92,9 +93,9 @@ remedy_of() {
 	esac
 }
 
-# What the old host's virtual machine is in the middle of.
+# check_source: the machine on the old host is not in the middle of something else.
 check_source() {
-	local info disk
+	local disk
 
 	case $was_running in
 	running | 'shut off') ;;
@@ -104,47 +105,61 @@ check_source() {
 		check_xen
 		return
 	fi
-	info=$(vm_on old dominfo "$uuid") || die "libvirt on $(name_of old) does not answer"
+	vm_ask old "$any_text" dominfo "$uuid" || die "libvirt on $(name_of old) does not answer"
+	[[ $answer =~ Managed\ save:\ +no ]] ||
+		problem "$vm has a managed save, whose memory belongs to the disks as they are" "start it, or virsh managedsave-remove"
 	[ "$persistent" = yes ] ||
 		remark "$vm is transient: $(name_of new) will have it defined; on $(name_of old) nothing keeps others from creating it again"
-	[[ $info =~ Managed\ save:\ +no ]] ||
-		problem "$vm has a managed save, whose memory belongs to the disks as they are" "start it, or virsh managedsave-remove"
-	[ -z "$(vm_on old snapshot-list --name "$uuid")" ] ||
-		problem "$vm has snapshots, which would be lost" "remove them: virsh snapshot-delete"
-	[ -z "$(vm_on old checkpoint-list --name "$uuid" 2>/dev/null)" ] ||
-		problem "$vm has checkpoints of another backup program" "remove them: virsh checkpoint-delete"
+	vm_ask old "$any_text" snapshot-list --name "$uuid" ||
+		die "libvirt on $(name_of old) does not tell the snapshots of $vm"
+	[ -z "$answer" ] || problem "$vm has snapshots, which would be lost" "remove them: virsh snapshot-delete"
+	# A libvirt that knows no checkpoints has none.
+	vm_ask -q old "$any_text" checkpoint-list --name "$uuid" || answer=''
+	[ -z "$answer" ] || problem "$vm has checkpoints of another backup program" "remove them: virsh checkpoint-delete"
 	[ "$was_running" = running ] || return 0
 	for disk in "${disks[@]}" "${shared[@]}"; do
-		[ -z "$(vm_on old blockjob "$uuid" "$disk" --info --raw 2>/dev/null)" ] ||
-			problem "$disk is in a block job" "wait for it, or virsh blockjob --abort"
+		vm_ask -q old "$any_text" blockjob "$uuid" "$disk" --info --raw || answer=''
+		[ -z "$answer" ] || problem "$disk is in a block job" "wait for it, or virsh blockjob --abort"
 	done
 }
 
-check_name() {
-	local list name
+# others: lines of UUID and name, the machines of the new host.
+others=()
 
-	list=$(vm_on new list --all --uuid) || { problem "libvirt on $(name_of new) does not answer" "start it there" && return; }
-	! grep -qxF "$new_uuid" <<<"$list" ||
-		problem "$(name_of new) has a virtual machine with the UUID $new_uuid already" "virsh undefine it there, if it is not needed, or --new-uuid"
-	list=$(vm_on new list --all --name) || die "libvirt on $(name_of new) does not answer"
-	while IFS= read -r name; do
-		[ "$name" != "$new_name" ] ||
+check_name() {
+	local each
+
+	vm_ask_lines new "$a_uuid .*" list --all --uuid --name ||
+		{ problem "libvirt on $(name_of new) does not answer" "start it there" && return; }
+	others=("${answers[@]}")
+	for each in "${others[@]}"; do
+		[ "${each%% *}" != "$new_uuid" ] ||
+			problem "$(name_of new) has a virtual machine with the UUID $new_uuid already" "virsh undefine it there, if it is not needed, or --new-uuid"
+		[ "${each#* }" != "$new_name" ] ||
 			problem "$(name_of new) has a virtual machine called $new_name already, and defining would replace it" "virsh domrename it there, or virsh undefine it, or --rename ANOTHER"
-	done <<<"$list"
+	done
 }
 
+# check_addresses: of all machines there, whose definitions are asked for at once.
 check_addresses() {
-	local each mac mine
+	local each mac mine status=0
 
-	mine=$(xml_values '/domain/devices/interface/mac/@address' "$private/source.xml")
-	[ -n "$mine" ] || return 0
-	for each in $(vm_on new list --all --uuid); do
-		[ "$each" != "$new_uuid" ] || continue
-		vm_on new dumpxml "$each" >"$private/other.xml" || continue
-		for mac in $(xml_values '/domain/devices/interface/mac/@address' "$private/other.xml"); do
-			! grep -qixF "$mac" <<<"$mine" ||
-				problem "$(vm_on new domname "$each") on $(name_of new) has the MAC address $mac, too" "change one of them"
+	mine=$(xml_values '/domain/devices/interface/mac/@address' "$private/source.xml") ||
+		die "the XML of $vm cannot be read"
+	[ -n "$mine" ] && [ ${#others[@]} -gt 0 ] || return 0
+	# One may have gone since they were listed.
+	on new bash -c 'echo "<domains>"
+		for each in "${@:2}"; do
+			virsh -q -c "$1" dumpxml "$each" 2>/dev/null || true
 		done
+		echo "</domains>"' dumpxml "$uri" "${others[@]%% *}" >"$private/others.xml" || status=$?
+	[ "$status" = 0 ] || die "libvirt on $(name_of new) does not answer"
+	for each in "${others[@]}"; do
+		[ "${each%% *}" != "$new_uuid" ] || continue
+		while IFS= read -r mac; do
+			[ -z "$mac" ] || ! grep -qixF -- "$mac" <<<"$mine" ||
+				problem "${each#* } on $(name_of new) has the MAC address $mac, too" "change one of them"
+		done < <(xml_values "/domains/domain[uuid = '${each%% *}']/devices/interface/mac/@address" "$private/others.xml")
 	done
 }
 
@@ -153,27 +168,30 @@ check_networks() {
 
 	while IFS= read -r name; do
 		[ -n "$name" ] || continue
-		on new ip link show dev "$name" >/dev/null 2>&1 ||
+		asks_yes -q new ip link show dev "$name" ||
 			problem "$(name_of new) has no bridge $name" "make it there, or --map-net $name=ANOTHER"
 	done < <(xml_values '/domain/devices/interface/source/@bridge' "$private/target.xml")
 	while IFS= read -r name; do
 		[ -n "$name" ] || continue
-		[[ $(vm_on new net-info "$name" 2>/dev/null) =~ Active:\ +yes ]] ||
+		vm_ask -q new "$any_text" net-info "$name" || answer=''
+		[[ $answer =~ Active:\ +yes ]] ||
 			problem "$(name_of new) has no network $name, or it is not active" "virsh net-start it there, or --map-net $name=ANOTHER"
 	done < <(xml_values '/domain/devices/interface/source/@network' "$private/target.xml")
 }
 
 check_machine() {
-	local arch machine type emulator
+	local arch machine type emulator status=0
 
 	type=$(xml_value /domain/@type "$private/source.xml")
 	arch=$(xml_value /domain/os/type/@arch "$private/source.xml")
 	machine=$(xml_value /domain/os/type/@machine "$private/source.xml")
 	emulator=$(xml_value /domain/devices/emulator "$private/source.xml")
-	[ -z "$emulator" ] || on new test -x "$emulator" ||
+	[ -z "$emulator" ] || asks_yes new test -x "$emulator" ||
 		{ problem "$(name_of new) has no $emulator" "install QEMU for $arch there" && return; }
 	vm_on new domcapabilities --virttype "$type" ${arch:+--arch "$arch"} ${machine:+--machine "$machine"} \
-		${emulator:+--emulatorbin "$emulator"} >"$private/capabilities.xml" 2>"$private/why" ||
+		${emulator:+--emulatorbin "$emulator"} >"$private/capabilities.xml" 2>"$private/why" || status=$?
+	[ "$status" != 255 ] || die "$(name_of new) cannot be asked for its capabilities: $(head -n 1 "$private/why")"
+	[ "$status" = 0 ] ||
 		{ problem "$(name_of new) cannot run $type machines of type $machine: $(head -n 1 "$private/why")" "install a QEMU as new as the old host's" && return; }
 	check_cpu "$type" "$arch" "$machine"
 	check_files
@@ -194,17 +212,17 @@ check_cpu() {
 	esac
 }
 
-# Firmware, kernels and so on, which are not copied.
+# check_files: firmware, kernels and so on, which are not copied.
 check_files() {
 	local name
 
 	while IFS= read -r name; do
-		[ -z "$name" ] || on new test -e "$name" ||
+		[ -z "$name" ] || asks_yes new test -e "$name" ||
 			problem "$(name_of new) has no $name" "copy it, or install the package that has it"
 	done < <(xml_values '/domain/os/loader | /domain/os/nvram/@template | /domain/os/kernel | /domain/os/initrd | /domain/os/dtb' "$private/source.xml")
 	if [ "$drives" = keep ]; then
 		while IFS= read -r name; do
-			[ -z "$name" ] || on new test -e "$name" ||
+			[ -z "$name" ] || asks_yes new test -e "$name" ||
 				problem "$(name_of new) has no $name, which is in a drive" "--copy-media instead of --keep-media copies it"
 		done < <(xml_values "/domain/devices/disk[@device='cdrom' or @device='floppy']/source/@file" "$private/source.xml")
 	elif [ "$drives" = empty ] && [ -n "$(xml_value "/domain/devices/disk[@device='cdrom' or @device='floppy']/source" "$private/source.xml")$(xml_value "/domain/devices/disk[@device='cdrom' or @device='floppy']/source/@file" "$private/source.xml")" ]; then
@@ -219,13 +237,16 @@ check_devices() {
 		problem "$vm has a folder of the host" "detach it first"
 }
 
-# Nothing that is there is ever taken.
+# at_target[DISK]: what look_at_target has seen there.
+declare -A at_target=()
+
+# check_targets: nothing that exists is ever taken.
 check_targets() {
-	local disk other answer
+	local disk other
 
 	for disk in "${placed[@]}"; do
-		answer=$(look_at_target "$disk")
-		case $answer in
+		at_target[$disk]=$(look_at_target "$disk") || exit
+		case ${at_target[$disk]} in
 		absent | ours*) ;;
 		*)
 			if is_same_volume "$disk"; then
@@ -244,11 +265,11 @@ check_targets() {
 }
 
 check_room() {
-	local disk folder group free
-	declare -A in_folder=() in_group=()
+	local disk folder group
+	local -A in_folder=() in_group=()
 
 	for disk in "${placed[@]}"; do
-		[ "$(look_at_target "$disk")" = absent ] || continue
+		[ "${at_target[$disk]}" = absent ] || continue
 		case ${target_kind[$disk]} in
 		lvm)
 			group=${target_volume[$disk]%/*}
@@ -256,33 +277,35 @@ check_room() {
 			;;
 		*)
 			folder=$(dirname -- "${target[$disk]}")
-			on new test -d "$folder" || { problem "$(name_of new) has no folder $folder" "make it there, or --dir ANOTHER" && continue; }
+			asks_yes new test -d "$folder" || { problem "$(name_of new) has no folder $folder" "make it there, or --dir ANOTHER" && continue; }
 			in_folder[$folder]=$((${in_folder[$folder]:-0} + size[$disk]))
 			;;
 		esac
 	done
 	for group in "${!in_group[@]}"; do
-		free=$(on new vgs --noheadings --nosuffix --units b -o vg_free "$group") || continue
-		[ "$((free))" -ge "${in_group[$group]}" ] ||
-			problem "the volume group $group on $(name_of new) has $((free)) bytes free, ${in_group[$group]} are needed" "vgextend it, or --vg ANOTHER"
+		ask new "$a_number" vgs --noheadings --nosuffix --units b -o vg_free "$group" || continue
+		[ "$answer" -ge "${in_group[$group]}" ] ||
+			problem "the volume group $group on $(name_of new) has $answer bytes free, ${in_group[$group]} are needed" "vgextend it, or --vg ANOTHER"
 	done
 	for folder in "${!in_folder[@]}"; do
-		free=$(on new df --output=avail -B1 -- "$folder" | tail -n 1) || continue
-		[ "$((free))" -ge "${in_folder[$folder]}" ] ||
-			problem "$folder on $(name_of new) has $((free)) bytes free, ${in_folder[$folder]} are needed" "make room, or --dir ANOTHER"
+		ask new "$a_number" bash -c 'set -o pipefail; df --output=avail -B1 -- "$1" | tail -n 1' df "$folder" || continue
+		[ "$answer" -ge "${in_folder[$folder]}" ] ||
+			problem "$folder on $(name_of new) has $answer bytes free, ${in_folder[$folder]} are needed" "make room, or --dir ANOTHER"
 	done
 	for disk in "${disks[@]}"; do
 		[ "${kind[$disk]}" = lvm ] || continue
-		free=$(on old vgs --noheadings --nosuffix --units b -o vg_free "${volume[$disk]%/*}") || continue
-		[ "$((free))" -ge $((16 << 20)) ] ||
+		ask old "$a_number" vgs --noheadings --nosuffix --units b -o vg_free "${volume[$disk]%/*}" || continue
+		[ "$answer" -ge $((16 << 20)) ] ||
 			problem "the volume group ${volume[$disk]%/*} on $(name_of old) has no room for snapshots" "vgextend it, if only by a loop device"
 	done
 }
 
 check_clock() {
-	local ours theirs apart
+	local ours apart
 
-	ours=$(on old date +%s) && theirs=$(on new date +%s) || return 0
-	apart=$((ours - theirs))
+	ask old "$a_number" date +%s || return 0
+	ours=$answer
+	ask new "$a_number" date +%s || return 0
+	apart=$((ours - answer))
 	[ "${apart#-}" -le 5 ] || remark "the clocks of both hosts are ${apart#-} seconds apart"
 }
