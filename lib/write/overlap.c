@@ -26,31 +26,48 @@ find(const struct overlap *overlap, uint64_t offset, uint64_t length)
 	return node != NULL ? *(struct extent **)node : NULL;
 }
 
+/* Take a range out of the tree.  Returns its length. */
+static uint64_t
+take_out(struct overlap *overlap, struct extent *range)
+{
+	uint64_t length = range->length;
+
+	tdelete(range, &overlap->tree, compare);
+	free(range);
+	return length;
+}
+
+static bool
+insert(struct overlap *overlap, uint64_t offset, uint64_t length)
+{
+	struct extent *range = malloc(sizeof(*range));
+
+	if (range == NULL)
+		return false;
+	*range = (struct extent){ offset, length };
+	if (tsearch(range, &overlap->tree, compare) != NULL)
+		return true;
+	free(range);
+	return false;
+}
+
 bool
 overlap_add(struct overlap *overlap, uint64_t offset, uint64_t length, bool *overlaps)
 {
-	struct extent *range;
+	struct extent *left = NULL, *right;
 
 	*overlaps = find(overlap, offset, length) != NULL;
 	if (*overlaps)
 		return true;
-	if (offset > 0 && (range = find(overlap, offset - 1, 1)) != NULL) {
-		range->length += length;
-		return true;
-	}
-	if ((range = find(overlap, offset + length, 1)) != NULL) {
-		range->offset = offset;
-		range->length += length;
-		return true;
-	}
-	range = malloc(sizeof(*range));
-	if (range == NULL)
-		return false;
-	*range = (struct extent){ offset, length };
-	if (tsearch(range, &overlap->tree, compare) == NULL) {
-		free(range);
-		return false;
-	}
+	if (offset > 0)
+		left = find(overlap, offset - 1, 1);
+	right = find(overlap, offset + length, 1);
+	if (left != NULL)
+		left->length += length + (right != NULL ? take_out(overlap, right) : 0);
+	else if (right != NULL)
+		*right = (struct extent){ offset, length + right->length };
+	else
+		return insert(overlap, offset, length);
 	return true;
 }
 

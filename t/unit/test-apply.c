@@ -74,6 +74,9 @@ check_verdict(bool zero, bool hashes, enum stream_hash hash, uint64_t offset, ui
 	CHECK_NUMBER(verdict_of(&piece), APPLY_DONE);
 	CHECK(target_write(&target, offset + length - 1, filled(0xaa), 1, &error));
 	CHECK_NUMBER(verdict_of(&piece), APPLY_NEITHER);
+	CHECK(target_write(&target, offset + length - 1, filled(zero ? 0 : 0x55), 1, &error));
+	CHECK(target_write(&target, offset, filled(0xaa), 1, &error));
+	CHECK_NUMBER(verdict_of(&piece), APPLY_NEITHER);
 	CHECK(target_close(&target, &error));
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <search.h>
 #include <stdlib.h>
 
 #include "check.h"
@@ -29,6 +30,16 @@ it_agrees_with_a_map_of_bytes(void)
 	}
 }
 
+static unsigned nodes;
+
+static void
+count_node(const void *node, VISIT visit, int depth)
+{
+	(void)node;
+	(void)depth;
+	nodes += visit == postorder || visit == leaf;
+}
+
 /* The usual log ascends, or nearly: ranges that touch become one. */
 static void
 ranges_that_touch_overlap_nothing(void)
@@ -42,6 +53,8 @@ ranges_that_touch_overlap_nothing(void)
 		if (!overlap_add(&overlap, at << 16, 1 << 16, &overlaps) || overlaps)
 			CHECK(false);
 	}
+	twalk(overlap.tree, count_node);
+	CHECK(nodes == 1 || nodes == 2);
 	CHECK(overlap_add(&overlap, (299999ull << 16) + 65535, 1, &overlaps) && overlaps);
 	CHECK(overlap_add(&overlap, 300000ull << 16, 1, &overlaps) && !overlaps);
 	overlap_free(&overlap);

@@ -95,6 +95,7 @@ stop(void *context)
 
 	CHECK(writer_stop(&trial->writer, now, sizeof(now)));
 	CHECK_TEXT(now, "stopped");
+	pthread_mutex_unlock(&trial->writer.settling);
 	return NULL;
 }
 
@@ -293,7 +294,6 @@ a_stop_waits_for_the_commit(void)
 	done = run(&trial, 2, false, PIECES * PIECE);
 	CHECK(done);
 	CHECK_TEXT(trial.calls, "begin settle commit finish abandon ");
-	pthread_mutex_unlock(&trial.writer.settling);
 	finish(&trial, done);
 }
 
