@@ -4,6 +4,7 @@
 #   make help            this list
 #   make demo            migrate a demonstration disk on this machine
 #   make check           the tests (README)
+#   make check-quick     a part of them that takes a minute: what may differ between systems
 #   make check-builds    the tests of static binaries and of those without zstd
 #   make check-lab       namespaces, guests, real disks
 #   make check-long      hours of fuzzing and mutation
@@ -129,6 +130,13 @@ check: all $(UNIT_BATS) $(MAKERS) $(REPLAYS)
 	@$(MAKE) -k -j$(JOBS) -Otarget --no-print-directory $(UNIT_BATS:%=%.run) $(CHECKS:%=%.run) || true
 	@t/summary $(RESULTS)
 
+# Where the system's own programs and kernel interfaces matter most; t/lab/other-release runs it.
+QUICK = t/filters/standard.bats t/filters/blkread.bats t/filters/blkdiff-changes.bats \
+	t/blkmigrate/plan.bats t/blkmigrate/xml.bats
+
+check-quick:
+	@$(MAKE) --no-print-directory CHECKS='$(QUICK)' check
+
 %.bats.run: FORCE
 	@mkdir -p $(RESULTS)
 	@echo "# $*.bats"
@@ -147,7 +155,7 @@ check-lab: all
 
 check-long: all $(UNIT_BATS) $(MAKERS) fuzz
 	THOROUGH=yes RANDOM_STREAMS=1000 $(LONG_BATS) t/format/hostile.bats t/format/format.bats \
-		t/filters/resume.bats t/filters/blkdiff-map.bats
+		t/filters/resume.bats t/filters/blkdiff-map.bats t/filters/blkdiff-changes.bats
 	FUZZ=$(abspath $(OUT)/fuzz) $(LONG_BATS) $(wildcard t/long/*.bats)
 
 # Tests that bound memory or time read SANITIZER to know what they run.
@@ -248,6 +256,6 @@ clean:
 	rm -f $(FILTERS:%=$(BIN)/%)
 
 .PRECIOUS: $(BUILD)/%.o
-.PHONY: FORCE all help filters check check-builds check-lab check-long check-asan check-tsan asan tsan units unit pipe \
+.PHONY: FORCE all help filters check check-quick check-builds check-lab check-long check-asan check-tsan asan tsan units unit pipe \
 	coverage lint fuzz fuzzers demo bench static install uninstall dist clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

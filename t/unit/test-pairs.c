@@ -37,7 +37,7 @@ main(void)
 {
 	static const uint64_t below[] = { 1, 2, 255, 256, 257, 70000, 1ull << 33, UINT64_MAX };
 	size_t counts[] = { 0, 1, 2, 3, 31, 32, 33, 34, 256, 1000, MOST }, i, j, k;
-	char title[64];
+	static char title[64];
 
 	check_case = title;
 	for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
