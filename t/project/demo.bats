@@ -29,9 +29,9 @@ nothing_left() {
 @test "the demo shows the meter on a terminal" {
 	require script
 
-	run -0 script -qec "stty cols 100; '$root/scripts/demo'" /dev/null
+	run -0 script -qec "stty cols 100; '$root/scripts/demo' --small" /dev/null
 
-	[[ $output =~ MiB\ of\ 1.0\ GiB\ +[0-9]+%.*ETA\ 0:00 ]]
+	[[ $output =~ MiB\ of\ 128\ MiB\ +[0-9]+%.*ETA\ 0:00 ]]
 	nothing_left
 }
 
@@ -48,7 +48,7 @@ nothing_left() {
 		mount --bind '$root' project
 		mount --bind '$BIN' programs
 		BIN='$dir/programs' exec setpriv --reuid 54321 --regid 54321 --clear-groups \
-			'$dir/project/scripts/demo'"
+			'$dir/project/scripts/demo' --small"
 
 	[[ $output == *'Done.'* ]]
 	nothing_left
@@ -58,7 +58,7 @@ nothing_left() {
 	require_root "an empty /run"
 	require unshare
 
-	run -0 "$root/t/private" sh -c "mount -t tmpfs none /run && '$root/scripts/demo' && ls /run"
+	run -0 "$root/t/private" sh -c "mount -t tmpfs none /run && '$root/scripts/demo' --small && ls /run"
 
 	[[ $output != *$'\n'sshd* ]]
 	nothing_left
