@@ -156,7 +156,47 @@ bytes() {
 # does not deflate, written zeros, holes, blocks that are zero but for a few bytes, and
 # a last block of which one byte is set.  The same arguments make the same bytes.
 make_image() {
-	python3 - "$1" "$(bytes "${2:-4M}")" "${3:-1}" <<'EOP'
+	from_store "$1" "image-${2:-4M}-${3:-1}" write_image "$(bytes "${2:-4M}")" "${3:-1}"
+}
+
+# from_store FILE NAME COMMAND [ARGUMENT ...]: what the command writes to the file that is its first
+# argument.  It is kept for the other tests of the same bats file, which get a copy.
+from_store() {
+	local file=$1 kept=${BATS_FILE_TMPDIR:-}/.made/$2
+
+	shift 2
+	if [ -z "${BATS_FILE_TMPDIR:-}" ] || { [ -e "$file" ] && [ ! -f "$file" ]; }; then
+		"$1" "$file" "${@:2}"
+		return
+	fi
+	if [ ! -e "$kept" ]; then
+		mkdir -p "${kept%/*}"
+		"$1" "$kept.$BASHPID" "${@:2}" && mv "$kept.$BASHPID" "$kept" || return
+	fi
+	copy_extents "$kept" "$file"
+}
+
+# copy_extents FROM TO: with holes where FROM has some and nowhere else; cp makes holes of written
+# zeros as well.
+copy_extents() {
+	perl -e '
+		open(my $from, "<", $ARGV[0]) && open(my $to, ">", $ARGV[1]) or die "$ARGV[1]: $!\n";
+		my ($size, $end) = (-s $from, 0);
+		truncate($to, $size) or die "$ARGV[1]: $!\n";
+		while ($end < $size && defined(my $at = sysseek($from, $end, 3))) {
+			$end = sysseek($from, $at, 4);
+			sysseek($from, $at, 0);
+			sysseek($to, $at, 0);
+			for (my $done; $at < $end; $at += $done) {
+				$done = sysread($from, my $bytes, $end - $at);
+				$done && syswrite($to, $bytes) == $done or die "$ARGV[1]: $!\n";
+			}
+		}' "$@"
+}
+
+# write_image FILE BYTES SEED
+write_image() {
+	python3 - "$@" <<'EOP'
 import random, sys
 name, size, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 noise = random.Random(seed)
@@ -190,13 +230,25 @@ EOP
 
 # make_noise FILE SIZE [SEED]: dense bytes that do not deflate.
 make_noise() {
+	local size
+
+	size=$(bytes "$2")
+	if [ "$size" -gt 33554432 ]; then
+		write_noise "$1" "$size" "${3:-1}"
+	else
+		from_store "$1" "noise-$size-${3:-1}" write_noise "$size" "${3:-1}"
+	fi
+}
+
+# write_noise FILE BYTES SEED
+write_noise() {
 	python3 -c '
 import random, sys
 noise, left = random.Random(int(sys.argv[3])), int(sys.argv[2])
 with open(sys.argv[1], "wb") as out:
     while left:
         out.write(noise.randbytes(min(left, 1 << 20)))
-        left -= min(left, 1 << 20)' "$1" "$(bytes "$2")" "${3:-1}"
+        left -= min(left, 1 << 20)' "$@"
 }
 
 # flip_bit FILE BIT: invert one bit; bit 0 is the lowest of byte 0.
@@ -369,10 +421,7 @@ start_sshd() {
 	local try
 
 	require ssh sshd ssh-keygen
-	mkdir -p "$dir/ssh"
-	chmod 700 "$dir/ssh"
-	ssh-keygen -q -t ed25519 -N '' -f "$dir/ssh/host"
-	ssh-keygen -q -t ed25519 -N '' -f "$dir/ssh/user"
+	make_keys
 	[ "$(id -u)" != 0 ] || mkdir -p /run/sshd
 	for try in 1 2 3 4 5 6 7 8; do
 		port=$((20000 + RANDOM % 12000))
@@ -388,6 +437,20 @@ start_sshd() {
 	done
 	cat "$dir/ssh/log" >&2
 	return 1
+}
+
+# make_keys: $dir/ssh with the keys of host and user, the same ones in all tests of a bats file.
+make_keys() {
+	local keys=${BATS_FILE_TMPDIR:-$dir}/.keys
+
+	if [ ! -e "$keys" ]; then
+		mkdir -m 700 "$keys.new"
+		ssh-keygen -q -t ed25519 -N '' -f "$keys.new/host"
+		ssh-keygen -q -t ed25519 -N '' -f "$keys.new/user"
+		mv "$keys.new" "$keys"
+	fi
+	mkdir -p "$dir/ssh"
+	cp -a "$keys/." "$dir/ssh"
 }
 
 sshd_answers_or_ended() {

@@ -36,10 +36,8 @@ on_exec() {
 }
 
 start_new_sshd() {
-	mkdir -p "$dir/ssh" "$dir/path" /run/sshd
-	chmod 700 "$dir/ssh"
-	ssh-keygen -q -t ed25519 -N '' -f "$dir/ssh/host"
-	ssh-keygen -q -t ed25519 -N '' -f "$dir/ssh/user"
+	make_keys
+	mkdir -p "$dir/path" /run/sshd
 	port=22
 	write_sshd_config >"$dir/ssh/sshd_config"
 	write_ssh_config >"$dir/ssh/config"

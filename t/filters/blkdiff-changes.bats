@@ -333,20 +333,21 @@ assert subprocess.run(["blkdiff", "-q", "--changes", sys.argv[1], "device"]).ret
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$1"
 }
 
-@test "ten million ranges take seconds and 16 bytes each" {
-	local list used
+@test "millions of ranges take seconds and 16 bytes each" {
+	local list used count=1000000
 
+	[ -z "${THOROUGH:-}" ] || count=10000000
 	truncate -s 100G device
-	seq -f '%.0f 4096' 0 8192 81919991808 >ascending
+	seq -f '%.0f 4096' 0 8192 $((count * 8192 - 1)) >ascending
 	tac ascending >descending
 	for list in ascending descending; do
 		used=$(timeout 60 bash -c "$(declare -f peak); peak $list")
 
 		echo "$list: $used KiB"
-		[ "$used" -lt $((10000000 * 16 / 1024 + 16384 + ${SANITIZER:+1}0 * 100000)) ]
+		[ "$used" -lt $((count * 16 / 1024 + 8192 + ${SANITIZER:+1}0 * 100000)) ]
 	done
-	run -0 timeout 60 bash -c 'blkdiff --list --changes descending device | cmp - <(cat ascending;
-		echo "# 10000000 ranges, 40960000000 bytes")'
+	run -0 timeout 60 bash -c "blkdiff --list --changes descending device | cmp - <(cat ascending;
+		echo '# $count ranges, $((count * 4096)) bytes')"
 }
 
 @test "what comes twice takes memory once" {

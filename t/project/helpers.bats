@@ -5,16 +5,46 @@
 
 load ../helpers
 
+# extents FILE: where it has data, as "offset end".
+extents() {
+	python3 -c '
+import os, sys
+file, end = os.open(sys.argv[1], os.O_RDONLY), 0
+while True:
+    try:
+        at = os.lseek(file, end, os.SEEK_DATA)
+    except OSError:
+        break
+    end = os.lseek(file, at, os.SEEK_HOLE)
+    print(at, end)' "$1"
+}
+
 @test "make_image makes the same bytes again, sparse and of the size asked" {
 	make_image a 5M 7
-	make_image b 5M 7
+	write_image b 5242880 7
 	make_image c 5M 8
 
 	cmp a b
+	cmp <(extents a) <(extents b)
 	run cmp -s a c
 	[ "$status" = 1 ]
 	[ "$(stat -c %s a)" = 5242880 ]
 	[ "$(($(stat -c %b a) * 512))" -lt 5242880 ]
+}
+
+@test "an image that a test has changed is made as it was" {
+	make_image a 1M
+	make_noise b 1M
+	cp a a.was
+	cp b b.was
+	patch_bytes a 0 ff
+	patch_bytes b 0 ff
+
+	make_image a 1M
+	make_noise b 1M
+
+	cmp a a.was
+	cmp b b.was
 }
 
 @test "flip_bit changes one bit and changes it back" {
