@@ -68,6 +68,7 @@ static size_t pass_limit(struct throttle *, uint64_t);
 static void report_faults(struct metering *);
 static void fail(struct metering *, const char *) __attribute__((noreturn));
 static int finish(struct metering *);
+static bool shows_last(const struct metering *);
 static void show_last(struct metering *, const char *);
 static void usage(void) __attribute__((noreturn));
 
@@ -202,11 +203,17 @@ render(void *context, char *out, size_t size, unsigned width)
 	gauge_line(&metering->gauge, clock_seconds(), atomic_load(&metering->state), out, size, width);
 }
 
-static void
-interrupted(void *context, int number)
+/* The last line of numbers or JSON says how it ended; a person has seen it. */
+static bool
+interrupted(void *context, int number, char *text, size_t size)
 {
-	(void)number;
-	show_last(context, "interrupted");
+	struct metering *metering = context;
+
+	(void)number, (void)text, (void)size;
+	if (atomic_exchange(&metering->finished, true))
+		return false;
+	atomic_store(&metering->state, "interrupted");
+	return shows_last(metering);
 }
 
 static void
@@ -390,6 +397,12 @@ finish(struct metering *metering)
 	return meter->fault.set ? 2 : 0;
 }
 
+static bool
+shows_last(const struct metering *metering)
+{
+	return metering->gauge.style != GAUGE_LINE && !metering->options.quiet;
+}
+
 /* The last line of numbers or JSON says how it ended. */
 static void
 show_last(struct metering *metering, const char *state)
@@ -398,7 +411,7 @@ show_last(struct metering *metering, const char *state)
 		return;
 	progress_pause();
 	atomic_store(&metering->state, state);
-	if (metering->gauge.style != GAUGE_LINE && !metering->options.quiet)
+	if (shows_last(metering))
 		progress_show();
 }
 

@@ -62,7 +62,7 @@ static bool accept_image(struct context *, uint64_t, struct error *);
 static bool accept_patch(struct context *, struct error *);
 static void fail(struct context *, const struct error *) __attribute__((noreturn));
 static void list_differences(const struct target *, struct writer *);
-static void interrupted(void *, int);
+static bool interrupted(void *, int, char *, size_t);
 static void report_image(struct context *, double);
 static void report_patch(struct context *, double);
 static void report_tail(const struct context *, const char *, uint64_t);
@@ -305,15 +305,17 @@ list_differences(const struct target *target, struct writer *writer)
 		    more && i == count - 1 ? ", and others behind them" : "");
 }
 
-static void
-interrupted(void *argument, int number)
+static bool
+interrupted(void *argument, int number, char *text, size_t size)
 {
 	const struct context *context = argument;
 	struct writer *writer = context->writer;
-	char now[512];
+	char now[480];
 
-	if (writer != NULL && writer_stop(writer, now, sizeof(now)))
-		warnx("%s (%s)", strsignal(number), now);
+	if (writer == NULL || !writer_stop(writer, now, sizeof(now)))
+		return false;
+	snprintf(text, size, "%s (%s)", strsignal(number), now);
+	return true;
 }
 
 /* A larger device keeps its content behind the range. */

@@ -9,13 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "show/progress.h"
 #include "show/rate.h"
+#include "show/signals.h"
 
 /* Seconds over which the rate and, calmer, the estimate are smoothed. */
 #define RATE_SPAN	4
@@ -27,11 +27,11 @@ struct progress {
 	struct progress_options options;
 	enum style style;
 	atomic_bool running;
-	atomic_bool stuck;		/* dying, and somebody waits for stderr with the lock */
-	pthread_t thread;
-	int signals;			/* a signalfd */
-	int wake;			/* an eventfd that progress_stop writes to */
-	sigset_t taken, before;		/* the signals, and the mask that was */
+	atomic_bool asked;		/* USR1 came */
+	pthread_t thread;		/* draws */
+	int wake;			/* an eventfd: asked, or no more running */
+	bool last;			/* on_signal wants something to be printed */
+	char last_text[512];
 
 	atomic_uint_fast64_t done;
 	pthread_mutex_t lock;		/* all below, and writes to stderr */
@@ -170,8 +170,6 @@ progress_print(int patience)
 {
 	char line[PROGRESS_LINE];
 
-	if (atomic_load(&progress.stuck))
-		return;
 	pthread_mutex_lock(&progress.lock);
 	progress_line(line, sizeof(line), 0);
 	progress_write(line, false, patience);
@@ -233,39 +231,46 @@ progress_resume(void)
 	pthread_mutex_unlock(&progress.lock);
 }
 
-/* End the line that is drawn. */
-static void
-progress_end_line(void)
-{
-	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
-	struct timespec until;
+/* What the thread of signals calls. */
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec++;
-	if (pthread_mutex_timedlock(&progress.lock, &until) != 0) {
-		atomic_store(&progress.stuck, true);
-		return;
-	}
-	if (progress.drawn > 0 && poll(&ready, 1, 0) == 1)
-		(void)write_full(STDERR_FILENO, "\n", 1);
-	progress.drawn = 0;
-	pthread_mutex_unlock(&progress.lock);
+static void
+progress_asked(void)
+{
+	atomic_store(&progress.asked, true);
+	(void)eventfd_write(progress.wake, 1);
 }
 
-/* Clean up, and die by the signal, whatever others wait for. */
 static void
-progress_die(int number)
+progress_finish(int number)
 {
-	sigset_t set;
+	const struct progress_options *options = &progress.options;
 
-	progress_end_line();
-	if (progress.options.on_signal != NULL)
-		progress.options.on_signal(progress.options.context, number);
-	signal(number, SIG_DFL);
-	sigemptyset(&set);
-	sigaddset(&set, number);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-	raise(number);
+	if (options->on_signal != NULL)
+		progress.last = options->on_signal(options->context, number, progress.last_text,
+		    sizeof(progress.last_text));
+}
+
+/* End the line that is drawn, and print what on_signal wants. */
+static void
+progress_farewell(void)
+{
+	char line[PROGRESS_LINE];
+
+	pthread_mutex_lock(&progress.lock);
+	if (progress.drawn > 0)
+		(void)write_full(STDERR_FILENO, "\n", 1);
+	progress.drawn = 0;
+	progress.paused = true;
+	if (!progress.last) {
+		pthread_mutex_unlock(&progress.lock);
+		return;
+	}
+	if (progress.last_text[0] != '\0')
+		snprintf(line, sizeof(line), "%s: %s", progress.options.program, progress.last_text);
+	else
+		progress_line(line, sizeof(line), 0);
+	progress_write(line, false, -1);
+	pthread_mutex_unlock(&progress.lock);
 }
 
 /* Milliseconds until due, for poll(2); -1 is for ever. */
@@ -282,26 +287,24 @@ progress_timeout(double due)
 static void *
 progress_main(void *unused)
 {
-	struct pollfd wait[2] = {
-		{ .fd = progress.signals, .events = POLLIN },
-		{ .fd = progress.wake, .events = POLLIN },
-	};
+	struct pollfd wake = { .fd = progress.wake, .events = POLLIN };
 	double due = clock_seconds() + progress.options.delay;
-	struct signalfd_siginfo info;
+	eventfd_t count;
+	sigset_t quiet;
 
 	(void)unused;
+	/* A reader of stderr that has gone must not end the transfer. */
+	sigemptyset(&quiet);
+	sigaddset(&quiet, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &quiet, NULL);
 	for (;;) {
-		int n = poll(wait, 2, progress_timeout(due));
-
-		/* First: who stops may do so because the same signal ended its neighbour. */
-		if (n > 0 && wait[0].revents != 0 &&
-		    read(progress.signals, &info, sizeof(info)) == sizeof(info)) {
-			if (info.ssi_signo != SIGUSR1)
-				progress_die((int)info.ssi_signo);
-			progress_print(0);
-		} else if (n > 0 && wait[1].revents != 0) {
+		if (poll(&wake, 1, progress_timeout(due)) > 0)
+			(void)eventfd_read(progress.wake, &count);
+		if (!atomic_load(&progress.running))
 			return NULL;
-		} else if (progress.style != STYLE_SILENT && clock_seconds() >= due) {
+		if (atomic_exchange(&progress.asked, false))
+			progress_print(0);
+		if (progress.style != STYLE_SILENT && clock_seconds() >= due) {
 			progress_tick();
 			due += progress.options.interval;
 			if (due < clock_seconds())
@@ -310,34 +313,20 @@ progress_main(void *unused)
 	}
 }
 
-/* A signal that is ignored, as under nohup(1), stays so. */
-static void
-progress_signals(sigset_t *set)
-{
-	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
-	struct sigaction action;
-	size_t i;
-
-	sigemptyset(set);
-	for (i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-		if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-			sigaddset(set, numbers[i]);
-}
-
-/* A reader of stderr that has gone must not end the transfer: no SIGPIPE on the thread. */
 static bool
-progress_thread(void)
+progress_threads(void)
 {
-	sigset_t quiet, mask;
-	int failed;
+	static const struct signals_ops ops = {
+		.asked = progress_asked, .finish = progress_finish, .farewell = progress_farewell
+	};
 
-	sigemptyset(&quiet);
-	sigaddset(&quiet, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &quiet, &mask);
-	failed = pthread_create(&progress.thread, NULL, progress_main, NULL);
-	pthread_sigmask(SIG_SETMASK, &mask, NULL);
-	errno = failed;
-	return failed == 0;
+	if (!signals_start(&ops))
+		return false;
+	errno = pthread_create(&progress.thread, NULL, progress_main, NULL);
+	if (errno == 0)
+		return true;
+	signals_stop();
+	return false;
 }
 
 bool
@@ -360,18 +349,15 @@ progress_start(const struct progress_options *options)
 	rate_start(&progress.rate, RATE_SPAN, progress.since, 0);
 	rate_start(&progress.trend, ETA_SPAN, progress.since, 0);
 
-	progress_signals(&progress.taken);
-	pthread_sigmask(SIG_BLOCK, &progress.taken, &progress.before);
-	progress.signals = signalfd(-1, &progress.taken, SFD_CLOEXEC);
 	progress.wake = eventfd(0, EFD_CLOEXEC);
+	if (progress.wake == -1)
+		return false;
 	atomic_store(&progress.running, true);
-	if (progress.signals != -1 && progress.wake != -1 && progress_thread())
+	if (progress_threads())
 		return true;
 	number = errno;
 	atomic_store(&progress.running, false);
-	close(progress.signals);
 	close(progress.wake);
-	pthread_sigmask(SIG_SETMASK, &progress.before, NULL);
 	errno = number;
 	return false;
 }
@@ -388,7 +374,7 @@ progress_stop(void)
 		progress_write("", false, -1);
 	progress_release();
 	pthread_mutex_unlock(&progress.lock);
-	close(progress.signals);
+	/* Last: until here a signal ends a process whose stderr takes no bytes. */
+	signals_stop();
 	close(progress.wake);
-	pthread_sigmask(SIG_SETMASK, &progress.before, NULL);
 }

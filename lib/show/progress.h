@@ -2,12 +2,12 @@
 /*
  * progress: what a long transfer shows, and the signals that end or question it.
  *
- * One a process.  A thread waits for the signals and for the next redraw; the
- * counters are atomic and may be moved from any thread.  Several filters of one
- * pipeline share a terminal: the one that holds the lock on it (fcntl(2), byte 0
- * of the terminal's node) draws, the others stay silent until it is free.  Nothing
- * is drawn from the background.  Where stderr takes no bytes a line is left out:
- * the transfer never waits for its display, and never dies with it.
+ * One a process.  One thread draws, another waits for signals; the counters are atomic
+ * and may be moved from any thread.  Several filters of one pipeline share a terminal: the
+ * one that holds the lock on it (fcntl(2), byte 0 of the terminal's node) draws, the others
+ * stay silent until it is free.  Nothing is drawn from the background.  Where stderr takes
+ * no bytes a line is left out: the transfer never waits for its display, and never dies
+ * with it.
  */
 #ifndef PROGRESS_H
 #define PROGRESS_H
@@ -38,17 +38,22 @@ struct progress_options {
 	 */
 	void (*render)(void *context, char *out, size_t size, unsigned width);
 
-	/* Called on the thread of progress before the process dies by the signal. */
-	void (*on_signal)(void *context, int signal);
+	/*
+	 * Called before the process dies by the signal, which waits for it: finish what must
+	 * not be left half done.  It writes nothing to stderr.  True: print text, "program: "
+	 * before it, or the line as it stands where text was left empty.
+	 */
+	bool (*on_signal)(void *context, int signal, char *text, size_t size);
 
 	void *context;		/* passed to both; either may be NULL */
 };
 
 /*
- * Block INT, TERM, HUP and USR1 in this thread and those made later, and start the
- * thread that receives them; what was ignored before stays ignored.  Call it before
- * any other thread is made.  USR1 prints a line.  INT, TERM and HUP end the line that
- * is drawn, call on_signal, then the process dies by the signal.  False with errno set.
+ * Take INT, TERM, HUP and USR1 (signals.h), and start the thread that draws.  Call it
+ * before any other thread is made.  USR1 prints a line.  INT, TERM and HUP call on_signal,
+ * end the line that is drawn, print what on_signal wants, and end the process by the
+ * signal: at most SIGNALS_PATIENCE seconds later, also where stderr takes no bytes.
+ * False with errno set.
  */
 bool progress_start(const struct progress_options *);
 

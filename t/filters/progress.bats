@@ -132,3 +132,94 @@ on_terminal() {
 	cmp noise out
 	[ -e whole ]
 }
+
+# stuck HOW SIGNAL COMMAND [ARGUMENT ...]: a standard error that takes no bytes, a full pipe
+# or a terminal stopped by Ctrl-S; the signal after a second must end the command by itself
+# within two.  Its standard input is the file "input" and then nothing, without an end.
+stuck() {
+	python3 - "$@" <<-'EOP'
+		import os, pty, signal, subprocess, sys, termios, time
+		how, number, command = sys.argv[1], getattr(signal, "SIG" + sys.argv[2]), sys.argv[3:]
+		read, error = pty.openpty() if how == "terminal" else os.pipe()
+		if how == "terminal":
+		    termios.tcflow(error, termios.TCOOFF)
+		else:
+		    os.set_blocking(error, False)
+		    try:
+		        while True:
+		            os.write(error, bytes(4096))
+		    except BlockingIOError:
+		        os.set_blocking(error, True)
+		filter = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=error)
+		with open("input", "rb") as data:
+		    try:
+		        filter.stdin.write(data.read())
+		        filter.stdin.flush()
+		    except BrokenPipeError:
+		        pass
+		time.sleep(1)
+		assert filter.poll() is None, filter.returncode
+		filter.send_signal(number)
+		try:
+		    status = filter.wait(2)
+		except subprocess.TimeoutExpired:
+		    filter.kill()
+		    filter.wait()
+		    sys.exit(f"{command}: still there 2 s after {number}")
+		assert status == -number, status
+	EOP
+}
+
+# all_stuck: each line of standard input is the arguments of one stuck; side by side.
+all_stuck() {
+	local words pids=() pid
+
+	while read -ra words; do
+		stuck "${words[@]}" &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid"
+	done
+}
+
+@test "a signal ends a filter whose standard error takes no bytes" {
+	local how signal
+
+	make_image image 4M
+	blkread image >stream
+	head -c 60000 stream >input
+	truncate -s 4M target.{pipe,terminal}.{TERM,INT,HUP}
+	for how in pipe terminal; do
+		for signal in TERM INT HUP; do
+			echo $how $signal blkmeter --json -i 0.1
+			echo $how $signal blkwrite --progress target.$how.$signal
+		done
+		echo $how TERM blkmeter -f -i 0.1
+		echo $how TERM blkmeter --watchdog 0.5
+		echo $how TERM blkzip
+		echo $how TERM blksum -
+	done >cases
+
+	all_stuck <cases
+}
+
+@test "a signal ends a filter that waits with its last words for standard error" {
+	local how
+
+	make_image image 4M
+	blkread image >stream
+	flip_bit stream 9000
+	head -c 60000 stream >input
+	truncate -s 4M target.{pipe,terminal}
+	for how in pipe terminal; do
+		echo $how TERM blkwrite target.$how
+		echo $how TERM blkmeter
+		echo $how TERM blkzip -t
+		echo $how TERM blksum -
+		echo $how TERM blkread none
+		echo $how TERM blkdiff none image
+	done >cases
+
+	all_stuck <cases
+}
