@@ -253,23 +253,22 @@ with open(sys.argv[1], "wb") as out:
 
 # flip_bit FILE BIT: invert one bit; bit 0 is the lowest of byte 0.
 flip_bit() {
-	python3 -c '
-import sys
-bit = int(sys.argv[2])
-with open(sys.argv[1], "r+b") as f:
-    f.seek(bit // 8)
-    byte = f.read(1)[0]
-    f.seek(bit // 8)
-    f.write(bytes([byte ^ 1 << bit % 8]))' "$1" "$2"
+	perl -e '
+		my ($name, $bit) = @ARGV;
+		open(my $file, "+<", $name) or die "$name: $!\n";
+		sysseek($file, $bit >> 3, 0);
+		sysread($file, my $byte, 1) == 1 or die "$name: no bit $bit\n";
+		sysseek($file, $bit >> 3, 0);
+		syswrite($file, chr(ord($byte) ^ 1 << ($bit & 7))) == 1 or die "$name: $!\n";' "$1" "$2"
 }
 
 # patch_bytes FILE OFFSET HEX: overwrite bytes in place.
 patch_bytes() {
-	python3 -c '
-import sys
-with open(sys.argv[1], "r+b") as f:
-    f.seek(int(sys.argv[2]))
-    f.write(bytes.fromhex(sys.argv[3]))' "$1" "$2" "$3"
+	perl -e '
+		my ($name, $at, $bytes) = ($ARGV[0], $ARGV[1], pack("H*", $ARGV[2]));
+		open(my $file, "+<", $name) or die "$name: $!\n";
+		sysseek($file, $at, 0);
+		syswrite($file, $bytes) == length($bytes) or die "$name: $!\n";' "$1" "$2" "$3"
 }
 
 # cut_file FILE LENGTH: keep only the first LENGTH bytes.
@@ -501,9 +500,8 @@ write_ssh_config() {
 
 # free_port: a port of 127.0.0.1 where nobody listens, in $port.
 free_port() {
-	port=$(python3 -c '
-import socket
-s = socket.socket()
-s.bind(("127.0.0.1", 0))
-print(s.getsockname()[1])')
+	port=$(perl -MSocket -e '
+		socket(my $socket, PF_INET, SOCK_STREAM, 0) or die "$!\n";
+		bind($socket, sockaddr_in(0, INADDR_LOOPBACK)) or die "$!\n";
+		print((sockaddr_in(getsockname($socket)))[0]);')
 }
