@@ -174,7 +174,7 @@ accept_input(struct context *context, struct error *error)
 	if (context->options.raw)
 		return accept_raw(context, error);
 	if (isatty(STDIN_FILENO))
-		return error_set(error, "standard input: no block stream comes from a terminal");
+		return error_set(error, "standard input: a terminal, not a block stream");
 	if (!accept_stream(context, error))
 		return false;
 	if (context->intake.reader.header.kind != STREAM_IMAGE)
@@ -196,7 +196,7 @@ accept_stream(struct context *context, struct error *error)
 	if (!intake_open_stream(&context->intake, &context->input, INTAKE_IMAGE | INTAKE_PATCH, error))
 		return false;
 	if (wanted != NULL && memcmp(id, context->intake.reader.header.id, STREAM_ID_SIZE) != 0)
-		return error_set(error, "standard input: a stream with another id than --id says");
+		return error_set(error, "standard input: the stream has another id than --id says");
 	return true;
 }
 
@@ -204,7 +204,7 @@ static bool
 accept_image(struct context *context, uint64_t size, struct error *error)
 {
 	if (context->options.undo != NULL)
-		return error_set(error, "--undo goes with a delta: an image replaces everything");
+		return error_set(error, "--undo applies to deltas only: an image replaces everything");
 	if (!restore_create(&context->restore, &context->options.restore, &context->intake,
 	    &context->target, size, error))
 		return false;
@@ -225,11 +225,11 @@ accept_patch(struct context *context, struct error *error)
 	};
 
 	if (options->restore.zeroed || options->restore.discard)
-		return error_set(error, "--zeroed and --discard go with an image: a delta needs what is there");
+		return error_set(error, "--zeroed and --discard apply to images only: a delta needs the old content");
 	if (options->undo != NULL && !how.writer.sync)
-		return error_set(error, "--undo does not go with --no-sync: the log must be first on the medium");
+		return error_set(error, "--undo needs flushes, so not --no-sync: the log must be on the medium first");
 	if (options->undo != NULL && context->intake.reader.header.kind == STREAM_UNDO)
-		return error_set(error, "--undo goes with a delta, not with an undo log");
+		return error_set(error, "--undo applies to deltas only, not to an undo log");
 	if (context->input_start != -1 && !undo_log_is_whole(&context->intake.reader.header,
 	    STDIN_FILENO, (uint64_t)context->input_start, context->input_holds))
 		how.cut_at = context->input_holds;
@@ -341,7 +341,7 @@ report_image(struct context *context, double seconds)
 
 	report_tail(context, "image", restore->size);
 	if (context->options.raw && intake->raw_length == UINT64_MAX)
-		warnx("standard input: %ju raw bytes came; nothing in them proves that this was all",
+		warnx("standard input: %ju raw bytes came; nothing proves that they are complete",
 		    (uintmax_t)restore->size);
 	if (intake->end.bad > 0)
 		warnx("%s: %ju bytes could not be read at the source; zeros stand in their place", name,
@@ -364,21 +364,21 @@ report_patch(struct context *context, double seconds)
 	uint64_t bad = patch->writer.intake->end.bad, forced = atomic_load(&patch->forced);
 
 	if (patch->cut.set)
-		warnx("%s; all that came before it was put back", patch->cut.text);
+		warnx("%s; everything before that was restored", patch->cut.text);
 	if (delta)
 		report_tail(context, "delta", patch->size);
 	if (delta && patch->unchecked)
-		warnx("%s: the delta does not say everywhere what it replaces: that it fits was not checked",
+		warnx("%s: the delta does not state all of the old data: that it is for this target was not checked",
 		    target->name);
 	if (bad > 0)
-		warnx("%s: %ju bytes could not be read at the source; here they are as they were",
+		warnx("%s: %ju bytes could not be read at the source; they are left unchanged here",
 		    target->name, (uintmax_t)bad);
 	if (forced > 0)
 		warnx("%s: %ju bytes were overwritten by --force that the delta was not made for: only a map "
 		    "or a digest tells what the target is now", target->name, (uintmax_t)forced);
 	if (patch->log != NULL && target->medium.size > target->offset + patch->size &&
 	    !target->medium.device && !target->confined)
-		warnx("%s: not cut to its new size of %ju bytes, for --undo could not bring the rest back",
+		warnx("%s: not truncated to its new size of %ju bytes, since the undo log could not restore the rest",
 		    target->name, (uintmax_t)patch->size);
 	if (context->options.verbose)
 		warnx("%s: %ju bytes written, %ju were there already, %.1f s%s", target->name,

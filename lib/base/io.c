@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +123,21 @@ io_claim_standard(void)
 			return false;
 	}
 	return true;
+}
+
+bool
+io_flush_folder(const char *path)
+{
+	char *copy = strdup(path);
+	int fd = copy != NULL ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	bool flushed = fd != -1 && (fsync(fd) == 0 || errno == EINVAL);
+	int number = errno;
+
+	if (fd != -1)
+		close(fd);
+	free(copy);
+	errno = number;
+	return flushed;
 }
 
 uint64_t

@@ -37,6 +37,12 @@ void pipe_widen(int fd);
 bool io_claim_standard(void);
 
 /*
+ * Flush the folder that contains path: only then is a new name on the medium.  False with
+ * errno set.
+ */
+bool io_flush_folder(const char *path);
+
+/*
  * Bytes from the offset of a regular file or a block device to its end.  UINT64_MAX of
  * anything else, or if there are none.
  */

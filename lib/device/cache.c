@@ -8,7 +8,7 @@
 #include "base/io.h"
 #include "device/cache.h"
 
-/* One read is restored in parts of so many pages at most. */
+/* After a read the cache is restored in parts of at most that many pages. */
 #define PART_PAGES	512
 
 void
@@ -36,8 +36,8 @@ cache_close(struct cache *cache)
 }
 
 /*
- * Under the lock: look at the pages up to end, in pieces that do not wrap around.  To who
- * neither owns nor may write the file, the kernel says that all are held.
+ * Under the lock: look at the pages up to end, in pieces that do not wrap around.  The
+ * kernel reports all pages as cached to a user who neither owns nor may write the file.
  */
 static bool
 cache_look(struct cache *cache, uint64_t end)
@@ -58,7 +58,7 @@ cache_look(struct cache *cache, uint64_t end)
 	return true;
 }
 
-/* Copy what is known of count pages from first on; what is not known counts as held. */
+/* Copy the state of count pages from first on; unknown pages count as cached. */
 static void
 cache_note(struct cache *cache, uint64_t first, size_t count, unsigned char *held)
 {
@@ -71,7 +71,7 @@ cache_note(struct cache *cache, uint64_t first, size_t count, unsigned char *hel
 	pthread_mutex_lock(&cache->lock);
 	if (first < cache->first || first > cache->end)
 		cache->first = cache->end = first;
-	/* Far ahead, and not for each read. */
+	/* Look far ahead, so that not every read needs to look. */
 	ahead = first + count + CACHE_PAGES / 4;
 	if (ahead > cache->end)
 		ahead += CACHE_PAGES / 4;

@@ -15,8 +15,8 @@
 #define LOOPS	"/sys/block/loop*/loop/backing_file"
 
 /*
- * O_EXCL without O_CREAT concerns block devices alone: the kernel refuses one that has
- * a holder, and lets no other have it from then on.
+ * O_EXCL without O_CREAT affects only block devices: the kernel refuses one that is
+ * claimed, and refuses other exclusive users until we close it.
  */
 int
 claim_open(const char *path, struct stat *status, struct error *error)
@@ -41,8 +41,8 @@ claim_open(const char *path, struct stat *status, struct error *error)
 }
 
 /*
- * QEMU holds single bytes, shared, for as long as it has the image open; a write lock
- * on all of them meets any of its.
+ * QEMU holds shared locks on single bytes while it has the image open; a write lock on
+ * all of them conflicts with any of these.
  */
 bool
 claim_image_lock(int fd, const char *name, struct error *error)
@@ -67,7 +67,7 @@ same_file(const struct stat *a, const struct stat *b)
 	    a->st_ino == b->st_ino;
 }
 
-/* One line, without its newline.  False: the loop device has gone meanwhile. */
+/* Read a line, without its newline.  False: the loop device has gone in the meantime. */
 static bool
 read_line(const char *path, char *line, int size)
 {

@@ -30,8 +30,8 @@ medium_fail(const struct medium *medium, uint64_t at, struct error *error)
 }
 
 /*
- * After a failed write, which may have been of many sectors: find the first that cannot
- * be written, by halves.  If all of them can now, nothing is known but where it began.
+ * After a failed write, which may cover many sectors, find the first sector that cannot
+ * be written, by bisection.  If all can be written now, the start of the write is named.
  */
 static uint64_t
 medium_locate(const struct medium *medium, const unsigned char *data, size_t length, uint64_t at)
@@ -142,9 +142,9 @@ medium_write_zeros(struct medium *medium, uint64_t at, uint64_t length, struct e
 }
 
 /*
- * What is zeroed and not written.  Of a device those are whole sectors, or whole pages
- * where its writes go through the page cache: zeroing goes around the cache, and a page
- * that held both would bring the old bytes back.
+ * The unit in which ranges are zeroed without writing.  On a device that is a sector, or a
+ * page if writes go through the page cache: zeroing bypasses the cache, and writing back
+ * a page that is only partly zeroed would restore its old bytes.
  */
 static uint64_t
 medium_zero_unit(const struct medium *medium)
@@ -191,8 +191,8 @@ medium_write_out(struct medium *medium, uint64_t at, uint64_t length)
 }
 
 /*
- * Dirty pages are written out first, or they could not be dropped.  That takes note of
- * a lost write in place of the next fsync, which would not hear of it any more.
+ * Dirty pages must be written out before they can be dropped.  This may consume the
+ * report of a lost write, which the next fsync then does not return; hence lost.
  */
 bool
 medium_drop(struct medium *medium, uint64_t at, uint64_t length, struct error *error)

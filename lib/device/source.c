@@ -17,7 +17,7 @@
 #define XFS_SUPER_MAGIC		0x58465342
 #endif
 
-/* File systems of which the answers to SEEK_DATA are known to be right. */
+/* File systems whose answers to SEEK_DATA are known to be right. */
 static bool
 holes_are_sound(int fd)
 {
@@ -56,7 +56,7 @@ source_measure_file(struct source *source, const struct stat *status, bool trust
 	char byte;
 
 	source->size = (uint64_t)status->st_size;
-	/* The files of /proc have bytes, but no size. */
+	/* Files in /proc have content, but a size of 0. */
 	if (source->size == 0 && pread(source->fd, &byte, 1, 0) == 1)
 		source->pipe = true;
 	source->holes = trust_holes || holes_are_sound(source->fd);
@@ -91,7 +91,7 @@ source_measure(struct source *source, bool trust_holes, struct error *error)
 	return error_set(error, "%s: neither a block device nor a regular file", source->name);
 }
 
-/* Turn O_DIRECT on as asked. */
+/* Turn on O_DIRECT if that is wanted. */
 static bool
 source_set_direct(struct source *source, enum source_direct direct, struct error *error)
 {
@@ -105,7 +105,7 @@ source_set_direct(struct source *source, enum source_direct direct, struct error
 		return true;
 	}
 	source->direct = true;
-	/* What a file system wants is not told by older kernels; a page does everywhere. */
+	/* Older kernels do not report a file system's alignment; a page is enough for all. */
 	if (!source->device)
 		source->sector = SOURCE_ALIGN;
 	return true;
@@ -149,7 +149,7 @@ source_close(struct source *source)
 	source->fd = -1;
 }
 
-/* A file that was cut meanwhile has no hole behind its end: it has nothing. */
+/* Behind the end of a file that was truncated in the meantime there is no hole, but nothing. */
 static bool
 source_reaches(const struct source *source, uint64_t end)
 {
@@ -181,7 +181,7 @@ source_extent(const struct source *source, uint64_t offset, uint64_t end, bool *
 	return (uint64_t)after;
 }
 
-/* O_DIRECT wants whole sectors: where the range is not, they are read beside it. */
+/* O_DIRECT needs whole sectors: any other range is read through a buffer of whole ones. */
 static ssize_t
 source_read_direct(struct source *source, uint64_t offset, unsigned char *data, size_t length)
 {
@@ -242,7 +242,7 @@ salvage_bad(struct salvage *salvage, uint32_t start, uint32_t length, int number
 	return salvage->count < salvage->max;
 }
 
-/* Read by halves, cut at sectors of the device.  False when the list is full. */
+/* Read by bisection, cut at sectors of the device.  False when the list is full. */
 static bool
 salvage_range(struct salvage *salvage, uint32_t start, uint32_t length)
 {

@@ -14,7 +14,7 @@
 #include "device/claim.h"
 #include "device/target.h"
 
-/* The real folder that a path lies in, or NULL.  free(3) ends it. */
+/* The real path of the folder that contains path, or NULL.  The caller frees it. */
 static char *
 path_folder(const char *path)
 {
@@ -30,7 +30,7 @@ path_folder(const char *path)
 	return folder;
 }
 
-/* By its name, or because /dev is a file system of its own and this one, bound elsewhere. */
+/* By its name, or because it lies on the file system of /dev, mounted elsewhere too. */
 static bool
 folder_is_dev(const char *folder)
 {
@@ -53,28 +53,12 @@ target_may_create(const struct target *target, struct error *error)
 	if (folder_is_dev(folder))
 		error_set(error, "%s: no such device, and no file is created under /dev", target->name);
 	else if (lstat(target->name, &status) == 0)
-		error_set(error, "%s: a symbolic link that leads nowhere", target->name);
+		error_set(error, "%s: a dangling symbolic link", target->name);
 	free(folder);
 	return !error->set;
 }
 
-/* A new name is on the medium only when its folder is. */
-static bool
-target_flush_folder(const struct target *target, struct error *error)
-{
-	char *folder = path_folder(target->name);
-	int fd = folder != NULL ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	bool flushed = fd != -1 && (fsync(fd) == 0 || errno == EINVAL);
-
-	if (!flushed)
-		error_errno(error, "%s: flush of its folder", target->name);
-	if (fd != -1)
-		close(fd);
-	free(folder);
-	return flushed;
-}
-
-/* Disks hold secrets: the file is its owner's. */
+/* Disks hold secrets: only the owner may read the file. */
 static bool
 target_create(struct target *target, struct error *error)
 {
@@ -84,7 +68,10 @@ target_create(struct target *target, struct error *error)
 		return error_errno(error, "%s", target->name);
 	target->medium.fd = fd;
 	target->created = true;
-	return claim_image_lock(fd, target->name, error) && target_flush_folder(target, error);
+	if (!claim_image_lock(fd, target->name, error))
+		return false;
+	return io_flush_folder(target->name) ||
+	    error_errno(error, "%s: flush of its folder", target->name);
 }
 
 static bool
@@ -127,8 +114,8 @@ target_bound(struct target *target, const struct target_options *options, struct
 }
 
 /*
- * A device is written past the page cache, unless all data would have to be moved for
- * that: where it does not come aligned, or sectors are larger than what it is aligned to.
+ * A device is written past the page cache, unless all data would have to be copied for
+ * that, since the range is not aligned to sectors or the buffers are not.
  */
 static void
 medium_set_direct(struct medium *medium, uint64_t offset)
@@ -148,7 +135,7 @@ target_open(struct target *target, const char *path, const struct target_options
 	target->name = path;
 	target->confined = options->confined;
 	if (strcmp(path, "-") == 0)
-		return error_set(error, "-: a device or a file is written, not standard output");
+		return error_set(error, "-: the target must be a device or a file, not standard output");
 	medium_init(medium, claim_open(path, &status, error), path);
 	if (medium->fd == -1 && error->number == ENOENT) {
 		*error = (struct error){ 0 };
@@ -178,7 +165,7 @@ target_fits(const struct target *target, uint64_t size, struct error *error)
 	    (uintmax_t)size, (uintmax_t)target->capacity);
 }
 
-/* Through another descriptor, since what is written to a file goes through the page cache. */
+/* Through another descriptor, since writes to a file go through the page cache. */
 bool
 target_open_readback(struct target *target, struct error *error)
 {
@@ -198,7 +185,7 @@ target_open_readback(struct target *target, struct error *error)
 		return true;
 	}
 	source_close(readback);
-	return error_set(error, "%s: somebody put another in its place", target->name);
+	return error_set(error, "%s: the path now names a different file", target->name);
 }
 
 bool
@@ -230,7 +217,7 @@ target_prepare(struct target *target, uint64_t size, bool readback, struct error
 	return false;
 }
 
-/* Nothing is written outside of the range, whatever the caller made of its input. */
+/* Nothing is written outside of the range, even if the caller is wrong about its input. */
 static bool
 target_check(const struct target *target, uint64_t offset, uint64_t length, struct error *error)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * zero: ranges that read as zeros without zeros being written to them.
+ * zero: makes ranges read as zeros without writing zeros.
  */
 #ifndef ZERO_H
 #define ZERO_H
@@ -10,12 +10,12 @@
 #include <stdint.h>
 
 /*
- * Make a range read as zeros: by punching a hole, zeroing the range or BLKZEROOUT,
- * whichever works first.  Never by a discard, after which anything may be read.  The
- * range of a device consists of whole sectors.
+ * Make a range read as zeros: by punching a hole, by fallocate's zero range, or by
+ * BLKZEROOUT, whichever works first.  Never by a discard, after which the content is
+ * undefined.  On a device the range consists of whole sectors.
  *
- * method is 0 at first and remembers for one fd what works; any thread may call.
- * False: it must be written, and writing will show what is wrong if something is.
+ * *method is 0 at first and remembers which methods fd does not support; any thread may
+ * call.  False: the caller must write zeros, and that reports any error of the device.
  */
 bool zero_range(int fd, bool device, atomic_int *method, uint64_t at, uint64_t length);
 

@@ -17,7 +17,7 @@ is_undo(const struct patch *patch)
 	return patch->writer.intake->reader.header.kind == STREAM_UNDO;
 }
 
-/* The first MiB goes into the undo log whole: what will change in it is not known yet. */
+/* Save all of the first MiB in the undo log: which part of it will change is not known yet. */
 static bool
 save_head(struct patch *patch, struct error *error)
 {
@@ -107,8 +107,8 @@ patch_write(void *context, struct writer_job *job)
 	if (!apply_check(&patch->apply, piece, job->room, &verdict, &piece->error))
 		return;
 	if (verdict == APPLY_NEITHER && !patch->force && !in_last_window(patch, piece)) {
-		error_set(&piece->error, "%s: at byte %ju: neither what the %s replaces nor what it brings "
-		    "(another base, or a write that a crash has torn: a delta by map mends that)",
+		error_set(&piece->error, "%s: at byte %ju: neither the old data of the %s nor its new data "
+		    "(another base, or a write torn by a crash: a delta by map repairs that)",
 		    target->name, (uintmax_t)(target->offset + piece->offset),
 		    is_undo(patch) ? "log" : "delta");
 		return;
@@ -121,7 +121,7 @@ patch_write(void *context, struct writer_job *job)
 		atomic_fetch_add(&patch->forced, piece->length);
 }
 
-/* A log ends where the machine died; nothing behind that was overwritten. */
+/* A log ends where its writer died; nothing behind that was overwritten. */
 static bool
 patch_accept_broken(void *context, const struct error *error)
 {
@@ -178,7 +178,7 @@ patch_commit(void *context, struct error *error)
 	return commit_by_steps(patch->writer.head_length, write_head, patch, error);
 }
 
-/* With an undo log a file is not cut to size: what a cut takes away is in no log. */
+/* With an undo log a file is not truncated to size: the log has no copy of its end. */
 static bool
 patch_finish(void *context, struct error *error)
 {
@@ -208,7 +208,7 @@ patch_revoke(void *context)
 		(void)target_flush(writer->target, &ignored);
 }
 
-/* Where nothing was written, the log is of no use, and would be in the way of the next. */
+/* If nothing was written, the log is of no use, and would be in the way of the next attempt. */
 static void
 patch_abandon(void *context)
 {
@@ -231,8 +231,8 @@ patch_describe(void *context, bool stopped, char *out, size_t size)
 	snprintf(out, size, "%s is partly changed: up to %ju bytes were overwritten; %s",
 	    patch->writer.target->name, (uintmax_t)atomic_load(&patch->begun),
 	    patch->log != NULL ? "the undo log restores them" :
-	    patch->unchecked ? "apply it again once the cause is mended" :
-	    "what is applied already is passed over when it is applied again");
+	    patch->unchecked ? "apply it again once the cause is fixed" :
+	    "applying it again skips what is applied already");
 	return true;
 }
 
@@ -275,7 +275,7 @@ patch_create(struct patch *patch, const struct patch_options *options, struct in
 		return error_set(error, "%s: the delta does not say how large its device is",
 		    intake->input->name);
 	if (is_undo(patch) && (target->offset != 0 || target->confined))
-		return error_set(error, "%s: an undo log is of a whole target: -o and -l do not go with it",
+		return error_set(error, "%s: an undo log applies to a whole target: -o and -l cannot be used",
 		    intake->input->name);
 	return true;
 }

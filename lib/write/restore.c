@@ -8,10 +8,10 @@
 /* Dirty pages are written out in steps of this, so that the last flush is short. */
 #define WRITE_OUT_STEP	(32u << 20)
 
-/* Devices take long over a large discard, and cannot be interrupted in it. */
+/* A large discard takes long and cannot be interrupted. */
 #define DISCARD_STEP	(1ull << 30)
 
-/* A hint: without it everything goes on.  The first MiB is zero and stays so. */
+/* Only a hint: a failure is no error.  The first MiB is zero and stays zero. */
 static void
 restore_discard(struct restore *restore, uint64_t size)
 {
@@ -27,11 +27,11 @@ restore_discard(struct restore *restore, uint64_t size)
 		}
 		progress_add(step);
 	}
-	/* A file has holes there now; of a device nothing is known. */
+	/* A file has holes there now; the content of a device is undefined. */
 	restore->zeroed = restore->zeroed || !target->medium.device;
 }
 
-/* From here on the target is not what it was: it fits, and its first MiB is taken away. */
+/* The image fits: from here on the target is changed, and its first MiB is zero. */
 static bool
 make_ready(struct restore *restore, uint64_t size, struct error *error)
 {
@@ -157,7 +157,7 @@ restore_revoke(void *context)
 	commit_revoke(&restore->commit);
 }
 
-/* How much of the image is on the medium, found out by a flush. */
+/* Say how much of the image is on the medium, found out by a flush. */
 static void
 describe_flushed(struct writer *writer, char *out, size_t size)
 {

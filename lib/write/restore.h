@@ -31,7 +31,7 @@ struct restore {
 	uint64_t zero;			/* bytes that came as zeros */
 	uint64_t written_out;		/* bytes that the system was told to write out */
 	bool discard;
-	bool zeroed;			/* the target reads as zeros where nothing was written */
+	bool zeroed;			/* the target reads as zeros wherever nothing was written */
 };
 
 /*

@@ -1,27 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "write/undo.h"
-
-/* A new name is on the medium only when its folder is. */
-static bool
-flush_folder(const char *path)
-{
-	char *copy = strdup(path);
-	int fd = copy != NULL ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	bool flushed = fd != -1 && (fsync(fd) == 0 || errno == EINVAL);
-
-	if (fd != -1)
-		close(fd);
-	free(copy);
-	return flushed;
-}
 
 bool
 undo_create(struct undo *undo, const char *path, struct target *target, struct error *error)
@@ -42,7 +26,7 @@ undo_create(struct undo *undo, const char *path, struct target *target, struct e
 	header_init(&header, STREAM_UNDO, target->medium.size);
 	header.payload_max = UNDO_PART;
 	header_encode(&header);
-	if (stream_begin(&undo->stream, fd, &header) && fsync(fd) == 0 && flush_folder(path))
+	if (stream_begin(&undo->stream, fd, &header) && fsync(fd) == 0 && io_flush_folder(path))
 		return true;
 	error_errno(error, "%s", path);
 	undo_remove(undo);
@@ -58,7 +42,7 @@ undo_remove(struct undo *undo)
 		(void)unlink(undo->name);
 }
 
-/* Under the lock: keep the first failure, and hand it out. */
+/* Under the lock: keep the first failure, and return it. */
 static bool
 undo_fail(struct undo *undo, struct error *error)
 {

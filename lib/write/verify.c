@@ -19,14 +19,14 @@ struct verify {
 	struct entry *ring;
 	size_t room, first, count;
 	uint64_t pending;		/* bytes in the ring */
-	bool open;			/* a window has gathered and is being read */
+	bool open;			/* a window has gathered, and is being read back */
 	struct verify_range differs[VERIFY_LISTED];
 	unsigned differs_count;
-	bool differs_more;		/* than the list holds */
+	bool differs_more;		/* there are more than the list holds */
 	uint64_t differs_bytes;
 };
 
-/* As many entries as a window of single blocks makes. */
+/* A window of single blocks has that many entries. */
 #define WINDOW_ENTRIES	(VERIFY_WINDOW / BLK128_BLOCK)
 
 struct verify *
@@ -146,7 +146,7 @@ job_fill(struct verify *verify, struct verify_job *job)
 	}
 	while (verify->count > 0 && blocks < VERIFY_BLOCKS) {
 		entry = ring_at(verify, 0);
-		/* A short block ends the job: what follows would be off the grid. */
+		/* A short block ends the job: the next one would be off the job's grid. */
 		if (entry->zero || entry->offset != job->offset + job->length ||
 		    job->length % BLK128_BLOCK != 0)
 			break;
@@ -182,7 +182,7 @@ list_remove(struct verify *verify, unsigned i)
 	    (verify->differs_count - i) * sizeof(*verify->differs));
 }
 
-/* Under the lock: make a place for a range; of a full list the last gives way. */
+/* Under the lock: make room for a range; a full list loses its last. */
 static bool
 list_insert(struct verify *verify, unsigned i)
 {
@@ -197,7 +197,7 @@ list_insert(struct verify *verify, unsigned i)
 	return true;
 }
 
-/* Threads come upon them in any order: the list is kept ascending and merged. */
+/* Threads find differences in any order; keep the list ascending and merged. */
 static void
 note_difference(struct verify *verify, uint64_t offset, uint64_t length)
 {
@@ -222,7 +222,7 @@ note_difference(struct verify *verify, uint64_t offset, uint64_t length)
 	pthread_mutex_unlock(&verify->lock);
 }
 
-/* The blocks of a piece of zeros that are not zero. */
+/* Note the blocks that are not zero. */
 static void
 note_not_zero(struct verify *verify, uint64_t offset, const unsigned char *data, uint64_t length)
 {
@@ -237,7 +237,7 @@ note_not_zero(struct verify *verify, uint64_t offset, const unsigned char *data,
 	}
 }
 
-/* Zeros: holes need no look, the rest is read block by block. */
+/* Check a range of zeros: holes need not be read. */
 static bool
 work_zeros(struct verify *verify, struct verify_job *job)
 {

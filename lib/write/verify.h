@@ -2,10 +2,10 @@
 /*
  * verify: a written target read back and compared with what was sent.
  *
- * What was written is pushed, in order, as block hashes; jobs are popped once a
- * window of it has gathered, so memory stays the same however large the device is,
- * and reading back goes on beside the transfer.  Push, pop and work may come from
- * different threads.
+ * Ranges that were written are pushed, in order, as block hashes.  Once a window of them has
+ * gathered, jobs to read them back are popped.  So reading back goes on beside the
+ * transfer, and memory does not grow with the device.  Push, pop and work may be called
+ * by different threads.
  */
 #ifndef VERIFY_H
 #define VERIFY_H
@@ -18,10 +18,10 @@
 #include "device/target.h"
 #include "hash/blk128.h"
 
-/* So much is written before reading back begins. */
+/* That many bytes are written before reading back begins. */
 #define VERIFY_WINDOW	(64ull << 20)
 
-/* One job reads at most that much data, or looks at that much of zeros. */
+/* One job reads at most that much data, or checks that many bytes of zeros. */
 #define VERIFY_CHUNK	(256u << 10)
 #define VERIFY_ZEROS	(1ull << 30)
 #define VERIFY_BLOCKS	(VERIFY_CHUNK / BLK128_BLOCK)
@@ -33,7 +33,7 @@ struct verify_job {
 	bool zero;
 	unsigned char hashes[VERIFY_BLOCKS * BLK128_SIZE];
 	unsigned char *room;	/* VERIFY_CHUNK bytes, aligned; the caller's */
-	struct error error;	/* set: it could not be read */
+	struct error error;	/* set: the range could not be read */
 };
 
 /* NULL with errno set. */
@@ -41,32 +41,32 @@ struct verify *verify_create(struct target *);
 void verify_destroy(struct verify *);
 
 /*
- * A range that was written, given by its block hashes, or NULL for zeros.  False with
- * errno ENOMEM.
+ * Push a range that was written, with its block hashes, or NULL for zeros.  False with errno
+ * ENOMEM.
  */
 bool verify_push(struct verify *, uint64_t offset, uint64_t length, const unsigned char *hashes);
 
 /*
- * The next job.  Without drain false until a window has gathered, and again once it
- * is used up.
+ * Get the next job.  False: there is none; without drain also until a window has gathered,
+ * and again once that window is used up.
  */
 bool verify_pop(struct verify *, bool drain, struct verify_job *);
 
-/* Read back and compare; what differs is kept for verify_differences. */
+/* Read back and compare; differences are kept for verify_differences. */
 void verify_work(struct verify *, struct verify_job *);
 
-/* Bytes that wait to be read back. */
+/* Bytes still to be read back. */
 uint64_t verify_pending(struct verify *);
 
-/* A range that read back otherwise than it was sent; neighbours are merged. */
+/* A range that did not read back as it was sent; neighbours are merged. */
 struct verify_range {
 	uint64_t offset, length;
 };
 #define VERIFY_LISTED	20
 
 /*
- * The first ranges, at most VERIFY_LISTED, in ascending order; *more says that there
- * are others, *bytes is the sum of all.  Returns how many are listed.
+ * List the first ranges, at most VERIFY_LISTED, in ascending order.  *more is true if there
+ * are others; *bytes is the total of all.  Returns the number listed.
  */
 unsigned verify_differences(struct verify *, struct verify_range *, bool *more, uint64_t *bytes);
 

@@ -87,7 +87,7 @@ sys.exit(not any(row[3] == "0A" and 49152 <= int(row[1][-4:], 16) <= 49215 for r
 
 	run -2 --separate-stderr migrate copy --transport tcp old.img new:"$dir/new.img"
 
-	[[ $stderr == *'a stream with another id than --id says'* ]]
+	[[ $stderr == *'the stream has another id than --id says'* ]]
 	[[ $stderr == *'the copy failed; the same command resumes it' ]]
 	cmp before new.img
 }

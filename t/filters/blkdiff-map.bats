@@ -179,7 +179,7 @@ DATA 262144 37856 unchecked" ]
 
 	run -2 --separate-stderr blkwrite other <delta
 
-	[[ $stderr == "blkwrite: other: at byte "*": neither what the delta replaces nor what it brings"* ]]
+	[[ $stderr == "blkwrite: other: at byte "*": neither the old data of the delta nor its new data"* ]]
 	cmp other before
 }
 

@@ -339,7 +339,7 @@ ZERO 700000002048 399511625728 unchecked" ]
 
 	run -2 --separate-stderr blkwrite --id @id target <delta
 
-	[ "$stderr" = "blkwrite: standard input: a stream with another id than --id says" ]
+	[ "$stderr" = "blkwrite: standard input: the stream has another id than --id says" ]
 	cmp old target
 }
 

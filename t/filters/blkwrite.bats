@@ -527,7 +527,7 @@ unchanged() {
 	blkread image >stream
 	ln -s /dev/blk-none link
 
-	refused "link: a symbolic link that leads nowhere" blkwrite --create link <stream
+	refused "link: a dangling symbolic link" blkwrite --create link <stream
 
 	[ ! -e /dev/blk-none ]
 }
@@ -548,7 +548,7 @@ unchanged() {
 	refused "/dev/null: neither a block device nor a regular file" blkwrite /dev/null <stream
 	refused "pipe: neither a block device nor a regular file" blkwrite pipe <stream
 	refused ".: Is a directory" blkwrite . <stream
-	refused "-: a device or a file is written, not standard output" blkwrite --create - <stream
+	refused "-: the target must be a device or a file, not standard output" blkwrite --create - <stream
 	[ ! -e - ]
 }
 
@@ -772,7 +772,7 @@ unchanged() {
 
 	run -2 script -qec "blkwrite target" /dev/null </dev/null
 
-	[[ $output == *"no block stream comes from a terminal"* ]]
+	[[ $output == *"a terminal, not a block stream"* ]]
 	is_stale target 0 2097152
 }
 
@@ -797,9 +797,9 @@ unchanged() {
 	stale target 3M
 	keep target
 
-	refused "standard input: a stream with another id than --id says" \
+	refused "standard input: the stream has another id than --id says" \
 		blkwrite --id @id target <stream
-	refused "standard input: a stream with another id than --id says" \
+	refused "standard input: the stream has another id than --id says" \
 		blkwrite --create --id @id new <stream
 
 	unchanged target
@@ -1599,7 +1599,7 @@ lost_write() {
 	piped image | blkwrite -r target 2>said
 
 	cmp image target
-	[ "$(cat said)" = "blkwrite: standard input: 5242880 raw bytes came; nothing in them proves that this was all" ]
+	[ "$(cat said)" = "blkwrite: standard input: 5242880 raw bytes came; nothing proves that they are complete" ]
 }
 
 @test "raw bytes from a file are known to be all" {

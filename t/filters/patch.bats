@@ -83,7 +83,7 @@ size_of() {
 
 	cmp target before
 	[ "${#stderr_lines[@]}" = 1 ]
-	[[ $stderr == "blkwrite: target: at byte 0: neither what the delta replaces nor what it brings "* ]]
+	[[ $stderr == "blkwrite: target: at byte 0: neither the old data of the delta nor its new data "* ]]
 }
 
 @test "a delta from a file that is refused makes no file longer, and creates none" {
@@ -99,7 +99,7 @@ size_of() {
 
 	cmp target before
 	[ ! -e none ]
-	[[ $stderr == "blkwrite: none: at byte "*": neither what the delta replaces"* ]]
+	[[ $stderr == "blkwrite: none: at byte "*": neither the old data of the delta"* ]]
 }
 
 @test "a delta by map on another base is refused" {
@@ -232,7 +232,7 @@ size_of() {
 	cp target torn
 
 	run -2 --separate-stderr blkwrite target <delta
-	[[ $stderr == "blkwrite: target: at byte 2097152: neither what the delta replaces nor what it brings "*"a delta by map mends that)"* ]]
+	[[ $stderr == "blkwrite: target: at byte 2097152: neither the old data of the delta nor its new data "*"a delta by map repairs that)"* ]]
 	cmp target torn
 
 	blksum --map target | blkdiff --map - new | blkwrite target
@@ -317,7 +317,7 @@ size_of() {
 
 	run -2 --separate-stderr bash -c 'cat delta | blkwrite --undo log target'
 
-	[[ $stderr == "blkwrite: target: at byte "*": neither what the delta replaces"*"mends that)" ]]
+	[[ $stderr == "blkwrite: target: at byte "*": neither the old data of the delta"*"repairs that)" ]]
 	[ ! -e log ]
 	cmp target before
 }
@@ -375,7 +375,7 @@ size_of() {
 	run -0 --separate-stderr blkwrite target <log
 
 	cmp target old
-	[[ $stderr == *"the stream was cut"*"all that came before it was put back" ]]
+	[[ $stderr == *"the stream was cut"*"everything before that was restored" ]]
 }
 
 @test "a delta and its undo go to a range of a disk and leave the rest alone" {
@@ -401,7 +401,7 @@ size_of() {
 	run -2 --separate-stderr blkwrite -o 0 target <log
 
 	cmp target new
-	[[ $stderr == *"-o and -l do not go with it" ]]
+	[[ $stderr == *"-o and -l cannot be used" ]]
 }
 
 @test "an undo log on another target is refused" {
@@ -415,7 +415,7 @@ size_of() {
 	run -2 --separate-stderr blkwrite other <log
 
 	cmp other before
-	[[ $stderr == *"neither what the log replaces nor what it brings"* ]]
+	[[ $stderr == *"neither the old data of the log nor its new data"* ]]
 }
 
 @test "a delta without old says that it was not checked" {
@@ -426,7 +426,7 @@ size_of() {
 	run -0 --separate-stderr blkwrite target <delta
 
 	cmp target new
-	[[ $stderr == *"that it fits was not checked" ]]
+	[[ $stderr == *"that it is for this target was not checked" ]]
 }
 
 @test "what the source of a delta could not read is said, and is status 2" {
@@ -438,7 +438,7 @@ for i in range(65536):
 
 	run -2 --separate-stderr blkwrite target <"$root/t/files/good-delta.blk"
 
-	[[ $stderr == *"blkwrite: target: 512 bytes could not be read at the source; here they are as they were"* ]]
+	[[ $stderr == *"blkwrite: target: 512 bytes could not be read at the source; they are left unchanged here"* ]]
 	cmp -i 10000 -n 512 target old
 	run -1 cmp -s target old
 }
@@ -553,5 +553,5 @@ for i in range(65536):
 	run -2 --separate-stderr bash -c 'blkread new | blkwrite --undo log target'
 
 	cmp target old
-	[[ $stderr == "blkwrite: --undo goes with a delta"* ]]
+	[[ $stderr == "blkwrite: --undo applies to deltas only"* ]]
 }

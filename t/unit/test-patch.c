@@ -145,7 +145,7 @@ a_log_is_removed_where_nothing_was_written(void)
 		put(2 << 20, 4096, 'A', 'x');
 		stream_done();
 		CHECK(!apply(jobs, false, log_name, now, sizeof(now)));
-		CHECK(strstr(error.text, "neither what the delta replaces") != NULL);
+		CHECK(strstr(error.text, "neither the old data of the delta") != NULL);
 		CHECK_TEXT(now, "");
 		CHECK(access(log_name, F_OK) == -1 && holds(0, SIZE, 0xaa));
 		close(stream.fd);
