@@ -193,6 +193,7 @@ MANUALS = $(wildcard filters/*.1 lib/*/*.5 scripts/*.1)
 
 lint:
 	shellcheck -x $(SHELL_SCRIPTS)
+	t/answers scripts/blkmigrate scripts/blkmigrate.d/*/*.bash
 	shellcheck -S warning -e SC2030,SC2031,SC2034,SC2120,SC2140,SC2154,SC2164,SC2238,SC2314 \
 		$(wildcard t/*.bash t/*.bats t/*/*.bash t/*/*.bats)
 	mandoc -Tlint -Wwarning $(MANUALS)

@@ -22,12 +22,12 @@ asking() {
 }
 
 @test "ask: an answer that fits is kept, without the blanks that LVM puts before it" {
-	run -0 asking 'ask new "$a_number" says "  4096\n\n" && echo "<$answer>"
-		ask new "$a_path" says "/srv/a b \xc3\xa4.img" && echo "<$answer>"
+	run -0 asking 'ask new "$a_number" says "  4096 \n\n" && echo "<$answer>"
+		ask new "$a_path" says "/srv/a b \xc3\xa4.img " && echo "<$answer>"
 		ask new "" says "" && echo "<$answer>"
 		ask new "running|shut off" says "shut off\n" && echo "<$answer>"'
 
-	[ "$output" = $'<4096>\n</srv/a b \xc3\xa4.img>\n<>\n<shut off>' ]
+	[ "$output" = $'<4096>\n</srv/a b \xc3\xa4.img >\n<>\n<shut off>' ]
 }
 
 @test "ask: an answer that does not fit ends the program, and names host, question and answer" {
@@ -65,7 +65,7 @@ asking() {
 }
 
 @test "ask_lines: each line has to fit, and none is no line" {
-	run -0 asking 'ask_lines new "$a_name" says "  a\n  b.c\n" && printf "<%s>" "${answers[@]}"
+	run -0 asking 'ask_lines new "$a_name" says "  a  \n  b.c\n" && printf "<%s>" "${answers[@]}"
 		ask_lines new "$a_name" says ""
 		echo "${#answers[@]}"'
 	[ "$output" = '<a><b.c>0' ]

@@ -71,17 +71,17 @@ is_it_shared() {
 	inside 'source[vda]=/dev/vg/web target[vda]=/dev/vg/web volume[vda]=vg/web kind[vda]=lvm identity[vda]=1-2
 		on() {
 			case "$*" in
-			"old lvchange "*--addtag*) tags+=",${*: -2:1}" ;;
-			"old lvchange "*--deltag*) tags=${tags/",${*: -2:1}"/} ;;
+			"old lvchange "*--addtag*) echo "$(<tags),${*: -2:1}" >tags ;;
+			"old lvchange "*--deltag*) sed -i "s/,${*: -2:1}//" tags ;;
 			"old lvs "*lv_attr*) echo "  '"$attributes"' " ;;
 			"new lvs "*lv_uuid*) echo "  '"$uuid"'" ;;
-			"new lvs "*lv_tags*) echo "  x'"${seen:+\$tags}"'" ;;
+			"new lvs "*lv_tags*) echo "  x'"${seen:+\$(<tags)}"'" ;;
 			*) echo "what? $*" ;;
 			esac
 		}
-		tags=,other
+		echo ,other >tags
 		is_shared_volume vda && echo shared || echo not
-		echo "$tags"'
+		cat tags'
 }
 
 @test "a volume is shared if both hosts have it, and one sees what the other writes about it" {

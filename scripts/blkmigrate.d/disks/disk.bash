@@ -1,12 +1,12 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What a disk is, where it goes, and the making of the place.
+# What a disk is, where it goes, and how its place is made.
 #
 # Of DISK (vda, or "disk" where there is only one): source[DISK] and target[DISK] are paths;
 # kind[DISK] and target_kind[DISK] are lvm, thin, block, file or qcow2; volume[DISK] and
 # target_volume[DISK] are VG/LV where it is one; size[DISK] is what a guest sees, in bytes.
-# made[DISK] is set where this very run has made the target, in which there is nothing yet.
+# made[DISK] is set where this very run has made the target, so there is nothing in it yet.
 
 declare -A source=() kind=() volume=() size=() target=() target_kind=() target_volume=() made=()
 
@@ -50,19 +50,22 @@ look_at_source() {
 	[ "${size[$disk]}" -gt 0 ]
 }
 
-# volume_of_path HOST PATH: VG/LV, where the path is that of a volume, or would be.
+# volume_of_path HOST PATH: $found_volume is VG/LV, if the path is that of a volume, or would be;
+# else empty.
+found_volume=''
 volume_of_path() {
-	on "$1" bash -c '
+	ask "$1" "($a_name/$a_name)?" bash -c '
 		path=$1
 		if volume=$(lvs --noheadings --separator / -o vg_name,lv_name "$path" 2>/dev/null); then
 			echo $volume
 		elif [ ! -e "$path" ] && [[ $path =~ ^/dev/([A-Za-z0-9_+.][A-Za-z0-9_+.-]*)/([A-Za-z0-9_+.][A-Za-z0-9_+.-]*)$ ]] &&
 			vgs "${BASH_REMATCH[1]}" >/dev/null 2>&1; then
 			echo "${BASH_REMATCH[1]}/${BASH_REMATCH[2]}"
-		fi' volume "$2"
+		fi' volume "$2" || die "$(name_of "$1") cannot be asked about $2"
+	found_volume=$answer
 }
 
-# What is at the target: "absent", or whose it is ("ours", "other"), what, and how large.
+# look: what is at the target: "absent", or whose it is ("ours", "other"), what, and how large.
 # A volume is ours by its tag; a file by a second name that has the migration's id in it.
 look='
 path=$1 volume=$2 mark=$3 tag=$4
@@ -87,9 +90,13 @@ else
 	echo absent
 fi'
 
+# look_at_target DISK: fill $there.
+there=''
 look_at_target() {
-	on new bash -c "$look" look "${target[$1]}" "${target_volume[$1]:-}" "$(mark_of "$1")" "blkmigrate:$id" ||
+	ask new "absent|(ours|other) (volume|device|file|thing) ($a_number)" bash -c "$look" look \
+		"${target[$1]}" "${target_volume[$1]:-}" "$(mark_of "$1")" "blkmigrate:$id" ||
 		die "$(name_of new) cannot be asked about ${target[$1]}"
+	there=$answer
 }
 
 mark_of() {
@@ -98,12 +105,12 @@ mark_of() {
 	printf '%s/.%s.blkmigrate-%s\n' "$(dirname -- "$path")" "$(basename -- "$path")" "$id"
 }
 
-# make_target DISK: what is ours stays, what is not there is made, all else is left alone.
+# make_target DISK: use one that is ours, make one that is absent, leave all else alone.
 make_target() {
-	local disk=$1 answer
+	local disk=$1
 
-	answer=$(look_at_target "$disk")
-	case $answer in
+	look_at_target "$disk"
+	case $there in
 	ours*) ;;
 	absent)
 		case ${target_kind[$disk]} in
@@ -120,7 +127,7 @@ make_target() {
 	[ "${target_kind[$disk]}" != lvm ] || clear_tail "$disk"
 }
 
-# A volume of whole extents.
+# make_volume DISK: LVM rounds its size up to whole extents.
 make_volume() {
 	local group=${target_volume[$1]%/*} name=${target_volume[$1]#*/}
 
@@ -129,7 +136,7 @@ make_volume() {
 		die "$(name_of new): the volume ${target_volume[$1]} of ${size[$1]} bytes cannot be made"
 }
 
-# What LVM's rounding adds holds another volume's old data.
+# clear_tail DISK: what LVM's rounding adds has another volume's old data.
 clear_tail() {
 	local disk=$1 whole
 
@@ -137,7 +144,8 @@ clear_tail() {
 		show new "dd if=/dev/zero of=$(quote "${target[$disk]}") oflag=seek_bytes seek=${size[$disk]} bs=512 # to the end, conv=notrunc"
 		return
 	fi
-	whole=$(on new blockdev --getsize64 "${target[$disk]}") || die "$(name_of new): ${target[$disk]}: its size cannot be read"
+	ask new "$a_number" blockdev --getsize64 "${target[$disk]}" || die "$(name_of new): ${target[$disk]}: its size cannot be read"
+	whole=$answer
 	[ "$whole" -ge "${size[$disk]}" ] ||
 		die "$(name_of new): ${target[$disk]} has $whole bytes, ${size[$disk]} are needed"
 	[ "$whole" -gt "${size[$disk]}" ] || return 0
@@ -146,8 +154,8 @@ clear_tail() {
 		die "$(name_of new): ${target[$disk]}: its end cannot be zeroed"
 }
 
-# make_file DISK: it gets its final name when it has its size, and by a link, which does not
-# replace what got there meanwhile.
+# make_file DISK: it gets its final name when it has its size, and by a link, which does not replace
+# a file that was made there meanwhile.
 make_file() {
 	local path=${target[$1]} mark words
 
@@ -166,7 +174,7 @@ sync -- "$(dirname -- "$path")"' "$path" "$mark" "${words[@]}" ||
 		die "$(name_of new): $path cannot be made"
 }
 
-# file_maker DISK FILE: the command that makes it, a line for each word.
+# file_maker DISK FILE: the command that makes it, one word a line.
 file_maker() {
 	case ${target_kind[$1]},$preallocate in
 	qcow2,) printf '%s\n' qemu-img create -q -f qcow2 "$2" "${size[$1]}" ;;
@@ -176,18 +184,20 @@ file_maker() {
 	esac
 }
 
-# unmark_target DISK: it is nobody's to overwrite from now on.
+# unmark_target DISK: from now on nobody overwrites it.
 unmark_target() {
-	case $(look_at_target "$1") in
+	look_at_target "$1"
+	case $there in
 	"ours volume "*) act new lvchange -q -q --deltag "blkmigrate:$id" "${target_volume[$1]}" >/dev/null ;;
 	"ours file "*) act new rm -f -- "$(mark_of "$1")" ;;
-	esac
+	esac || die "$(name_of new): the mark of ${target[$1]} cannot be removed"
 }
 
 # remove_target DISK: if it is ours.
 remove_target() {
-	case $(look_at_target "$1") in
+	look_at_target "$1"
+	case $there in
 	"ours volume "*) act new lvremove -q -q -y "${target_volume[$1]}" >/dev/null ;;
 	"ours file "*) act new rm -f -- "${target[$1]}" "$(mark_of "$1")" ;;
-	esac
+	esac || die "$(name_of new): ${target[$1]} cannot be removed"
 }

@@ -74,7 +74,7 @@ mkdir -p "$(dirname "$1")"
 : >"$1"
 shift
 exec "$@" 9>&-' "$file" "${words[@]}" || return
-	$dry_run || on "$host" mountpoint -q "$file"
+	$dry_run || asks_yes "$host" bash -c 'mountpoint -q -- "$1" || exit 1' mountpoint "$file"
 }
 
 # export_close HOST FILE: and the daemon has ended.

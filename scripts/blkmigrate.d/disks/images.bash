@@ -28,33 +28,50 @@ backup_socket() {
 	printf '/var/lib/libvirt/qemu/blkmigrate-%s.sock\n' "$id"
 }
 
-# last_checkpoint: the number of the newest pass of which the target has all, and whose
-# checkpoint libvirt still has; empty where there is none.
-last_checkpoint() {
-	local list number='' name
+# find_checkpoints: $checkpoints are the numbers of ours, those that libvirt has.  A libvirt that
+# knows no checkpoints has none.
+checkpoints=()
+find_checkpoints() {
+	local name
 
-	list=$(vm_on old checkpoint-list --name "$uuid" 2>/dev/null) || return 0
-	for name in "${!finished[@]}"; do
-		[[ $name == checkpoint-* ]] || continue
-		name=${name#checkpoint-}
-		if grep -qxF "$(checkpoint_name "$name")" <<<"$list" && [ "$name" -gt "${number:-0}" ]; then
-			number=$name
-		fi
+	checkpoints=()
+	vm_ask_lines -q old "$a_line" checkpoint-list --name "$uuid" || return 0
+	for name in "${answers[@]}"; do
+		[[ ! $name =~ ^"blkmigrate-$id-"([1-9][0-9]{0,8})$ ]] || checkpoints+=("${BASH_REMATCH[1]}")
 	done
-	printf '%s\n' "$number"
 }
 
-# copy_images: a pass over all of them; false, with nothing lost, where that is not possible.
-copy_images() {
-	local disk base number
+# last_checkpoint: $newest is the number of the newest pass that is on the target as a whole, and
+# whose checkpoint libvirt still has; empty where there is none.
+newest=''
+last_checkpoint() {
+	local number
 
+	find_checkpoints
+	newest=''
+	for number in "${checkpoints[@]}"; do
+		[ -n "${finished[checkpoint-$number]:-}" ] && [ "$number" -gt "${newest:-0}" ] || continue
+		newest=$number
+	done
+}
+
+# copy_images: a pass over all of them; $images_copied says whether that was possible.  Nothing is
+# lost where it was not.  It is called plainly, so that errexit is on in all that it does.
+images_copied=true
+copy_images() {
+	local number
+
+	images_copied=true
 	[ -n "$(image_disks)" ] || return 0
 	if [ -z "$image_pass" ]; then
 		backup_end
 		images_begin || true
 	fi
-	[ "$image_pass" != none ] || return
-	base=$image_base number=$image_pass
+	if [ "$image_pass" = none ]; then
+		images_copied=false
+		return
+	fi
+	number=$image_pass
 	image_pass=''
 	each_disk copy_one_image $(image_disks)
 	backup_end
@@ -63,7 +80,7 @@ copy_images() {
 }
 
 copy_one_image() {
-	copy_image "$1" "$base" || die "$1: the copy failed; the same command resumes it"
+	copy_image "$1" "$image_base" || die "$1: the copy failed; the same command resumes it"
 }
 
 # images_begin: the job and the checkpoint of a pass, whose number is $image_pass, and "none" from
@@ -72,8 +89,10 @@ images_begin() {
 	[ -n "$(image_disks)" ] || return 0
 	image_pass=none
 	! is_xen || return
-	image_base=$(last_checkpoint)
-	image_pass=$(next_checkpoint)
+	last_checkpoint
+	image_base=$newest
+	next_checkpoint
+	image_pass=$next
 	! backup_begin "$image_pass" "$image_base" || return 0
 	if [ -n "$image_base" ]; then
 		warn "the checkpoint $(checkpoint_name "$image_base") cannot be used; comparing both disks completely instead"
@@ -84,12 +103,16 @@ images_begin() {
 	return 1
 }
 
+# next_checkpoint: $next is a number that no checkpoint has had.
+next=1
 next_checkpoint() {
-	local list
+	local number
 
-	list=$(vm_on old checkpoint-list --name "$uuid" 2>/dev/null |
-		sed -n "s/^blkmigrate-$id-\([0-9]*\)$/\1/p" | sort -n | tail -n 1)
-	echo $((${list:-0} + 1))
+	find_checkpoints
+	next=1
+	for number in "${checkpoints[@]}"; do
+		[ "$number" -lt "$next" ] || next=$((number + 1))
+	done
 }
 
 # backup_begin NUMBER BASE: one moment for all disks; with BASE, what was written since.
@@ -137,8 +160,8 @@ backup_end() {
 	for job in $(image_disks); do
 		export_clear old "$(state_of old)/$job.view"
 	done
-	job=$(vm_on old backup-dumpxml "$uuid" 2>/dev/null) || return 0
-	[[ $job == *"$(backup_socket)"* ]] || return 0
+	vm_ask -q old "$any_text" backup-dumpxml "$uuid" || return 0
+	[[ $answer == *"$(backup_socket)"* ]] || return 0
 	vm_act old domjobabort "$uuid" >/dev/null || die "the backup job of $vm cannot be ended"
 }
 
@@ -175,12 +198,13 @@ by_bitmap() {
 # drop_checkpoints [KEEP]: ours, but not that number.  Of a machine that is off libvirt can
 # only forget them; their bitmaps stay in the image.
 drop_checkpoints() {
-	local name list
+	local number name
 
 	[ -n "$(image_disks)" ] || return 0
-	list=$(vm_on old checkpoint-list --name "$uuid" 2>/dev/null | grep "^blkmigrate-$id-") || return 0
-	for name in $list; do
-		[ "$name" != "$(checkpoint_name "${1:-none}")" ] || continue
+	find_checkpoints
+	for number in "${checkpoints[@]}"; do
+		[ "$number" != "${1:-none}" ] || continue
+		name=$(checkpoint_name "$number")
 		vm_act old checkpoint-delete "$uuid" "$name" >/dev/null 2>&1 ||
 			vm_act old checkpoint-delete "$uuid" "$name" --metadata >/dev/null ||
 			warn "the checkpoint $name of $vm cannot be removed"

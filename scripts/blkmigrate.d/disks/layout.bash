@@ -5,13 +5,14 @@
 
 # check_gpt: where LVM rounds up, the table's copy at the end is not at the end any more.
 check_gpt() {
-	local disk extent
+	local disk more
 
 	for disk in "${disks[@]}"; do
 		[ "${target_kind[$disk]}" = lvm ] && [ -n "${target_volume[$disk]}" ] || continue
-		extent=$(on new vgs --noheadings --nosuffix --units b -o vg_extent_size "${target_volume[$disk]%/*}") || continue
-		[ $((size[$disk] % extent)) != 0 ] && has_gpt "$disk" || continue
-		remark "$disk has a GPT, and gets $((extent - size[$disk] % extent)) bytes more: the guest finds its backup header before the end, and may say so; there, sgdisk -e /dev/$disk (or sfdisk --relocate gpt-bak-std /dev/$disk) moves it"
+		ask new '[1-9][0-9]{0,17}' vgs --noheadings --nosuffix --units b -o vg_extent_size "${target_volume[$disk]%/*}" || continue
+		more=$((answer - size[$disk] % answer))
+		[ "$more" != "$answer" ] && has_gpt "$disk" || continue
+		remark "$disk has a GPT, and gets $more bytes more: the guest finds its backup header before the end, and may say so; there, sgdisk -e /dev/$disk (or sfdisk --relocate gpt-bak-std /dev/$disk) moves it"
 	done
 }
 

@@ -12,10 +12,13 @@ media=() media_there=()
 find_medium() {
 	local drive=$1 path=$4
 
-	[ "$2" != volume ] || path=$(vm_on old vol-path --pool "$5" -- "$6") || path=''
+	if [ "$2" = volume ]; then
+		vm_ask old "$any_text" vol-path --pool "$5" -- "$6" || answer=''
+		path=$answer
+	fi
 	[ -n "$path" ] || [ "$2" = network ] || return 0
 	[[ $drive =~ ^[A-Za-z0-9]+$ && $path == /* && $path != *$'\xef\xbf\xbd'* && ${3:-raw} == raw ]] &&
-		on old test -f "$path" || {
+		asks_yes old test -f "$path" || {
 		remark "what is in the drive $drive is no raw file that could be copied${path:+: $path}; the drive will be empty"
 		return
 	}
@@ -29,11 +32,9 @@ find_medium() {
 	fi
 }
 
-# An image of a disc is a file there, too.
+# choose_medium_target DRIVE: an image of a disc is always a file, whatever --vg says.
 choose_medium_target() {
-	local group_option=''
-
-	choose_target "$1"
+	choose_target "$1" ''
 	[ "${target_kind[$1]}" = file ] ||
 		problem "what is in the drive $1 would go to ${target[$1]}" "name a file that ends in .iso or .img"
 }
@@ -42,9 +43,12 @@ choose_medium_target() {
 same_medium() {
 	local ours theirs
 
-	[ "$(on new stat -L -c '%F %s' -- "${target[$1]}" 2>/dev/null)" = "regular file ${size[$1]}" ] || return 1
-	ours=$(on old blksum "${source[$1]}") && theirs=$(on new blksum "${target[$1]}") || return 1
-	[ "$(digest "$ours")" = "$(digest "$theirs")" ]
+	ask -q new "$a_line" stat -L -c '%F %s' -- "${target[$1]}" && [ "$answer" = "regular file ${size[$1]}" ] || return 1
+	ask old "$any_text" blksum "${source[$1]}" || return 1
+	ours=$(digest "$answer")
+	ask new "$any_text" blksum "${target[$1]}" || return 1
+	theirs=$(digest "$answer")
+	[[ $ours == blk128:* && $ours = "$theirs" ]]
 }
 
 # copy_media: before the disks, while nothing waits for it.

@@ -8,17 +8,18 @@ pool=''
 
 # use_pool: what the pool is made of stands for --dir or --vg.
 use_pool() {
-	local info type
+	local type
 
 	[ -n "$pool" ] || return 0
 	[ -z "$dir_option$group_option" ] || die "--pool names the place of the disks, and so do --dir and --vg; say one of them"
-	if ! info=$(vm_on new pool-info "$pool" 2>/dev/null) || ! vm_on new pool-dumpxml "$pool" >"$private/pool.xml"; then
+	if ! vm_ask -q new "$any_text" pool-info "$pool"; then
 		problem "$(name_of new) has no storage pool $pool" "virsh pool-list --all shows those that it has"
 		return
 	fi
-	[[ $info =~ State:\ +running ]] ||
+	vm_on new pool-dumpxml "$pool" >"$private/pool.xml" || die "$(name_of new) does not tell what its storage pool $pool is"
+	[[ $answer =~ State:\ +running ]] ||
 		problem "the storage pool $pool on $(name_of new) is not active" "virsh pool-start it there"
-	[[ $info =~ Autostart:\ +yes ]] ||
+	[[ $answer =~ Autostart:\ +yes ]] ||
 		remark "the storage pool $pool on $(name_of new) is not started when that host boots: virsh pool-autostart"
 	type=$(xml_value /pool/@type "$private/pool.xml")
 	case $type in

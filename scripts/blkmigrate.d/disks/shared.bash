@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Disks that both hosts have: files in a folder that both mount, volumes of a group whose disks
-# both reach.  They are never copied onto themselves.  A name, an inode or a UUID does not prove it,
-# since a clone has the same; what one host writes beside it, or about it, the other must see.
+# both can reach.  They are never copied onto themselves.  A name, an inode or a UUID is no proof,
+# since a clone has the same; the other host must see what one writes next to it, or about it.
 
 # is_shared DISK: it would stay where it is, and what is put beside it on one host is seen on the
 # other.  A link may lead elsewhere on each.
@@ -11,18 +11,20 @@ is_shared() {
 	local disk=$1 path probe seen=false
 
 	[ "${target[$disk]}" = "${source[$disk]}" ] && [[ ${kind[$disk]} == file || ${kind[$disk]} == qcow2 ]] || return 1
-	path=$(on old realpath -e -- "${source[$disk]}") && [ "$(on new realpath -e -- "${target[$disk]}" 2>/dev/null)" = "$path" ] || return 1
+	ask old "$a_path" realpath -e -- "${source[$disk]}" || return 1
+	path=$answer
+	ask -q new "$a_path" realpath -e -- "${target[$disk]}" && [ "$answer" = "$path" ] || return 1
 	probe=$(dirname -- "$path")/.blkmigrate-probe-$id
-	on old touch -- "$probe" 2>/dev/null || return 1
-	! on new test -e "$probe" || seen=true
-	on old rm -f -- "$probe"
+	ask -q old '' touch -- "$probe" || return 1
+	! asks_yes new test -e "$probe" || seen=true
+	ask old '' rm -f -- "$probe" || die "$(name_of old): $probe cannot be removed"
 	$seen
 }
 
 # is_same_volume DISK: by its UUID, which a copy of the whole disk under it has as well.
 is_same_volume() {
 	[ -n "${volume[$1]:-}" ] && [ "${target[$1]}" = "${source[$1]}" ] &&
-		[ "$(on new lvs --noheadings -o lv_uuid "${volume[$1]}" 2>/dev/null | tr -d ' ')" = "${identity[$1]}" ]
+		ask -q new "$a_name" lvs --noheadings -o lv_uuid "${volume[$1]}" && [ "$answer" = "${identity[$1]}" ]
 }
 
 # is_shared_volume DISK: and its kind may be in use on two hosts, which is not so where LVM itself
@@ -31,16 +33,18 @@ is_shared_volume() {
 	local disk=$1 tag=blkmigrate-probe.$id seen=false
 
 	is_same_volume "$disk" && has_no_tables "$disk" || return 1
-	on old lvchange -q -q --addtag "$tag" "${volume[$disk]}" >/dev/null || return 1
-	[[ " $(on new lvs --noheadings -o lv_tags "${volume[$disk]}" 2>/dev/null | tr , ' ') " != *" $tag "* ]] || seen=true
-	on old lvchange -q -q --deltag "$tag" "${volume[$disk]}" >/dev/null ||
+	ask old "$any_text" lvchange -q -q --addtag "$tag" "${volume[$disk]}" || return 1
+	ask -q new "$a_line" lvs --noheadings -o lv_tags "${volume[$disk]}" || answer=''
+	[[ ,$answer, != *",$tag,"* ]] || seen=true
+	ask old "$any_text" lvchange -q -q --deltag "$tag" "${volume[$disk]}" ||
 		die "$(name_of old): the tag $tag cannot be taken off ${volume[$disk]}"
 	$seen
 }
 
 # has_no_tables DISK: no snapshot, not thin, no cache.
 has_no_tables() {
-	[[ $(on old lvs --noheadings -o lv_attr "${volume[$1]}" | tr -d ' ') == -* ]]
+	ask old '[A-Za-z-]+' lvs --noheadings -o lv_attr "${volume[$1]}" || return
+	[[ $answer == -* ]]
 }
 
 # hand_over: nothing on the old host has a shared volume in use from then on.

@@ -5,80 +5,105 @@
 # volume with a number.  One that is on the target as a whole has the tag blkmigrate.copied
 # as well, so what LVM keeps is all there is to know, and a crash leaves nothing half known.
 
-# snapshots DISK: a line for each of ours, NUMBER NAME TAGS, in the order they were taken.
-snapshots() {
-	local group=${volume[$1]%/*} name=${volume[$1]#*/}
+# find_snapshots DISK: fill $snapshots, with "NUMBER NAME TAGS" for each of ours, in the order in
+# which they were taken.
+snapshots=()
+find_snapshots() {
+	local group=${volume[$1]%/*} name=${volume[$1]#*/} line number lines=()
 
-	on old lvs --noheadings --separator ' ' -o lv_name,lv_tags \
-		-S "lv_tags=\"blkmigrate:$id\" && origin=\"$name\"" "$group" |
-		awk '{ number = $1; sub(/.*-/, "", number); print number, $1, $2 }' | sort -n
+	snapshots=()
+	ask_lines old "$a_name [^ ]+" lvs --noheadings --separator ' ' -o lv_name,lv_tags \
+		-S "lv_tags=\"blkmigrate:$id\" && origin=\"$name\"" "$group" ||
+		die "$(name_of old) cannot be asked for the snapshots of $group/$name"
+	for line in "${answers[@]}"; do
+		number=${line%% *}
+		number=${number##*-}
+		# One that somebody has renamed is still ours.
+		[[ $number =~ ^($a_number)$ ]] || number=0
+		lines+=("$number $line")
+	done
+	[ ${#lines[@]} = 0 ] || mapfile -t snapshots < <(printf '%s\n' "${lines[@]}" | sort -n)
 }
 
-# copied_snapshot DISK: the newest of which the target has all.
+# copied_snapshot DISK: $copied is the newest that is on the target as a whole, or empty.
+copied=''
 copied_snapshot() {
-	snapshots "$1" | awk '$3 ~ /blkmigrate\.copied/ { name = $2 } END { print name }'
+	local line name
+
+	find_snapshots "$1"
+	copied=''
+	for line in "${snapshots[@]}"; do
+		name=${line#* }
+		[[ ${name#* } != *blkmigrate.copied* ]] || copied=${name%% *}
+	done
 }
 
-# For a pass: the snapshot from which it lists, and the one it reads where that was taken before.
+# For a pass: the snapshot from which it lists, and the one that it reads if it was taken before.
 declare -A base_of=() taken=()
 
-# clear_snapshots DISK: the newest of which the target has all is base_of[DISK], and no other
-# is left.
+# clear_snapshots DISK: base_of[DISK] is the newest that is on the target as a whole, and no other is
+# left.
 clear_snapshots() {
-	base_of[$1]=$(copied_snapshot "$1") || die "$(name_of old) cannot be asked for its snapshots"
-	drop_snapshots "$1" "${base_of[$1]}"
+	copied_snapshot "$1"
+	base_of[$1]=$copied
+	drop_snapshots "$1" "$copied"
 }
 
 # take_snapshot DISK: $snapshot is the new one.
 take_snapshot() {
-	local disk=$1 group=${volume[$1]%/*} name=${volume[$1]#*/} number
+	local disk=$1 group=${volume[$1]%/*} name=${volume[$1]#*/} number=0
 
-	number=$(snapshots "$disk" | tail -n 1)
-	number=${number%% *}
-	snapshot=$name-blkmigrate-$((${number:-0} + 1))
+	find_snapshots "$disk"
+	[ ${#snapshots[@]} = 0 ] || number=${snapshots[-1]%% *}
+	snapshot=$name-blkmigrate-$((number + 1))
+	[ "${kind[$disk]}" = thin ] || snapshot_size "$disk"
 	if [ "${kind[$disk]}" = thin ]; then
 		act old lvcreate -q -q -y -s -p r -ay -K -n "$snapshot" \
 			--addtag "blkmigrate:$id" "$group/$name" >/dev/null
 	else
-		act old lvcreate -q -q -y -s -p r -L "$(snapshot_size "$disk")b" -n "$snapshot" \
+		act old lvcreate -q -q -y -s -p r -L "${snapshot_bytes}b" -n "$snapshot" \
 			--addtag "blkmigrate:$id" "$group/$name" >/dev/null
 	fi || die "$(name_of old): no snapshot of $group/$name can be taken; --snapshot-size takes a smaller one, vgextend makes room"
 }
 
-# snapshot_size DISK: in bytes; how much may be written while a pass lasts.
+# snapshot_size DISK: $snapshot_bytes is how much may be written while a pass lasts.
+snapshot_bytes=0
 snapshot_size() {
-	local wanted free
+	local wanted share
 
 	if [ -n "$snapshot_size_option" ]; then
-		numfmt --from=iec "$snapshot_size_option"
+		snapshot_bytes=$(numfmt --from=iec -- "$snapshot_size_option") || die "--snapshot-size wants bytes, as 1G"
 		return
 	fi
-	free=$(on old vgs --noheadings --nosuffix --units b -o vg_free "${volume[$1]%/*}") || return
+	ask old "$a_number" vgs --noheadings --nosuffix --units b -o vg_free "${volume[$1]%/*}" ||
+		die "$(name_of old) cannot be asked for the room in ${volume[$1]%/*}"
 	wanted=$((size[$1] / 5))
-	# Two at a time are there of each disk, and none may starve another.
-	free=$((free / (2 * ${#disks[@]})))
-	[ "$wanted" -lt "$free" ] || wanted=$free
+	# There may be two of each disk at a time, and none may starve another.
+	share=$((answer / (2 * ${#disks[@]})))
+	[ "$wanted" -lt "$share" ] || wanted=$share
 	[ "$wanted" -gt $((8 << 20)) ] || wanted=$((8 << 20))
-	echo $((wanted / 4096 * 4096))
+	snapshot_bytes=$((wanted / 4096 * 4096))
 }
 
-# watch_snapshots DISK: until it is killed; those that fill are extended by as much as they
-# were made with.  Where there is no room they overflow, and a map has to serve.
+# watch_snapshots DISK: until it is killed, extend those that fill up, each time by the size with
+# which they were made.  Where there is no room they overflow, and a map has to do.  It runs in the
+# background, so where the host does not answer it asks again.
 watch_snapshots() {
-	local disk=$1 group=${volume[$1]%/*} more name full
+	local disk=$1 group=${volume[$1]%/*} list name full
 
-	more=$(snapshot_size "$disk") || return 0
+	snapshot_size "$disk"
 	while sleep 2 && driver_lives; do
+		list=$(on old lvs --noheadings -o lv_name,data_percent \
+			-S "lv_tags=\"blkmigrate:$id\" && origin=\"${volume[$disk]#*/}\" && segtype!=thin && lv_snapshot_invalid=0" "$group") || continue
 		while read -r name full; do
-			[ "${full%%.*}" -ge 66 ] || continue
-			guarded old lvextend -q -q -L "+${more}b" "$group/$name" >/dev/null 2>&1 || continue
+			[[ $name =~ ^($a_name)$ && $full =~ ^([0-9]{1,3})(\.[0-9]+)?$ ]] && [ "$((10#${BASH_REMATCH[1]}))" -ge 66 ] || continue
+			guarded old lvextend -q -q -L "+${snapshot_bytes}b" "$group/$name" >/dev/null 2>&1 || continue
 			say "$disk: the snapshot $name was $full % full, and has been extended"
-		done < <(on old lvs --noheadings -o lv_name,data_percent \
-			-S "lv_tags=\"blkmigrate:$id\" && origin=\"${volume[$disk]#*/}\" && segtype!=thin && lv_snapshot_invalid=0" "$group")
+		done <<<"$list"
 	done
 }
 
-# watch DISK: until watched has run.
+# watch DISK: until watched has run; of thin volumes there is nothing to watch.
 watch() {
 	! $dry_run && [ "${kind[$1]}" = lvm ] || return 0
 	watch_snapshots "$1" &
@@ -86,7 +111,7 @@ watch() {
 	watchers+=($!)
 }
 
-# watched DISK COMMAND ...: run it while they are watched.
+# watched DISK COMMAND ...: run it while the disk's snapshots are watched.
 watched() {
 	local disk=$1 status=0
 
@@ -109,7 +134,10 @@ drop_snapshots() {
 	local disk=$1 keep=${2:-} name
 
 	[ -n "${volume[$disk]:-}" ] || return 0
-	for name in $(snapshots "$disk" | awk '{ print $2 }'); do
+	find_snapshots "$disk"
+	for name in "${snapshots[@]}"; do
+		name=${name#* }
+		name=${name%% *}
 		[ "$name" != "$keep" ] || continue
 		act old lvremove -q -q -y "${volume[$disk]%/*}/$name" >/dev/null ||
 			die "$(name_of old): the snapshot ${volume[$disk]%/*}/$name cannot be removed"

@@ -18,8 +18,8 @@ by_thin() {
 list_thin() {
 	local each pool metadata ids=()
 
-	pool=$(on old bash -c "$thin_names" thin-names "$2") || return
-	metadata=${pool#* } pool=${pool% *}
+	ask old '/dev/[^ ]+ /dev/[^ ]+' bash -c "$thin_names" thin-names "$2" || return
+	metadata=${answer#* } pool=${answer% *}
 	for each in "$1" "$2"; do
 		ids+=("\"\$(lvs --noheadings -o thin_id $(quote "$each"))\"")
 	done

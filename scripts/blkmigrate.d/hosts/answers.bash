@@ -44,14 +44,14 @@ answer_limit=1000000
 }
 
 # ask [-q] HOST PATTERN COMMAND [ARGUMENT ...]: $answer is what it prints there, without the blanks
-# before it, which LVM prints, and the line feeds behind it.  False, with the command's status, where
-# it says no; $answer is then what it printed, unchecked.
+# before it and, unless they fit, behind it, which LVM prints, and without the line feeds behind it.
+# False, with the command's status, where it says no; $answer is then what it printed, unchecked.
 ask() {
 	local quiet=''
 
 	[ "$1" != -q ] || { quiet=-q && shift; }
 	answer_to "$quiet" "$1" on "$1" "${@:3}" || return
-	answer_fits "$1" "$2" "$answer" "${@:3}"
+	answer_fits "$1" "$2" "${@:3}"
 }
 
 vm_ask() {
@@ -59,7 +59,7 @@ vm_ask() {
 
 	[ "$1" != -q ] || { quiet=-q && shift; }
 	answer_to "$quiet" "$1" vm_on "$1" "${@:3}" || return
-	answer_fits "$1" "$2" "$answer" virsh "${@:3}"
+	answer_fits "$1" "$2" virsh "${@:3}"
 }
 
 # ask_lines [-q] HOST PATTERN COMMAND [ARGUMENT ...]: $answers are the lines that it prints, none
@@ -118,23 +118,27 @@ answer_to() {
 	return "$status"
 }
 
-# answer_fits HOST PATTERN ANSWER COMMAND ...: or the end.
+# answer_fits HOST PATTERN COMMAND ...: $answer does, or the end.
 answer_fits() {
-	[ ${#3} -le "$answer_limit" ] && [[ $3 =~ ^($2)$ ]] ||
-		cannot_ask "$1" "\"$(printable "${3:0:200}")\" is no answer" "${@:4}"
+	[ ${#answer} -le "$answer_limit" ] || cannot_ask "$1" "its answer is too long" "${@:3}"
+	[[ ! $answer =~ ^($2)$ ]] || return 0
+	answer=${answer%"${answer##*[! ]}"}
+	[[ $answer =~ ^($2)$ ]] ||
+		cannot_ask "$1" "\"$(printable "${answer:0:200}")\" is no answer" "${@:3}"
 }
 
 # answer_lines HOST PATTERN COMMAND ...: fill $answers from $answer.
 answer_lines() {
-	local line
+	local lines
 
 	[ ${#answer} -le "$answer_limit" ] || cannot_ask "$1" "its answer is too long" "${@:3}"
-	while IFS= read -r line; do
-		line=${line#"${line%%[! ]*}"}
-		[ -n "$line" ] || continue
-		answer_fits "$1" "$2" "$line" "${@:3}"
-		answers+=("$line")
-	done <<<"$answer"
+	mapfile -t lines <<<"$answer"
+	for answer in "${lines[@]}"; do
+		answer=${answer#"${answer%%[! ]*}"}
+		[ -n "$answer" ] || continue
+		answer_fits "$@"
+		answers+=("$answer")
+	done
 }
 
 # printable TEXT: what a host has sent does nothing to a terminal.

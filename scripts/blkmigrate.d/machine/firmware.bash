@@ -1,19 +1,23 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What a machine has beside its disks: the variables of its firmware, and the state of an
-# emulated TPM.  Both are small, and change until the shutdown; they cross after it, to the same
-# path, with owner and mode.
+# What a machine has besides its disks: the variables of its firmware, and the state of an emulated
+# TPM.  Both are small, and change until the shutdown; they are copied after it, to the same path,
+# with owner and mode.
 
-# firmware_paths: of what is there on the old host.
-firmware_paths() {
-	local path
+# find_firmware: $firmware are the paths of those that exist on the old host.
+firmware=()
+find_firmware() {
+	local path tpm
 
-	path=$(xml_value /domain/os/nvram "$private/source.xml")
-	[ -z "$path" ] || ! on old test -e "$path" || printf '%s\n' "$path"
-	if [ -n "$(xml_value "/domain/devices/tpm/backend[@type='emulator']/@type" "$private/source.xml")" ]; then
+	firmware=()
+	path=$(xml_value /domain/os/nvram "$private/source.xml") || die "the XML of $vm cannot be read"
+	tpm=$(xml_value "/domain/devices/tpm/backend[@type='emulator']/@type" "$private/source.xml") ||
+		die "the XML of $vm cannot be read"
+	[ -z "$path" ] || ! asks_yes old test -e "$path" || firmware+=("$path")
+	if [ -n "$tpm" ]; then
 		path=/var/lib/libvirt/swtpm/$uuid
-		! on old test -d "$path" || printf '%s\n' "$path"
+		! asks_yes old test -d "$path" || firmware+=("$path")
 	fi
 }
 
@@ -25,50 +29,59 @@ read_source_xml() {
 check_firmware() {
 	local path
 
-	while IFS= read -r path; do
-		! on new test -e "$path" ||
+	find_firmware
+	for path in "${firmware[@]}"; do
+		! asks_yes new test -e "$path" ||
 			problem "$(name_of new) has $path already" "remove it, if no virtual machine there needs it"
-	done < <(firmware_paths)
+	done
 	[ -z "$(xml_values "/domain/devices/tpm/backend[@type != 'emulator' or source]/@type" "$private/source.xml")" ] ||
 		problem "$vm has a TPM of the host, or one whose state lies elsewhere" "remove it from the definition"
 	[ -z "$(xml_value "/domain/devices/tpm/backend[@type='emulator']/@type" "$private/source.xml")" ] || [ "$new_uuid" = "$uuid" ] ||
 		problem "$vm has a TPM, whose state goes by its UUID" "leave out --new-uuid"
 	[ -z "$(xml_value "/domain/devices/tpm/backend[@type='emulator']/@type" "$private/source.xml")" ] ||
-		on new bash -c 'command -v swtpm >/dev/null' ||
+		asks_yes new bash -c 'command -v swtpm >/dev/null' ||
 		problem "$vm has a TPM, and swtpm is missing on $(name_of new)" "install it there"
 }
 
-# firmware_is_free: nothing that a machine of the new host may need is in the way.
+# firmware_is_free: nothing is in the way that a machine of the new host may need.
 firmware_is_free() {
 	local path
 
 	read_source_xml
-	while IFS= read -r path; do
-		on new test ! -e "$path" || die "$(name_of new): $path is there already"
-	done < <(firmware_paths)
+	find_firmware
+	for path in "${firmware[@]}"; do
+		! asks_yes new test -e "$path" || die "$(name_of new): $path is there already"
+	done
 }
 
 copy_firmware() {
 	local path
 
 	read_source_xml
-	while IFS= read -r path; do
+	find_firmware
+	for path in "${firmware[@]}"; do
 		copy_state "$path" || die "$path cannot be copied to $(name_of new)"
-	done < <(firmware_paths)
+	done
 }
 
-# copy_state PATH: and what has arrived is what was sent.
+# copy_state PATH: and check that it arrived as it was sent.
 copy_state() {
+	local ours
+
 	show old "tar -C / -cf - $(quote ".$1") | ssh new tar -C / -xpf -"
 	on old tar -C / -cf - -- ".$1" </dev/null | feed new bash -c "$guard" guard "${lock[new]}" "$token" bash -c 'set -e
 		rm -rf -- "$1"
 		tar -C / -xpf -
 		find "$1" -exec sync {} +' copy-state "$1" || return
-	[ "$(sums old "$1")" = "$(sums new "$1")" ]
+	sums old "$1" || return
+	ours=$answer
+	sums new "$1" || return
+	[ "$answer" = "$ours" ]
 }
 
+# sums HOST PATH: $answer has the digests of the files there.
 sums() {
-	on "$1" find "$2" -type f -exec sha256sum {} + | sort
+	ask "$1" "$any_text" bash -c 'set -o pipefail; find "$1" -type f -exec sha256sum {} + | sort' sha256sum "$2"
 }
 
 remove_firmware() {
@@ -76,7 +89,8 @@ remove_firmware() {
 
 	[ -n "${begun[firmware]:-}" ] || return 0
 	read_source_xml
-	while IFS= read -r path; do
+	find_firmware
+	for path in "${firmware[@]}"; do
 		guarded new rm -rf -- "$path" || die "$(name_of new): $path cannot be removed"
-	done < <(firmware_paths)
+	done
 }

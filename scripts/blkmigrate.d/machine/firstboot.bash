@@ -39,7 +39,7 @@ check_first_boot() {
 			problem "$vm is off, so there is no first start that --first-boot could be of" "start it, or leave out --first-boot"
 		for part in kernel initrd; do
 			path=$(first_boot_part "$part")
-			[ -z "$path" ] || on new test -r "$path" ||
+			[ -z "$path" ] || asks_yes new test -r "$path" ||
 				problem "$(name_of new) has no $part $path" "copy it there"
 		done
 	fi

@@ -3,7 +3,7 @@
 #
 # Whether the two hosts fit each other, and the machine the new one.
 
-# check_fit: what does not stop a start for certain is a remark.
+# check_fit: what may not prevent the start is only a remark.
 check_fit() {
 	check_stream
 	check_versions
@@ -35,7 +35,8 @@ check_versions() {
 
 	! is_xen || return 0
 	for host in old new; do
-		vm_on "$host" version --daemon >"$private/$host.version" 2>/dev/null || return 0
+		vm_ask -q "$host" "$any_text" version --daemon || return 0
+		printf '%s\n' "$answer" >"$private/$host.version"
 	done
 	for what in 'libvirt/Running against daemon' 'QEMU/Running hypervisor'; do
 		ours=$(version_in "${what#*/}" old) theirs=$(version_in "${what#*/}" new)
@@ -61,15 +62,18 @@ package_of() {
 
 # check_managers: what starts and stops machines by itself must not meet two of one.
 check_managers() {
-	local host process name
+	local host process name found_managers=()
 
 	for name in ovirt.org/vm/oVirt opennebula.org/OpenNebula openstack.org/xmlns/libvirt/nova/OpenStack; do
 		[ "$(xmllint --nonet --xpath "count(/domain/metadata/*[contains(namespace-uri(), '${name%/*}')])" "$private/source.xml")" = 0 ] ||
 			problem "$vm is managed by ${name##*/}, as its definition says" "migrate it with that"
 	done
 	for host in old new; do
-		for process in $(on "$host" bash -c 'for name; do ! pgrep -x "$name" >/dev/null || echo "$name"; done' \
-			managers pacemakerd corosync pmxcfs ganeti-noded vdsmd); do
+		ask_lines "$host" "$a_name" bash -c 'for name; do ! pgrep -x "$name" >/dev/null || echo "$name"; done' \
+			managers pacemakerd corosync pmxcfs ganeti-noded vdsmd ||
+			die "$(name_of "$host") cannot be asked for its cluster managers"
+		found_managers=("${answers[@]}")
+		for process in "${found_managers[@]}"; do
 			case $process in
 			pacemakerd | corosync) check_pacemaker "$host" "$process" ;;
 			pmxcfs) problem "Proxmox VE manages the machines of $(name_of "$host")" "migrate with qm; blkmigrate copy moves a disk alone" ;;
@@ -94,7 +98,10 @@ check_pacemaker() {
 check_architecture() {
 	local ours theirs
 
-	ours=$(on old uname -m) && theirs=$(on new uname -m) || return 0
+	ask old "$a_name" uname -m || return 0
+	ours=$answer
+	ask new "$a_name" uname -m || return 0
+	theirs=$answer
 	[ "$ours" = "$theirs" ] || [ "$(xml_value /domain/@type "$private/source.xml")" = qemu ] ||
 		problem "$(name_of new) is $theirs, $(name_of old) $ours" "take a host of the same architecture"
 }
@@ -104,13 +111,16 @@ check_memory() {
 	local wanted free kind=memory
 
 	wanted=$(xml_value '/domain/currentMemory | /domain/memory[not(../currentMemory)]' "$private/source.xml")
+	[[ $wanted =~ ^($a_number)$ ]] || return 0
 	if [ "$(xmllint --nonet --xpath 'count(/domain/memoryBacking/hugepages)' "$private/source.xml")" = 0 ]; then
-		free=$(on new awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo)
+		ask new "($a_number)?" awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo || answer=''
 	else
 		kind='huge pages'
-		free=$(on new awk '$1 == "HugePages_Free:" { pages = $2 } $1 == "Hugepagesize:" { print pages * $2 }' /proc/meminfo)
+		ask new "($a_number)?" awk '$1 == "HugePages_Free:" { pages = $2 } $1 == "Hugepagesize:" { print pages * $2 }' /proc/meminfo ||
+			answer=''
 	fi
-	[ "${free:-$wanted}" -lt "$wanted" ] || return 0
+	free=${answer:-$wanted}
+	[ "$free" -lt "$wanted" ] || return 0
 	kind="$vm has $(human $((wanted * 1024))) of $kind, and $(name_of new) $(human $((free * 1024))) available"
 	if [ "$was_running" = running ]; then
 		problem "$kind" "stop something there, or make it smaller: virsh setmem --config"
@@ -130,7 +140,7 @@ check_user() {
 		vm_on old capabilities >"$private/old.capabilities" || return 0
 		ours=$(qemu_user old)
 	fi
-	if [ "$theirs" != +0:+0 ] && on new grep -qsE '^[[:space:]]*dynamic_ownership[[:space:]]*=[[:space:]]*0' /etc/libvirt/qemu.conf; then
+	if [ "$theirs" != +0:+0 ] && ask -q new "$any_text" grep -sE '^[[:space:]]*dynamic_ownership[[:space:]]*=[[:space:]]*0' /etc/libvirt/qemu.conf; then
 		problem "QEMU on $(name_of new) runs as $theirs, and libvirt there does not give it the disks" "set dynamic_ownership = 1 in /etc/libvirt/qemu.conf there, and restart libvirtd"
 	elif [ "$ours" != "$theirs" ]; then
 		remark "QEMU runs as $ours on $(name_of old) and as $theirs on $(name_of new); libvirt gives it the disks and the firmware's variables when it starts"

@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# --quiesce: the guest's file systems stand still, by its agent, while the snapshots of all its
-# disks are taken.  That they go on must not hang on this program, on ssh or on a terminal: a
-# process of the old host's own, started before the freeze, thaws them after ten seconds.
+# --quiesce: the guest's agent freezes its file systems while the snapshots of all its disks are
+# taken.  That they are thawed must not depend on this program, on ssh or on a terminal: a process
+# of the old host's own, started before the freeze, thaws them after ten seconds.
 
 quiesce=false
 frozen=''
@@ -11,13 +11,17 @@ freeze_seconds=10
 
 # check_agent: asked before anything is touched.
 check_agent() {
+	local status=0
+
 	$quiesce && [ "$was_running" = running ] && ! is_xen || return 0
-	on old timeout 15 virsh -q -c "$uri" domtime "$uuid" >/dev/null 2>"$private/why" ||
+	on old timeout 15 virsh -q -c "$uri" domtime "$uuid" >/dev/null 2>"$private/why" || status=$?
+	[ "$status" != 255 ] || die "$(name_of old) cannot be asked: $(head -n 1 "$private/why")"
+	[ "$status" = 0 ] ||
 		problem "the guest agent of $vm does not answer: $(head -n 1 "$private/why")" \
 			"start qemu-guest-agent in the guest, or leave out --quiesce"
 }
 
-# take_together: the snapshots of a pass, of one moment.
+# take_together: the snapshots of a pass, all of the same moment.
 take_together() {
 	local disk volumes=()
 
@@ -43,7 +47,7 @@ take_together() {
 	thaw || die "the snapshots of $vm took longer than $freeze_seconds seconds, and its file systems were thawed meanwhile; without --quiesce the same command goes on"
 }
 
-# freeze: $frozen is the file that has the other process thaw.
+# freeze: while the file $frozen exists, the other process will thaw them.
 freeze() {
 	local virsh=(timeout "$freeze_seconds" virsh -c "$uri" domfsfreeze "$uuid") why
 
@@ -56,7 +60,7 @@ freeze() {
 	}
 }
 
-# What keeps the lock of this run open would be ended by the next one.
+# thaw_later: it must not keep the lock of this run open, or the next run would kill it.
 thaw_later() {
 	perform old "setsid sh -c 'sleep $freeze_seconds; virsh -c $uri domfsthaw $uuid' &" '
 		: >"$2"
@@ -69,8 +73,7 @@ thaw_later() {
 		done' "$frozen" "$freeze_seconds" "$uri" "$uuid"
 }
 
-# thaw: true if they were frozen until now.  Another run that has taken over is no reason to
-# leave them so.
+# thaw: true if they were frozen until now.  It is done even if another run has taken over.
 thaw() {
 	local file=$frozen said
 
@@ -83,6 +86,6 @@ thaw() {
 		return 1
 	}
 	on old rm -f -- "$file" || true
-	# None was frozen any more; or none from the beginning, as in a guest without file systems.
+	# None was still frozen; or none was to begin with, in a guest without file systems.
 	[[ $said != 'Thawed 0 '* || $(<"$private/froze") == 'Froze 0 '* ]]
 }

@@ -117,7 +117,7 @@ xen_state() {
 
 # xen_autostart on|off: xendomains starts what it finds there; off, it is kept here.
 xen_autostart() {
-	local kept
+	local kept links
 
 	kept=$(state_of old)/auto
 	if [ "$1" = on ]; then
@@ -129,7 +129,8 @@ xen_autostart() {
 			sync "$2"' "$kept" "$xen_auto"
 	else
 		$dry_run || say "$vm is no longer in $xen_auto on $(name_of old); a rollback brings it back"
-		perform old "mv $(xen_links | tr '\n' ' ')$kept/" 'set -e
+		links=$(xen_links) || die "$(name_of old) cannot be asked for $xen_auto"
+		perform old "mv ${links//$'\n'/ } $kept/" 'set -e
 			mkdir -p -m 700 "$1"
 			for link in "$2"/*; do
 				if [ -L "$link" ] && [ "$link" -ef "$3" ]; then

@@ -127,7 +127,8 @@ copy_main() {
 	inspect_source disk
 	id=$(printf '%s\n' "${address[old]}" "${source[disk]}" "${address[new]}" "${target[disk]}" | sha256sum)
 	id=${id:0:12}
-	target_volume[disk]=$(volume_of_path new "${target[disk]}") || die "$(name_of new) cannot be asked about ${target[disk]}"
+	volume_of_path new "${target[disk]}"
+	target_volume[disk]=$found_volume
 	session_open "$id"
 	journal_read
 	if $finish_wanted; then
@@ -155,9 +156,9 @@ absolute_or_dotted() {
 # prepare_copy: with --create the target is made; one that exists already is used if it is ours, or
 # with --overwrite.
 prepare_copy() {
-	local there whole
+	local whole
 
-	there=$(look_at_target disk) || exit
+	look_at_target disk
 	case $there in
 	absent | ours*)
 		[ "$there" != absent ] || $create || die "$(name_of new): ${target[disk]} is not there; --create makes it"
@@ -177,7 +178,6 @@ prepare_copy() {
 	esac
 	$overwrite || die "$(name_of new): ${target[disk]} is there already, and blkmigrate did not make it; --overwrite takes it all the same"
 	whole=${there##* }
-	[[ $whole =~ ^($a_number)$ ]] || die "$(name_of new): the size of ${target[disk]} is not known"
 	[ "${target_kind[disk]}" = file ] || [ "$whole" -ge "${size[disk]}" ] ||
 		die "$(name_of new): ${target[disk]} has $whole bytes, ${size[disk]} are needed"
 	# A map is made of as many bytes as the source has.
@@ -188,11 +188,11 @@ prepare_copy() {
 
 # verify_copy: of the snapshot, where there is one: what is compared must not change meanwhile.
 verify_copy() {
-	local from=${source[disk]} name
+	local from=${source[disk]}
 
 	if $snapshots_wanted && [ -n "${volume[disk]:-}" ]; then
-		name=$(copied_snapshot disk) || die "$(name_of old) cannot be asked for its snapshots"
-		from=$(path_of_snapshot disk "${name:-SNAPSHOT}")
+		copied_snapshot disk
+		from=$(path_of_snapshot disk "${copied:-SNAPSHOT}")
 	fi
 	compare disk "$from" && return
 	warn "the digests differ; sending what differs again"
@@ -212,7 +212,7 @@ say_copied() {
 # finish_copy: remove snapshots and marks.
 finish_copy() {
 	drop_snapshots disk
-	unmark_target disk || die "$(name_of new): the mark of ${target[disk]} cannot be removed"
+	unmark_target disk
 	forget_state old
 	forget_state new
 	say "finished: ${target[disk]} on $(name_of new) is yours, the snapshots on $(name_of old) are gone"

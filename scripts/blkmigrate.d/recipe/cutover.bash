@@ -154,9 +154,9 @@ bitmap=''
 open_for_last() {
 	bitmap=''
 	[ "${kind[$1]}" = qcow2 ] || return 0
-	bitmap=$(last_checkpoint) || die "$(name_of old) cannot be asked for the checkpoints of $vm"
-	if [ -n "$bitmap" ]; then
-		bitmap=$(checkpoint_name "$bitmap")
+	last_checkpoint
+	if [ -n "$newest" ]; then
+		bitmap=$(checkpoint_name "$newest")
 		! view_open "$1" "$bitmap" || return 0
 		warn "$1: the bitmap $bitmap cannot be used; comparing both disks completely instead"
 		bitmap=''
@@ -169,7 +169,8 @@ final_pass() {
 	local disk=$1 base='' from=${view[$1]:-${source[$1]}}
 
 	if [ -n "${volume[$disk]:-}" ]; then
-		base=$(copied_snapshot "$disk") || die "$(name_of old) cannot be asked for its snapshots"
+		copied_snapshot "$disk"
+		base=$copied
 	fi
 	if ! send_last "$disk" "$from" "$base" "$2"; then
 		warn "$disk: the transfer failed; comparing both disks completely instead"

@@ -25,9 +25,10 @@ copy_in_passes() {
 	running=$(source_state) || exit
 	[ "$running" != running ] || take_together
 	each_disk copy_pass $(disks_but qcow2)
-	if [ "$running" = running ] && ! copy_images; then
-		warn "qcow2 disks are copied when $vm is off"
-		images=false
+	if [ "$running" = running ]; then
+		copy_images
+		images=$images_copied
+		$images || warn "qcow2 disks are copied when $vm is off"
 	fi
 	[ -n "${finished[bulk]:-}" ] || journal 'done' bulk
 	[ "$running" = running ] || return 0
@@ -36,7 +37,10 @@ copy_in_passes() {
 		seconds=$SECONDS
 		take_together
 		each_disk copy_pass $(disks_of lvm) $(disks_of thin)
-		! $images || copy_images || images=false
+		if $images; then
+			copy_images
+			images=$images_copied
+		fi
 		seconds=$((SECONDS - seconds))
 		pass=$((pass + 1))
 		[ "$seconds" -gt "$downtime" ] || break
@@ -70,13 +74,13 @@ disks_but() {
 
 # check_copies: once, while it runs: the last snapshot of each disk and its target are the same.
 check_copies() {
-	local disk name from
+	local disk from
 
 	for disk in "${disks[@]}"; do
 		[ -n "${volume[$disk]:-}" ] || continue
-		name=$(copied_snapshot "$disk") || die "$(name_of old) cannot be asked for its snapshots"
-		[ -n "$name" ] || continue
-		from=$(path_of_snapshot "$disk" "$name")
+		copied_snapshot "$disk"
+		[ -n "$copied" ] || continue
+		from=$(path_of_snapshot "$disk" "$copied")
 		sink_open "$disk"
 		compare "$disk" "$from" || compare_again "$disk" "$from"
 		sink_close "$disk"

@@ -106,7 +106,7 @@ inspect_vm_disk() {
 	if ! look_at_source "$disk"; then
 		kind[$disk]="file" size[$disk]=1 volume[$disk]=''
 		problem "$disk: $(name_of old): ${source[$disk]}: $why" "start $vm once, or mend its XML"
-		choose_target "$disk"
+		choose_target "$disk" "$group_option"
 		return
 	fi
 	case $2,${kind[$disk]} in
@@ -119,7 +119,7 @@ inspect_vm_disk() {
 	esac
 	identify "$disk"
 	identity[$disk]=$identified
-	choose_target "$disk"
+	choose_target "$disk" "$group_option"
 }
 
 inspect_qcow2() {
@@ -160,9 +160,10 @@ identify() {
 	identified=$answer
 }
 
-# choose_target DISK: as --map-disk, --vg or --dir says; else the path that it has now.
+# choose_target DISK GROUP: as --map-disk says, or in the volume group if one is given, or as --dir
+# says; else the path that it has now.
 choose_target() {
-	local disk=$1 path=${source[$1]} name mapped='' entry
+	local disk=$1 group=$2 path=${source[$1]} name mapped='' entry
 
 	name=$(basename -- "$path")
 	for entry in "${disk_map[@]}"; do
@@ -172,10 +173,10 @@ choose_target() {
 	[ "${kind[$disk]}" != qcow2 ] || target_kind[$disk]=qcow2
 	if [ -n "$mapped" ]; then
 		target[$disk]=$mapped
-	elif [ -n "$group_option" ]; then
+	elif [ -n "$group" ]; then
 		name=${name%.qcow2} name=${name%.img} name=${name%.raw}
 		name=${name//[^A-Za-z0-9_+.-]/_}
-		target[$disk]=/dev/$group_option/${name/#-/_}
+		target[$disk]=/dev/$group/${name/#-/_}
 	elif [ -n "$dir_option" ]; then
 		[ "${kind[$disk]}" = file ] || [ "${kind[$disk]}" = qcow2 ] || name+=.img
 		target[$disk]=$dir_option/$name
@@ -192,8 +193,8 @@ choose_target() {
 	*) problem "$disk would go to ${target[$disk]}" "name a path from / on" ;;
 	esac
 	if [ "${target_kind[$disk]}" = lvm ]; then
-		target_volume[$disk]=$(volume_of_path new "${target[$disk]}") ||
-			die "$(name_of new) cannot be asked about ${target[$disk]}"
+		volume_of_path new "${target[$disk]}"
+		target_volume[$disk]=$found_volume
 		[ -n "${target_volume[$disk]}" ] ||
 			problem "$disk would go to ${target[$disk]}, and there is no such volume group there" \
 				"--vg, --dir or --map-disk $disk=PATH name another place"

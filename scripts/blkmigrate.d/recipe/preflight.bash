@@ -245,8 +245,9 @@ check_targets() {
 	local disk other
 
 	for disk in "${placed[@]}"; do
-		at_target[$disk]=$(look_at_target "$disk") || exit
-		case ${at_target[$disk]} in
+		look_at_target "$disk"
+		at_target[$disk]=$there
+		case $there in
 		absent | ours*) ;;
 		*)
 			if is_same_volume "$disk"; then

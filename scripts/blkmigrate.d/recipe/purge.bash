@@ -89,7 +89,7 @@ purge_target() {
 	drop_checkpoints
 	for disk in "${placed[@]}"; do
 		drop_snapshots "$disk"
-		remove_target "$disk" || die "${target[$disk]} cannot be removed"
+		remove_target "$disk"
 	done
 	refresh_pool
 }
