@@ -33,32 +33,37 @@
 
 struct options {
 	const char *map, *snapshot, *store, *changes;
-	bool status, list, whole, read_only;
+	bool whole, read_only;
 	unsigned char id[STREAM_ID_SIZE];
 	uint64_t era_block, offset, length;
-	unsigned jobs;
+	struct report_options report;
 };
 
-static struct options options;
-static struct source source, old, store;
-static struct cow cow;
-static struct report report;
+struct diff {
+	struct options options;
+	struct source source;		/* what the device is now */
+	struct source old, store;	/* what it was before */
+	struct cow cow;
+	struct extents ranges;		/* where it may have changed */
+	struct report report;
+};
 
-static int parse_options(int, char **);
-static bool options_agree(int);
-static void compare_devices(const char *, const char *);
-static void compare_map(const char *);
+static int parse_options(struct options *, int, char **);
+static bool options_agree(const struct options *, bool list, int operands);
+static void compare_devices(struct diff *, const char *, const char *);
+static void compare_map(struct diff *, const char *);
 static bool map_differs(void *, const struct mapdiff_run *);
 static bool map_passed(void *, uint64_t);
-static void read_snapshot(const char *);
-static void read_store(const char *);
-static void list_store(uint64_t, bool);
-static void read_changes(const char *);
-static void open_device(struct source *, const char *);
-static void open_source(const char *);
+static void read_snapshot(struct diff *, const char *);
+static void read_store(struct diff *, const char *);
+static void list_store(struct diff *, uint64_t, bool);
+static void read_changes(struct diff *, const char *);
+static void open_device(struct diff *, struct source *, const char *);
+static void open_source(struct diff *, const char *);
 static void open_list(struct input *, const char *, int);
-static void finish(const struct error *, const unsigned char *, const unsigned char *);
-static void fail(const struct error *) __attribute__((noreturn));
+static void finish(struct diff *, const struct error *, const unsigned char *,
+    const unsigned char *);
+static void fail(struct diff *, const struct error *) __attribute__((noreturn));
 static void usage(void) __attribute__((noreturn));
 
 int
@@ -67,32 +72,36 @@ main(int argc, char **argv)
 	static const struct progress_options progress = {
 		.program = "blkdiff", .delay = 2, .interval = 1
 	};
+	/* Static: a thread may still look at it while the process exits. */
+	static struct diff diff;
+	const struct options *options = &diff.options;
 	int operands;
 
 	if (!io_claim_standard())
 		err(2, "/dev/null");
-	operands = parse_options(argc, argv);
+	operands = parse_options(&diff.options, argc, argv);
 	argv += optind;
-	if (report.form == REPORT_DELTA && isatty(STDOUT_FILENO))
+	if (options->report.form == REPORT_DELTA && isatty(STDOUT_FILENO))
 		errx(2, "a block stream is not written to a terminal (--list lists the ranges)");
+	report_open(&diff.report, &options->report);
 	if (!progress_start(&progress))
 		err(2, "threads");
 	if (operands == 2)
-		compare_devices(argv[0], argv[1]);
-	else if (options.map != NULL)
-		compare_map(argv[0]);
-	else if (options.snapshot != NULL)
-		read_snapshot(operands == 1 ? argv[0] : NULL);
-	else if (options.store != NULL)
-		read_store(argv[0]);
+		compare_devices(&diff, argv[0], argv[1]);
+	else if (options->map != NULL)
+		compare_map(&diff, argv[0]);
+	else if (options->snapshot != NULL)
+		read_snapshot(&diff, operands == 1 ? argv[0] : NULL);
+	else if (options->store != NULL)
+		read_store(&diff, argv[0]);
 	else
-		read_changes(argv[0]);
-	return report.form == REPORT_STATUS && report.differs ? 1 : 0;
+		read_changes(&diff, argv[0]);
+	return options->report.form == REPORT_STATUS && diff.report.differs ? 1 : 0;
 }
 
-/* Returns how many operands there are, as many as the options want. */
+/* Returns how many operands there are: as many as the options ask for. */
 static int
-parse_options(int argc, char **argv)
+parse_options(struct options *options, int argc, char **argv)
 {
 	enum { MAP = 256, SNAPSHOT, STORE, CHANGES, LIST, JSON, WHOLE, READ_ONLY, ERA_BLOCK, ID };
 	static const struct option names[] = {
@@ -114,232 +123,230 @@ parse_options(int argc, char **argv)
 		{ NULL, 0, NULL, 0 }
 	};
 	struct error error = { 0 };
-	bool good = true;
+	bool good = true, status = false, list = false;
 	int option;
 
-	options.length = UINT64_MAX;
-	options.jobs = pool_processors() + 1;
+	options->length = UINT64_MAX;
+	options->report.jobs = pool_processors() + 1;
 	while (good && (option = getopt_long(argc, argv, "qso:l:j:", names, NULL)) != -1)
 		switch (option) {
-		case MAP: options.map = optarg; break;
-		case SNAPSHOT: options.snapshot = optarg; break;
-		case STORE: options.store = optarg; break;
-		case CHANGES: options.changes = optarg; break;
-		case LIST: options.list = true; break;
-		case JSON: options.list = report.listing.json = true; break;
-		case WHOLE: options.whole = true; break;
-		case READ_ONLY: options.read_only = true; break;
-		case ERA_BLOCK: good = argument_size("--era-block", optarg, &options.era_block, &error); break;
+		case MAP: options->map = optarg; break;
+		case SNAPSHOT: options->snapshot = optarg; break;
+		case STORE: options->store = optarg; break;
+		case CHANGES: options->changes = optarg; break;
+		case LIST: list = true; break;
+		case JSON: list = options->report.json = true; break;
+		case WHOLE: options->whole = true; break;
+		case READ_ONLY: options->read_only = true; break;
+		case ERA_BLOCK: good = argument_size("--era-block", optarg, &options->era_block, &error); break;
 		case ID:
-			good = id_load(optarg, options.id, &error);
-			report.id = options.id;
+			good = id_load(optarg, options->id, &error);
+			options->report.id = options->id;
 			break;
 		case 'q':
-		case 's': options.status = true; break;
-		case 'o': good = argument_size("-o", optarg, &options.offset, &error); break;
-		case 'l': good = argument_size("-l", optarg, &options.length, &error); break;
-		case 'j': good = argument_jobs(optarg, &options.jobs, &error); break;
+		case 's': status = true; break;
+		case 'o': good = argument_size("-o", optarg, &options->offset, &error); break;
+		case 'l': good = argument_size("-l", optarg, &options->length, &error); break;
+		case 'j': good = argument_jobs(optarg, &options->report.jobs, &error); break;
 		default: usage();
 		}
 	if (!good)
 		errx(2, "%s", error.text);
-	if (!options_agree(argc - optind))
+	if (status)
+		options->report.form = REPORT_STATUS;
+	else if (list)
+		options->report.form = REPORT_LIST;
+	if (!options_agree(options, list, argc - optind))
 		usage();
-	if (options.status || options.list)
-		report.form = options.status ? REPORT_STATUS : REPORT_LIST;
-	report.listing.out = stdout;
-	if (report.id != NULL && report.form != REPORT_DELTA)
+	if (options->report.id != NULL && options->report.form != REPORT_DELTA)
 		errx(2, "--id: only a delta carries an id");
 	return argc - optind;
 }
 
-/* Whether so many operands, and these options, go with what knows the changes. */
+/* Whether these options, and so many operands, go with the source of the changes. */
 static bool
-options_agree(int operands)
+options_agree(const struct options *options, bool list, int operands)
 {
-	int exceptions = (options.snapshot != NULL) + (options.store != NULL);
-	int modes = exceptions + (options.map != NULL) + (options.changes != NULL);
+	int exceptions = (options->snapshot != NULL) + (options->store != NULL);
+	int modes = exceptions + (options->map != NULL) + (options->changes != NULL);
 
-	if (modes > 1 || (options.status && options.list) ||
-	    (options.era_block != 0 && options.changes == NULL) ||
-	    ((options.whole || options.read_only) && exceptions == 0))
+	if (modes > 1 || (options->report.form == REPORT_STATUS && list) ||
+	    (options->era_block != 0 && options->changes == NULL) ||
+	    ((options->whole || options->read_only) && exceptions == 0))
 		return false;
-	return operands == (modes == 0 ? 2 : 1) || (operands == 0 && options.snapshot != NULL);
+	return operands == (modes == 0 ? 2 : 1) || (operands == 0 && options->snapshot != NULL);
 }
 
 /* The delta that turns one device into the other. */
 static void
-compare_devices(const char *old_path, const char *path)
+compare_devices(struct diff *diff, const char *old_path, const char *path)
 {
-	bool bounded = options.length != UINT64_MAX;
+	const struct options *options = &diff->options;
+	bool bounded = options->length != UINT64_MAX;
 	struct error error = { 0 };
 	uint64_t base;
 
-	open_device(&old, old_path);
-	open_source(path);
-	base = old.size > options.offset ? old.size - options.offset : 0;
-	if (bounded && base > options.length)
-		base = options.length;
-	report.delta.old_source = &old;
-	report.delta.old_end = options.offset + (base < options.length ? base : options.length);
-	if (!extents_add(&report.ranges, options.offset, options.length))
+	open_device(diff, &diff->old, old_path);
+	open_source(diff, path);
+	base = diff->old.size > options->offset ? diff->old.size - options->offset : 0;
+	if (bounded && base > options->length)
+		base = options->length;
+	report_compare(&diff->report, &diff->old,
+	    options->offset + (base < options->length ? base : options->length));
+	if (!extents_add(&diff->ranges, options->offset, options->length))
 		error_errno(&error, "memory");
-	/* What is shorter differs, as for cmp(1): that needs no reading. */
-	else if (report.form == REPORT_STATUS && base != options.length)
-		report.differs = true;
+	/* Another length is a difference, as for cmp(1), and needs no reading. */
+	else if (options->report.form == REPORT_STATUS && base != options->length)
+		diff->report.differs = true;
 	else
-		(void)report_send(&report, base, &error);
-	finish(&error, NULL, NULL);
+		(void)report_send(&diff->report, &diff->ranges, base, &error);
+	finish(diff, &error, NULL, NULL);
 }
 
 /* The delta that turns the device that a map describes into the source. */
 static void
-compare_map(const char *path)
+compare_map(struct diff *diff, const char *path)
 {
+	const struct options *options = &diff->options;
 	static struct map_reader map;
 	static struct input input;
-	struct mapdiff mapdiff = { .source = &source, .map = &map, .beyond = true,
-	    .differs = map_differs, .passed = map_passed };
+	struct mapdiff mapdiff = { .source = &diff->source, .map = &map, .beyond = true,
+	    .differs = map_differs, .passed = map_passed, .context = &diff->report };
 	struct stream_header header;
 	struct error error = { 0 };
 
-	open_source(path);
-	open_list(&input, options.map, STDOUT_FILENO);
+	open_source(diff, path);
+	open_list(&input, options->map, STDOUT_FILENO);
 	if (!map_open(&map, &input, &error))
-		fail(&error);
-	header_init(&header, STREAM_DELTA, options.length);
+		fail(diff, &error);
+	header_init(&header, STREAM_DELTA, options->length);
 	header.base_size = map.stream.header.size;
 	header.grid = map.stream.header.grid;
 	header.hash = map.stream.header.hash;
 	header.payload_max = header.grid > MAPDIFF_RUN ? header.grid : MAPDIFF_RUN;
-	mapdiff.offset = options.offset;
-	mapdiff.length = options.length;
-	mapdiff.jobs = options.jobs;
-	(void)(report_begin(&report, &header) && mapdiff_run(&mapdiff, &error));
-	finish(&error, mapdiff.digest, map.end.digest);
+	mapdiff.offset = options->offset;
+	mapdiff.length = options->length;
+	mapdiff.jobs = options->report.jobs;
+	(void)(report_begin(&diff->report, &header) && mapdiff_run(&mapdiff, &error));
+	finish(diff, &error, mapdiff.digest, map.end.digest);
 }
 
 static bool
 map_differs(void *context, const struct mapdiff_run *run)
 {
-	(void)context;
-	return delta_put(&report.delta, run->offset, run->length, run->data,
+	return report_put(context, run->offset, run->length, run->data,
 	    run->checked ? RECORD_OLD_HASHES : 0, run->checked ? run->old : 0);
 }
 
 static bool
 map_passed(void *context, uint64_t offset)
 {
-	(void)context;
-	return delta_pass(&report.delta, offset);
+	return report_pass(context, offset);
 }
 
 /* What was written to the origin since a snapshot of it was taken. */
 static void
-read_snapshot(const char *path)
+read_snapshot(struct diff *diff, const char *path)
 {
 	static struct snapshot snapshot;
 	struct error error = { 0 };
 	uint64_t allocated, metadata;
 
-	if (!snapshot_open(&snapshot, options.snapshot, &error))
-		fail(&error);
-	open_source(path != NULL ? path : snapshot.origin_path);
+	if (!snapshot_open(&snapshot, diff->options.snapshot, &error))
+		fail(diff, &error);
+	open_source(diff, path != NULL ? path : snapshot.origin_path);
 	progress_phase("flushing", PROGRESS_UNKNOWN);
-	if (!snapshot_fits(&snapshot, &source, &error) ||
-	    !snapshot_read(&snapshot, &source, &cow, &error))
-		fail(&error);
-	if (!snapshot.read_only && !options.read_only && !options.whole)
+	if (!snapshot_fits(&snapshot, &diff->source, &error) ||
+	    !snapshot_read(&snapshot, &diff->source, &diff->cow, &error))
+		fail(diff, &error);
+	if (!snapshot.read_only && !diff->options.read_only && !diff->options.whole)
 		progress_warn("%s: the snapshot can be written to: whole chunks are sent, unchecked",
-		    options.snapshot);
-	list_store(snapshot.size, snapshot.read_only || options.read_only);
+		    diff->options.snapshot);
+	list_store(diff, snapshot.size, snapshot.read_only || diff->options.read_only);
 	/* An overflow meanwhile has dropped the old data that was compared with. */
-	if (report_send(&report, options.length, &error))
+	if (report_send(&diff->report, &diff->ranges, diff->options.length, &error))
 		(void)snapshot_check(&snapshot, &allocated, &metadata, &error);
-	finish(&error, NULL, NULL);
+	finish(diff, &error, NULL, NULL);
 }
 
 /* The same from a store alone. */
 static void
-read_store(const char *path)
+read_store(struct diff *diff, const char *path)
 {
 	struct error error = { 0 };
 
-	open_source(path);
-	open_device(&store, options.store);
-	/* What is still in a cache is in no list. */
-	if (source.device && fsync(source.fd) == -1)
-		error_errno(&error, "%s: flush", source.name);
-	if (error.set || !cow_read(&cow, &store, source.size, &error))
-		fail(&error);
-	list_store(source.size, options.read_only);
-	(void)report_send(&report, options.length, &error);
-	finish(&error, NULL, NULL);
+	open_source(diff, path);
+	open_device(diff, &diff->store, diff->options.store);
+	/* A write that is still in a cache is in no list. */
+	if (diff->source.device && fsync(diff->source.fd) == -1)
+		error_errno(&error, "%s: flush", diff->source.name);
+	if (error.set || !cow_read(&diff->cow, &diff->store, diff->source.size, &error))
+		fail(diff, &error);
+	list_store(diff, diff->source.size, diff->options.read_only);
+	(void)report_send(&diff->report, &diff->ranges, diff->options.length, &error);
+	finish(diff, &error, NULL, NULL);
 }
 
-/* Take over what the store lists, and what it holds if that is what the origin held before. */
+/* Take the ranges that the store lists; and its data, if the origin held that before. */
 static void
-list_store(uint64_t size, bool pristine)
+list_store(struct diff *diff, uint64_t size, bool pristine)
 {
-	if (!cow_extents(&cow, size, &report.ranges))
+	if (!cow_extents(&diff->cow, size, &diff->ranges))
 		err(2, "memory");
-	if (!pristine || options.whole)
+	if (!pristine || diff->options.whole)
 		return;
-	report.delta.old_store = &cow;
-	report.delta.old_end = size;
+	report_compare_store(&diff->report, &diff->cow, size);
 }
 
 static void
-read_changes(const char *path)
+read_changes(struct diff *diff, const char *path)
 {
-	struct changes_options list = { .era_block = options.era_block };
+	struct changes_options list = { .era_block = diff->options.era_block };
 	struct error error = { 0 };
 	static struct input input;
 	struct stat status;
 
-	open_source(path);
-	open_list(&input, options.changes, -1);
-	list.size = source.size;
-	if (list.era_block == 0 && source.device && fstat(source.fd, &status) == 0)
+	open_source(diff, path);
+	open_list(&input, diff->options.changes, -1);
+	list.size = diff->source.size;
+	if (list.era_block == 0 && diff->source.device && fstat(diff->source.fd, &status) == 0)
 		list.era_block = dm_era_block(status.st_rdev);
 	progress_phase("reading the list", PROGRESS_UNKNOWN);
-	if (!changes_read(&input, &list, &report.ranges, &error))
-		fail(&error);
-	(void)report_send(&report, STREAM_UNKNOWN, &error);
-	finish(&error, NULL, NULL);
+	if (!changes_read(&input, &list, &diff->ranges, &error))
+		fail(diff, &error);
+	(void)report_send(&diff->report, &diff->ranges, STREAM_UNKNOWN, &error);
+	finish(diff, &error, NULL, NULL);
 }
 
 static void
-open_device(struct source *device, const char *path)
+open_device(struct diff *diff, struct source *device, const char *path)
 {
 	struct error error = { 0 };
 
 	if (!source_open(device, path, SOURCE_DIRECT_AUTO, false, &error))
-		fail(&error);
+		fail(diff, &error);
 	if (device->pipe)
 		errx(2, "%s: a device or a file is wanted", device->name);
 }
 
-/* Open the device that is sent, and settle which part of it. */
+/* Open the device that is read, and settle which part of it. */
 static void
-open_source(const char *path)
+open_source(struct diff *diff, const char *path)
 {
+	struct options *options = &diff->options;
 	struct error error = { 0 };
 	struct scan bounds = {
-		.source = &source, .offset = options.offset, .length = options.length
+		.source = &diff->source, .offset = options->offset, .length = options->length
 	};
 
-	open_device(&source, path);
+	open_device(diff, &diff->source, path);
 	if (!scan_bound(&bounds, &error))
-		fail(&error);
-	options.length = bounds.length;
-	report.delta.source = &source;
-	report.delta.offset = options.offset;
-	report.delta.length = options.length;
-	report.delta.jobs = options.jobs;
+		fail(diff, &error);
+	options->length = bounds.length;
+	report_source(&diff->report, &diff->source, options->offset, options->length);
 }
 
-/* A list or a map; watch is where its results go. */
+/* Open a list or a map; watch is the descriptor that the results go to. */
 static void
 open_list(struct input *input, const char *path, int watch)
 {
@@ -351,15 +358,16 @@ open_list(struct input *input, const char *path, int watch)
 	input_open(input, fd, watch, standard ? "standard input" : path);
 }
 
-/* Close the stream or the list, or say to both sides what went wrong. */
+/* Close the stream or the list, or tell both sides what went wrong. */
 static void
-finish(const struct error *error, const unsigned char *digest, const unsigned char *base_digest)
+finish(struct diff *diff, const struct error *error, const unsigned char *digest,
+    const unsigned char *base_digest)
 {
 	if (error->set)
-		fail(error);
+		fail(diff, error);
 	progress_stop();
-	if (!report_end(&report, digest, base_digest)) {
-		errno = report.delta.write_errno;
+	if (!report_end(&diff->report, digest, base_digest)) {
+		errno = report_errno(&diff->report);
 		err(2, "standard output");
 	}
 	if (fflush(stdout) == EOF || ferror(stdout) || close(STDOUT_FILENO) == -1)
@@ -367,13 +375,13 @@ finish(const struct error *error, const unsigned char *digest, const unsigned ch
 }
 
 static void
-fail(const struct error *error)
+fail(struct diff *diff, const struct error *error)
 {
 	progress_stop();
-	/* The reader of our output has gone: end as a write to it would have ended us. */
+	/* When the reader of our output is gone, end as a write to it would have ended us. */
 	if (error->number == EPIPE)
 		raise(SIGPIPE);
-	delta_abort(&report.delta, error->text);
+	report_abort(&diff->report, error->text);
 	errx(2, "%s", error->text);
 }
 

@@ -31,7 +31,7 @@ struct options {
 	enum source_direct direct;
 };
 
-/* What could not be read: the range found last, which may go on in the next chunk. */
+/* Bytes that could not be read: the last range found, which may go on in the next chunk. */
 struct losses {
 	uint64_t start, length;		/* bytes of the source */
 	int number;			/* errno */
@@ -48,19 +48,17 @@ struct reading {
 	int write_errno;		/* standard output failed */
 };
 
-static struct reading reading;
-
-static void parse_options(int, char **);
-static void open_source(const char *);
-static bool read_stream(struct error *);
-static bool read_raw(struct error *);
+static void parse_options(struct reading *, int, char **);
+static void open_source(struct reading *, const char *);
+static bool read_stream(struct reading *, struct error *);
+static bool read_raw(struct reading *, struct error *);
 static void work(void *, struct scan_chunk *);
 static bool give(void *, struct scan_chunk *);
 static bool give_raw(void *, struct scan_chunk *);
 static bool write_zeros(uint64_t);
-static void note_losses(const struct scan_chunk *);
-static void report_loss(void);
-static void fail(const struct error *) __attribute__((noreturn));
+static void note_losses(struct reading *, const struct scan_chunk *);
+static void report_loss(struct reading *);
+static void fail(const struct reading *, const struct error *) __attribute__((noreturn));
 static void usage(void) __attribute__((noreturn));
 
 int
@@ -69,23 +67,25 @@ main(int argc, char **argv)
 	static const struct progress_options progress = {
 		.program = "blkread", .delay = 2, .interval = 1
 	};
+	/* Static: a thread may still look at it while the process exits. */
+	static struct reading reading;
 	struct error error = { 0 };
 	bool done;
 
 	if (!io_claim_standard())
 		err(2, "/dev/null");
-	parse_options(argc, argv);
+	parse_options(&reading, argc, argv);
 	if (!reading.options.raw && isatty(STDOUT_FILENO))
 		errx(2, "a block stream is not written to a terminal (-r writes plain bytes)");
-	open_source(argv[optind]);
+	open_source(&reading, argv[optind]);
 	if (!progress_start(&progress))
 		err(2, "threads");
 	progress_phase("reading", reading.scan.length);
 	pipe_widen(STDOUT_FILENO);
-	done = reading.options.raw ? read_raw(&error) : read_stream(&error);
-	report_loss();
+	done = reading.options.raw ? read_raw(&reading, &error) : read_stream(&reading, &error);
+	report_loss(&reading);
 	if (!done)
-		fail(&error);
+		fail(&reading, &error);
 	progress_stop();
 	if (close(STDOUT_FILENO) == -1)
 		err(2, "standard output");
@@ -98,7 +98,7 @@ main(int argc, char **argv)
 }
 
 static void
-parse_options(int argc, char **argv)
+parse_options(struct reading *reading, int argc, char **argv)
 {
 	enum { DIRECT = 256, TRUST_HOLES, SKIP_BAD, ID };
 	static const struct option names[] = {
@@ -112,14 +112,14 @@ parse_options(int argc, char **argv)
 		{ "id", required_argument, NULL, ID },
 		{ NULL, 0, NULL, 0 }
 	};
-	struct options *options = &reading.options;
-	struct scan *scan = &reading.scan;
+	struct options *options = &reading->options;
+	struct scan *scan = &reading->scan;
 	struct error error = { 0 };
 	bool good = true;
 	int option;
 
 	scan->length = UINT64_MAX;
-	header_init(&reading.header, STREAM_IMAGE, STREAM_UNKNOWN);
+	header_init(&reading->header, STREAM_IMAGE, STREAM_UNKNOWN);
 	while (good && (option = getopt_long(argc, argv, "ro:l:j:", names, NULL)) != -1)
 		switch (option) {
 		case 'r': options->raw = true; break;
@@ -130,7 +130,7 @@ parse_options(int argc, char **argv)
 		case SKIP_BAD: scan->skip_bad = true; break;
 		case ID:
 			options->has_id = true;
-			good = id_load(optarg, reading.header.id, &error);
+			good = id_load(optarg, reading->header.id, &error);
 			break;
 		case DIRECT:
 			if (strcmp(optarg, "auto") == 0)
@@ -154,33 +154,34 @@ parse_options(int argc, char **argv)
 }
 
 static void
-open_source(const char *path)
+open_source(struct reading *reading, const char *path)
 {
-	struct source *source = &reading.source;
-	struct scan *scan = &reading.scan;
+	struct source *source = &reading->source;
+	struct scan *scan = &reading->scan;
 	struct error error = { 0 };
 
 	scan->source = source;
-	if (!source_open(source, path, reading.options.direct, reading.options.trust_holes, &error) ||
+	scan->context = reading;
+	if (!source_open(source, path, reading->options.direct, reading->options.trust_holes, &error) ||
 	    !scan_bound(scan, &error))
 		errx(2, "%s", error.text);
-	/* Who waits for a pipe notices that nobody waits for him. */
+	/* While waiting for input from a pipe, stop when our reader is gone. */
 	source->input.watch = STDOUT_FILENO;
 	if (scan->jobs == 0)
 		scan->jobs = source->direct ? 4 : 2;
 }
 
 static bool
-read_stream(struct error *error)
+read_stream(struct reading *reading, struct error *error)
 {
-	struct scan *scan = &reading.scan;
+	struct scan *scan = &reading->scan;
 
-	reading.header.size = scan->length;
-	if (scan->length == reading.source.size)
-		reading.header.data = reading.source.allocated;
-	header_encode(&reading.header);
-	if (!image_begin(&reading.image, STDOUT_FILENO, &reading.header)) {
-		reading.write_errno = errno;
+	reading->header.size = scan->length;
+	if (scan->length == reading->source.size)
+		reading->header.data = reading->source.allocated;
+	header_encode(&reading->header);
+	if (!image_begin(&reading->image, STDOUT_FILENO, &reading->header)) {
+		reading->write_errno = errno;
 		return false;
 	}
 	scan->hash = true;
@@ -188,20 +189,20 @@ read_stream(struct error *error)
 	scan->work = work;
 	scan->give = give;
 	if (!scan_run(scan, error)) {
-		if (reading.write_errno == 0)
-			(void)image_abort(&reading.image, error->text);
+		if (reading->write_errno == 0)
+			(void)image_abort(&reading->image, error->text);
 		return false;
 	}
-	if (!image_end(&reading.image))
-		reading.write_errno = errno;
-	return reading.write_errno == 0;
+	if (!image_end(&reading->image))
+		reading->write_errno = errno;
+	return reading->write_errno == 0;
 }
 
 static bool
-read_raw(struct error *error)
+read_raw(struct reading *reading, struct error *error)
 {
-	reading.scan.give = give_raw;
-	return scan_run(&reading.scan, error);
+	reading->scan.give = give_raw;
+	return scan_run(&reading->scan, error);
 }
 
 static void
@@ -215,25 +216,26 @@ work(void *context, struct scan_chunk *chunk)
 static bool
 give(void *context, struct scan_chunk *chunk)
 {
-	(void)context;
+	struct reading *reading = context;
+
 	if (chunk->error.set)
 		return false;
-	note_losses(chunk);
-	if (!image_put(&reading.image, chunk))
-		reading.write_errno = errno;
+	note_losses(reading, chunk);
+	if (!image_put(&reading->image, chunk))
+		reading->write_errno = errno;
 	progress_add(chunk->length);
-	return reading.write_errno == 0;
+	return reading->write_errno == 0;
 }
 
 static bool
 give_raw(void *context, struct scan_chunk *chunk)
 {
+	struct reading *reading = context;
 	bool written;
 
-	(void)context;
 	if (chunk->error.set)
 		return false;
-	note_losses(chunk);
+	note_losses(reading, chunk);
 	if (chunk->hole) {
 		written = write_zeros(chunk->length);
 	} else {
@@ -241,7 +243,7 @@ give_raw(void *context, struct scan_chunk *chunk)
 		progress_add(chunk->length);
 	}
 	if (!written)
-		reading.write_errno = errno;
+		reading->write_errno = errno;
 	return written;
 }
 
@@ -261,18 +263,18 @@ write_zeros(uint64_t length)
 	return true;
 }
 
-/* Gather what could not be read; a range that has ended is listed. */
+/* Gather the bad ranges of a chunk; report each one that has ended. */
 static void
-note_losses(const struct scan_chunk *chunk)
+note_losses(struct reading *reading, const struct scan_chunk *chunk)
 {
-	struct losses *losses = &reading.losses;
+	struct losses *losses = &reading->losses;
 	const struct source_bad *bad;
 
 	for (bad = chunk->bad; bad < chunk->bad + chunk->bad_count; bad++) {
-		uint64_t start = reading.scan.offset + chunk->offset + bad->start;
+		uint64_t start = reading->scan.offset + chunk->offset + bad->start;
 
 		if (losses->start + losses->length != start || losses->number != bad->number)
-			report_loss();
+			report_loss(reading);
 		if (losses->length == 0)
 			*losses = (struct losses){
 				.start = start, .number = bad->number,
@@ -281,34 +283,34 @@ note_losses(const struct scan_chunk *chunk)
 		losses->length += bad->length;
 		losses->bytes += bad->length;
 	}
-	if (losses->start + losses->length < reading.scan.offset + chunk->offset + chunk->length)
-		report_loss();
+	if (losses->start + losses->length < reading->scan.offset + chunk->offset + chunk->length)
+		report_loss(reading);
 }
 
 static void
-report_loss(void)
+report_loss(struct reading *reading)
 {
-	struct losses *losses = &reading.losses;
+	struct losses *losses = &reading->losses;
 
 	if (losses->length == 0)
 		return;
 	if (losses->ranges <= BAD_LISTED)
-		progress_warn("%s: at byte %ju: %s, %ju bytes skipped", reading.source.name,
+		progress_warn("%s: at byte %ju: %s, %ju bytes skipped", reading->source.name,
 		    (uintmax_t)losses->start, strerror(losses->number), (uintmax_t)losses->length);
 	else if (losses->ranges == BAD_LISTED + 1)
-		progress_warn("%s: what more cannot be read is only counted", reading.source.name);
+		progress_warn("%s: further bad ranges are only counted", reading->source.name);
 	losses->length = 0;
 }
 
-/* Say what went wrong.  Its reader has gone: end as a write would have ended us. */
+/* When the reader of our output is gone, end as a write to it would have ended us. */
 static void
-fail(const struct error *error)
+fail(const struct reading *reading, const struct error *error)
 {
 	progress_stop();
 	if (error->number == EPIPE)
 		raise(SIGPIPE);
-	if (reading.write_errno != 0 || error->number == EPIPE) {
-		errno = reading.write_errno != 0 ? reading.write_errno : EPIPE;
+	if (reading->write_errno != 0 || error->number == EPIPE) {
+		errno = reading->write_errno != 0 ? reading->write_errno : EPIPE;
 		err(2, "standard output");
 	}
 	errx(2, "%s", error->text);

@@ -1,19 +1,52 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "diff/report.h"
 #include "show/progress.h"
 
+void
+report_open(struct report *report, const struct report_options *options)
+{
+	memset(report, 0, sizeof(*report));
+	report->options = *options;
+	report->delta.jobs = options->jobs;
+	report->listing.out = stdout;
+	report->listing.json = options->json;
+}
+
+void
+report_source(struct report *report, struct source *source, uint64_t offset, uint64_t length)
+{
+	report->delta.source = source;
+	report->delta.offset = offset;
+	report->delta.length = length;
+}
+
+void
+report_compare(struct report *report, struct source *old, uint64_t end)
+{
+	report->delta.old_source = old;
+	report->delta.old_end = end;
+}
+
+void
+report_compare_store(struct report *report, const struct cow *store, uint64_t end)
+{
+	report->delta.old_store = store;
+	report->delta.old_end = end;
+}
+
 /* A range that differs; false ends the search. */
 static bool
-tell(void *context, uint64_t offset, uint64_t length)
+report_range(void *context, uint64_t offset, uint64_t length)
 {
 	struct report *report = context;
 
 	report->differs = true;
-	if (report->form == REPORT_STATUS)
+	if (report->options.form == REPORT_STATUS)
 		return false;
 	progress_pause();
 	listing_add(&report->listing, offset, length);
@@ -26,31 +59,44 @@ report_begin(struct report *report, struct stream_header *header)
 {
 	struct delta *delta = &report->delta;
 
-	if (report->form != REPORT_DELTA) {
-		delta->found = tell;
+	if (report->options.form != REPORT_DELTA) {
+		delta->found = report_range;
 		delta->found_context = report;
 		return true;
 	}
-	if (report->id != NULL)
-		memcpy(header->id, report->id, STREAM_ID_SIZE);
+	if (report->options.id != NULL)
+		memcpy(header->id, report->options.id, STREAM_ID_SIZE);
 	return delta_begin(delta, STDOUT_FILENO, header);
 }
 
 bool
-report_send(struct report *report, uint64_t base_size, struct error *error)
+report_put(struct report *report, uint64_t offset, uint64_t length, const unsigned char *data,
+    unsigned old_flag, uint64_t old)
+{
+	return delta_put(&report->delta, offset, length, data, old_flag, old);
+}
+
+bool
+report_pass(struct report *report, uint64_t offset)
+{
+	return delta_pass(&report->delta, offset);
+}
+
+bool
+report_send(struct report *report, struct extents *ranges, uint64_t base_size,
+    struct error *error)
 {
 	struct delta *delta = &report->delta;
-	const struct extents *ranges = &report->ranges;
 	bool finer = delta->old_source != NULL || delta->old_store != NULL;
 	struct stream_header header;
 	bool more = true;
 	size_t i;
 
-	extents_settle(&report->ranges, delta->offset, delta->offset + delta->length);
+	extents_settle(ranges, delta->offset, delta->offset + delta->length);
 	/* Where nothing finer is known the list is the answer. */
-	if (!finer && report->form != REPORT_DELTA) {
+	if (!finer && report->options.form != REPORT_DELTA) {
 		for (i = 0; more && i < ranges->count; i++)
-			more = tell(report, ranges->list[i].offset, ranges->list[i].length);
+			more = report_range(report, ranges->list[i].offset, ranges->list[i].length);
 		return true;
 	}
 	delta->ranges = ranges;
@@ -69,7 +115,19 @@ report_end(struct report *report, const unsigned char *digest, const unsigned ch
 {
 	if (report->delta.write_errno != 0 || !delta_end(&report->delta, digest, base_digest))
 		return false;
-	if (report->form == REPORT_LIST)
+	if (report->options.form == REPORT_LIST)
 		listing_finish(&report->listing);
 	return true;
+}
+
+void
+report_abort(struct report *report, const char *why)
+{
+	delta_abort(&report->delta, why);
+}
+
+int
+report_errno(const struct report *report)
+{
+	return report->delta.write_errno;
 }

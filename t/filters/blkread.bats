@@ -540,7 +540,7 @@ unchanged() {
 	run -2 --separate-stderr bash -c 'blkread --skip-bad "$1" >stream' - "$device"
 
 	[ "${#stderr_lines[@]}" = 22 ]
-	[ "${stderr_lines[20]}" = "blkread: $device: what more cannot be read is only counted" ]
+	[ "${stderr_lines[20]}" = "blkread: $device: further bad ranges are only counted" ]
 	[ "${stderr_lines[21]}" = "blkread: $device: 11776 bytes in 23 ranges could not be read; zeros stand in their place" ]
 	[ "$(records <stream | grep -c BAD)" = 23 ]
 }
