@@ -156,3 +156,54 @@ commits() {
 		[ "$(commits "$number" 'running=running')" = 255 ]
 	done
 }
+
+# --- what was made ----------------------------------------------------------------
+
+making='counting=false disks=(vda) placed=(vda) source[vda]=$PWD/old.img kind[vda]=file size[vda]=4096
+	target[vda]=$PWD/new.img target_kind[vda]="file" target_volume[vda]="" volume[vda]=""
+	make_target vda
+	counting=true'
+
+@test "a target is not left, or left marked, with status 0 where the new host cannot be asked" {
+	truncate -s 4096 old.img
+	for work in remove_target unmark_target; do
+		for number in 1 2; do
+			run -2 --separate-stderr failing "$number" "$making; $work vda; echo on"
+			[ -z "$output" ]
+			[[ $stderr == *"this host"* ]]
+			[ -e new.img ]
+			[ -e .new.img.blkmigrate-0123456789ab ]
+		done
+	done
+
+	run -0 inside "$making; unmark_target vda"
+	[ ! -e .new.img.blkmigrate-0123456789ab ]
+	[ -e new.img ]
+}
+
+@test "purge of what was not moved does not end well where the new host cannot be asked" {
+	truncate -s 4096 old.img
+	for number in 1 2; do
+		run -2 --separate-stderr failing "$number" "$making; purge_target; echo purged"
+		[ -z "$output" ]
+		[ -e new.img ]
+	done
+
+	run -0 failing 3 "$making; purge_target; echo purged"
+	[ "$output" = purged ]
+	[ ! -e new.img ]
+}
+
+@test "snapshots are not left with status 0 where the old host cannot be asked" {
+	code='volume[vda]=vg/web
+		lvs() { echo "web-blkmigrate-1 blkmigrate:0123456789ab"; }
+		on() { shift; case "$*" in lvs*) return 255 ;; *) "$@" ;; esac; }
+		'
+
+	for work in drop_snapshots copied_snapshot clear_snapshots; do
+		run -2 --separate-stderr inside "$code $work vda; echo on"
+		[ -z "$output" ]
+		run -2 --separate-stderr inside "$code if $work vda; then echo on; fi; echo on"
+		[ -z "$output" ]
+	done
+}
