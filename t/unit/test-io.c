@@ -170,6 +170,33 @@ buffers_are_page_aligned(void)
 	free(empty);
 }
 
+static void
+bytes_left_are_counted_where_there_is_an_end(void)
+{
+	int fd = check_file("0123456789", 10), ends[2];
+
+	CHECK_NUMBER(io_bytes_left(fd), 10);
+	CHECK(lseek(fd, 4, SEEK_SET) == 4);
+	CHECK_NUMBER(io_bytes_left(fd), 6);
+	CHECK_NUMBER(lseek(fd, 0, SEEK_CUR), 4);
+	CHECK(lseek(fd, 10, SEEK_SET) == 10);
+	CHECK_NUMBER(io_bytes_left(fd), UINT64_MAX);
+	close(fd);
+	check_pipe(ends);
+	CHECK_NUMBER(io_bytes_left(ends[0]), UINT64_MAX);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void
+the_folder_of_a_path_is_flushed(void)
+{
+	CHECK(io_flush_folder("/tmp/any") && io_flush_folder("any") && io_flush_folder("/any"));
+	errno = 0;
+	CHECK(!io_flush_folder("/tmp/not-there/any"));
+	CHECK_NUMBER(errno, ENOENT);
+}
+
 int
 main(void)
 {
@@ -181,5 +208,7 @@ main(void)
 	closed_standard_descriptors_fail_when_used();
 	any_byte_that_is_not_zero_is_found();
 	buffers_are_page_aligned();
+	bytes_left_are_counted_where_there_is_an_end();
+	the_folder_of_a_path_is_flushed();
 	return check_done();
 }
