@@ -5,7 +5,9 @@
 
 load ../helpers
 
-filters=$(make -s -C "$root" filters)
+# Not asked of make here: bats runs these lines for each test.
+filters=$(cd "$root/filters" && printf "%s " *.c)
+filters=${filters//.c/}
 
 # remake ARGUMENT ...: make, without what an outer make has told its own.
 remake() {

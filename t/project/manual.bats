@@ -6,7 +6,9 @@
 load ../helpers
 load ../world
 
-filters=$(make -s -C "$root" filters)
+# Not asked of make here: bats runs these lines for each test.
+filters=$(cd "$root/filters" && printf "%s " *.c)
+filters=${filters//.c/}
 
 # words: white space made single blanks.
 words() {
