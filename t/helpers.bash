@@ -11,7 +11,10 @@
 # Helpers that give something set a variable ($device, $folder, $pid, $port), so they
 # are called plainly, never as $(helper).
 
-root=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+# Read for each test: nothing here starts a process.
+cd "${BASH_SOURCE[0]%/*}/.." || exit
+root=$PWD
+cd "$OLDPWD" || exit
 if ! declare -F bats_require_minimum_version >/dev/null; then
 	# shellcheck source=t/old-bats.bash
 	. "$root/t/old-bats.bash"
