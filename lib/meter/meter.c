@@ -4,6 +4,7 @@
 
 #include "hash/hash64.h"
 #include "meter/meter.h"
+#include "stream/fault.h"
 
 /* Relaxed: each number stands for itself, and is looked at by people. */
 static void
@@ -40,8 +41,7 @@ meter_fail(struct meter *meter, enum meter_fault kind, uint64_t at, const char *
 {
 	if (meter->fault.set)
 		return;
-	error_set(&meter->fault, "%s: stream byte %ju, device byte %ju: %s", meter->name,
-	    (uintmax_t)at, (uintmax_t)meter->order.offset, reason);
+	fault_set(&meter->fault, (struct place){ meter->name, at, meter->order.offset }, reason);
 	atomic_store(&meter->fault_kind, kind);
 }
 
@@ -65,8 +65,7 @@ meter_break(struct meter *meter, const char *reason)
 static void
 meter_give_up(struct meter *meter, const char *reason)
 {
-	error_set(&meter->foreign, "%s: stream byte %ju: %s", meter->name, (uintmax_t)meter->at,
-	    reason);
+	fault_set(&meter->foreign, (struct place){ meter->name, meter->at, PLACE_HEADER }, reason);
 	meter_plain(meter);
 }
 
@@ -105,14 +104,14 @@ meter_next_record(struct meter *meter)
 	meter->have = 0;
 }
 
-/* A header of which the sum holds, but that asks for more than is known here. */
-static bool
-header_is_foreign(const struct stream_header *header)
+/* A newer format is metered as plain bytes, damage is reported. */
+static void
+meter_judge(struct meter *meter, enum verdict verdict, const char *reason)
 {
-	return header_sum_holds(header) && (header->length == 0 ||
-	    (header->required & ~(uint64_t)STREAM_REQUIRED_ZSTD) != 0 ||
-	    header->kind < STREAM_IMAGE || header->kind > STREAM_UNDO ||
-	    header->hash < STREAM_XXH3_128 || header->hash > STREAM_SHA256);
+	if (verdict == VERDICT_FOREIGN)
+		meter_give_up(meter, reason);
+	else
+		meter_break(meter, reason);
 }
 
 /* More of the header is there; its length is only known after the first part. */
@@ -120,6 +119,7 @@ static void
 header_seen(struct meter *meter)
 {
 	struct stream_header *header = &meter->header;
+	enum verdict verdict = VERDICT_GOOD;
 	struct error error = { 0 };
 	size_t magic = meter->have < STREAM_MAGIC_SIZE ? meter->have : STREAM_MAGIC_SIZE;
 
@@ -127,11 +127,10 @@ header_seen(struct meter *meter)
 		meter->state = METER_PLAIN;
 		return;
 	}
-	if (meter->have == STREAM_HEADER_MIN && !header_decode(header, &error)) {
-		if (header_is_foreign(header))
-			meter_give_up(meter, error.text);
-		else
-			meter_break(meter, error.text);
+	if (meter->have == STREAM_HEADER_MIN)
+		verdict = header_decode(header, &error);
+	if (verdict != VERDICT_GOOD) {
+		meter_judge(meter, verdict, error.text);
 		return;
 	}
 	if (meter->have < STREAM_HEADER_MIN || meter->have < header->length)
@@ -145,14 +144,6 @@ header_seen(struct meter *meter)
 	publish(&meter->data_total, header->data);
 	atomic_store(&meter->kind, header->kind);
 	meter_next_record(meter);
-}
-
-/* The record's own header said what this version does not know; all zero where its sum failed. */
-static bool
-record_is_foreign(const struct record *record)
-{
-	return record->type > RECORD_ABORT || record->codec > RECORD_ZSTD ||
-	    (record->flags & ~(RECORD_OLD_BYTES | RECORD_OLD_HASHES)) != 0;
 }
 
 /* That many bytes of this record's payload are still to come: where are we? */
@@ -199,11 +190,12 @@ end_seen(struct meter *meter)
 static void
 abort_seen(struct meter *meter)
 {
-	char text[RECORD_NOTE_MAX + 1], reason[sizeof(text) + 32];
-
-	text_escape(text, sizeof(text), meter->bytes, meter->record.stored);
-	snprintf(reason, sizeof(reason), "the sending side gave up: %s", text);
-	meter_fail(meter, METER_ABORTED, meter->at, reason);
+	if (!meter->fault.set) {
+		fault_aborted(&meter->fault,
+		    (struct place){ meter->name, meter->at, meter->order.offset }, meter->bytes,
+		    meter->record.stored);
+		atomic_store(&meter->fault_kind, METER_ABORTED);
+	}
 	meter->state = METER_AFTER;
 }
 
@@ -223,16 +215,14 @@ record_done(struct meter *meter)
 static void
 record_seen(struct meter *meter)
 {
+	enum verdict verdict;
 	struct error error = { 0 };
 
 	if (meter->have < RECORD_SIZE)
 		return;
-	memset(&meter->record, 0, sizeof(meter->record));
-	if (!record_decode(&meter->record, &meter->header, meter->bytes, &error)) {
-		if (record_is_foreign(&meter->record))
-			meter_give_up(meter, error.text);
-		else
-			meter_break(meter, error.text);
+	verdict = record_decode(&meter->record, &meter->header, meter->bytes, &error);
+	if (verdict != VERDICT_GOOD) {
+		meter_judge(meter, verdict, error.text);
 		return;
 	}
 	if (!order_check(&meter->order, &meter->record, &error)) {
@@ -284,12 +274,21 @@ meter_pass(struct meter *meter, uint64_t length)
 		meter_fail(meter, METER_BROKEN, at, "bytes behind the last record");
 }
 
+static void
+meter_cut(struct meter *meter)
+{
+	if (meter->fault.set)
+		return;
+	fault_cut(&meter->fault,
+	    (struct place){ meter->name, wire_bytes(meter), meter->order.offset });
+	atomic_store(&meter->fault_kind, METER_CUT);
+}
+
 void
 meter_end(struct meter *meter)
 {
 	bool begun = meter->state != METER_HEADER || meter->have > 0;
 
 	if (begun && meter->state != METER_PLAIN && meter->state != METER_AFTER)
-		meter_fail(meter, METER_CUT, wire_bytes(meter),
-		    "the stream was cut: end of file before its END record");
+		meter_cut(meter);
 }

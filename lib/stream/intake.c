@@ -131,20 +131,16 @@ intake_take_zeros(struct intake *intake, struct piece *piece)
 	return true;
 }
 
-bool
-intake_fault(const struct intake *intake, const struct piece *piece, struct error *error,
-    const struct error *reason)
+struct place
+intake_place(const struct intake *intake, const struct piece *piece)
 {
-	return error_set(error, "%s: stream byte %ju, device byte %ju: %s", intake->input->name,
-	    (uintmax_t)piece->at, (uintmax_t)piece->record.offset, reason->text);
+	return (struct place){ intake->input->name, piece->at, piece->record.offset };
 }
 
 static bool
 intake_take_stream(struct intake *intake, struct piece *piece)
 {
 	struct record *record = &piece->record;
-	struct error reason = { 0 };
-	char text[RECORD_NOTE_MAX + 1];
 
 	if (intake->zeros.length > 0)
 		return intake_take_zeros(intake, piece);
@@ -168,9 +164,8 @@ intake_take_stream(struct intake *intake, struct piece *piece)
 		break;
 	case RECORD_ABORT:
 		intake->ended = true;
-		text_escape(text, sizeof(text), piece->payload, record->stored);
-		error_set(&reason, "the sending side gave up: %s", text);
-		intake_fault(intake, piece, &piece->error, &reason);
+		fault_aborted(&piece->error, intake_place(intake, piece), piece->payload,
+		    record->stored);
 		break;
 	default:
 		break;
@@ -199,7 +194,7 @@ intake_work(struct intake *intake, struct piece *piece)
 		piece->zero = bytes_are_zero(piece->data, (size_t)piece->length);
 	} else if (!codec_unpack(piece->codec, &piece->record, &intake->reader.header,
 	    piece->payload, piece->plain, &piece->data, &reason)) {
-		intake_fault(intake, piece, &piece->error, &reason);
+		fault_set(&piece->error, intake_place(intake, piece), reason.text);
 		return;
 	}
 	if (!piece->zero)
@@ -215,7 +210,7 @@ intake_give_end(struct intake *intake, struct piece *piece)
 	intake->whole = intake->raw || intake->reader.header.kind != STREAM_IMAGE ||
 	    blk128_check(intake->digest, intake->end.digest, &reason);
 	if (!intake->whole)
-		intake_fault(intake, piece, &piece->error, &reason);
+		fault_set(&piece->error, intake_place(intake, piece), reason.text);
 	return intake->whole;
 }
 

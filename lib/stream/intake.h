@@ -81,9 +81,8 @@ void intake_work(struct intake *, struct piece *);
  */
 bool intake_give(struct intake *, struct piece *);
 
-/* Put where the piece is in the stream and on the device before a reason.  Returns false. */
-bool intake_fault(const struct intake *, const struct piece *, struct error *,
-    const struct error *reason);
+/* Where the record of a piece is in the stream.  Any thread. */
+struct place intake_place(const struct intake *, const struct piece *);
 
 /* Bytes of the device that were given; of a delta, where the last range ended. */
 uint64_t intake_position(const struct intake *);

@@ -139,7 +139,6 @@ map_read_record(struct map_reader *map, struct error *error)
 	struct stream_reader *stream = &map->stream;
 	struct error reason = { 0 };
 	struct record record;
-	char text[RECORD_NOTE_MAX + 1];
 
 	while (map->left == 0 && !map->ended) {
 		if (!stream_next(stream, &record, map->payload, error))
@@ -148,7 +147,7 @@ map_read_record(struct map_reader *map, struct error *error)
 		case RECORD_MAP:
 			if (!codec_unpack(map->codec, &record, &stream->header, map->payload,
 			    map->plain, &map->hashes, &reason))
-				return stream_fault(stream, &record, error, &reason);
+				return fault_set(error, stream_place(stream, &record), reason.text);
 			map->left = record.length;
 			break;
 		case RECORD_ZERO:
@@ -163,9 +162,8 @@ map_read_record(struct map_reader *map, struct error *error)
 			}
 			break;
 		case RECORD_ABORT:
-			text_escape(text, sizeof(text), map->payload, record.stored);
-			return error_set(error, "%s: device byte %ju: the sending side gave up: %s",
-			    stream->input->name, (uintmax_t)record.offset, text);
+			return fault_aborted(error, stream_place(stream, &record), map->payload,
+			    record.stored);
 		default:
 			map->ended = true;
 			return stream_finish(stream, &record, map->payload, &map->end, error);

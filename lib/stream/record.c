@@ -49,20 +49,29 @@ header_encode(struct stream_header *header)
 	store64(p + 120, hash64(p, 120));
 }
 
-/* The checks of a header whose sum holds. */
+/* The checks of what a newer version of the format may change. */
+static bool
+header_is_known(const struct stream_header *header, struct error *error)
+{
+	uint64_t unknown = header->required & ~(uint64_t)STREAM_REQUIRED_ZSTD;
+
+	if (unknown != 0)
+		return error_set(error, "the stream needs features that this version lacks (bits %#jx)",
+		    (uintmax_t)unknown);
+	if (header->kind < STREAM_IMAGE || header->kind > STREAM_UNDO)
+		return error_set(error, "unknown kind of stream %d", (int)header->kind);
+	if (header->hash < STREAM_XXH3_128 || header->hash > STREAM_SHA256)
+		return error_set(error, "unknown kind of block hash %d", (int)header->hash);
+	return true;
+}
+
+/* The checks of all else in a header whose sum holds. */
 static bool
 header_check(const struct stream_header *header, struct error *error)
 {
 	if (header->length < STREAM_HEADER_MIN || header->length > STREAM_HEADER_MAX ||
 	    (header->length > STREAM_HEADER_MIN && header->length < STREAM_HEADER_MIN + 8))
 		return error_set(error, "header of %u bytes", header->length);
-	if ((header->required & ~(uint64_t)STREAM_REQUIRED_ZSTD) != 0)
-		return error_set(error, "the stream needs features that this version lacks (bits %#jx)",
-		    (uintmax_t)(header->required & ~(uint64_t)STREAM_REQUIRED_ZSTD));
-	if (header->kind < STREAM_IMAGE || header->kind > STREAM_UNDO)
-		return error_set(error, "unknown kind of stream %d", (int)header->kind);
-	if (header->hash < STREAM_XXH3_128 || header->hash > STREAM_SHA256)
-		return error_set(error, "unknown kind of block hash %d", (int)header->hash);
 	if (header->grid < STREAM_GRID_MIN || header->grid > STREAM_GRID_MAX ||
 	    (header->grid & (header->grid - 1)) != 0)
 		return error_set(error, "grid of %u bytes", header->grid);
@@ -87,24 +96,23 @@ header_require(struct stream_header *header, uint64_t required)
 	store64(header->bytes + 120, hash64(header->bytes, 120));
 }
 
-bool
-header_sum_holds(const struct stream_header *header)
-{
-	return load64(header->bytes + 120) == hash64(header->bytes, 120);
-}
-
-bool
+enum verdict
 header_decode(struct stream_header *header, struct error *error)
 {
 	const unsigned char *p = header->bytes;
 
-	if (memcmp(p, STREAM_MAGIC, STREAM_MAGIC_SIZE) != 0)
-		return error_set(error, "not a block stream");
-	if (!header_sum_holds(header))
-		return error_set(error, "header with a wrong checksum");
-	if (load16(p + 8) != 1)
-		return error_set(error, "block stream of version %u, this program knows 1",
-		    load16(p + 8));
+	if (memcmp(p, STREAM_MAGIC, STREAM_MAGIC_SIZE) != 0) {
+		error_set(error, "not a block stream");
+		return VERDICT_BROKEN;
+	}
+	if (load64(p + 120) != hash64(p, 120)) {
+		error_set(error, "header with a wrong checksum");
+		return VERDICT_BROKEN;
+	}
+	if (load16(p + 8) != 1) {
+		error_set(error, "block stream of version %u, this program knows 1", load16(p + 8));
+		return VERDICT_FOREIGN;
+	}
 	header->minor = load16(p + 10);
 	header->length = load32(p + 12);
 	header->required = load64(p + 16);
@@ -117,7 +125,9 @@ header_decode(struct stream_header *header, struct error *error)
 	header->kind = p[72];
 	header->hash = p[73];
 	header->base_size = load64(p + 80);
-	return header_check(header, error);
+	if (!header_is_known(header, error))
+		return VERDICT_FOREIGN;
+	return header_check(header, error) ? VERDICT_GOOD : VERDICT_BROKEN;
 }
 
 bool
@@ -259,16 +269,46 @@ record_check_stored(const struct record *record, const struct stream_header *hea
 	return true;
 }
 
-bool
+/* A type, codec or flag that a newer version may have brought. */
+static bool
+record_is_known(const struct record *record)
+{
+	return record->type <= RECORD_ABORT && record->codec <= RECORD_ZSTD &&
+	    (record->flags & ~(RECORD_OLD_BYTES | RECORD_OLD_HASHES)) == 0;
+}
+
+static bool
+record_check(const struct record *record, const struct stream_header *header,
+    struct error *error)
+{
+	bool range = record->type <= RECORD_BAD || record->type == RECORD_MAP;
+
+	if (record->type < RECORD_DATA || record->type > RECORD_ABORT)
+		return error_set(error, "unknown record type %d", (int)record->type);
+	if (!record_belongs(record, header->kind))
+		return error_set(error, "%s record in a stream of kind %d",
+		    record_name(record->type), (int)header->kind);
+	if (range != (record->length > 0))
+		return error_set(error, "%s record of %ju bytes", record_name(record->type),
+		    (uintmax_t)record->length);
+	if (record->offset > SIZE_LIMIT || record->length > SIZE_LIMIT - record->offset)
+		return error_set(error, "%s record beyond any device", record_name(record->type));
+	return record_check_flags(record, header, error) &&
+	    record_check_stored(record, header, error);
+}
+
+enum verdict
 record_decode(struct record *record, const struct stream_header *header,
     const unsigned char p[RECORD_SIZE], struct error *error)
 {
-	bool range;
-
-	if (memcmp(p, record_magic, sizeof(record_magic)) != 0)
-		return error_set(error, "no record begins here");
-	if (load64(p + 56) != record_header_sum(p, header->id))
-		return error_set(error, "record header with a wrong checksum");
+	if (memcmp(p, record_magic, sizeof(record_magic)) != 0) {
+		error_set(error, "no record begins here");
+		return VERDICT_BROKEN;
+	}
+	if (load64(p + 56) != record_header_sum(p, header->id)) {
+		error_set(error, "record header with a wrong checksum");
+		return VERDICT_BROKEN;
+	}
 	record->type = p[4];
 	record->codec = p[5];
 	record->flags = load16(p + 6);
@@ -279,20 +319,9 @@ record_decode(struct record *record, const struct stream_header *header,
 	record->stored_sum = load32(p + 36);
 	record->sum = load64(p + 40);
 	record->old = load64(p + 48);
-
-	if (record->type < RECORD_DATA || record->type > RECORD_ABORT)
-		return error_set(error, "unknown record type %d", (int)record->type);
-	if (!record_belongs(record, header->kind))
-		return error_set(error, "%s record in a stream of kind %d",
-		    record_name(record->type), (int)header->kind);
-	range = record->type <= RECORD_BAD || record->type == RECORD_MAP;
-	if (range != (record->length > 0))
-		return error_set(error, "%s record of %ju bytes", record_name(record->type),
-		    (uintmax_t)record->length);
-	if (record->offset > SIZE_LIMIT || record->length > SIZE_LIMIT - record->offset)
-		return error_set(error, "%s record beyond any device", record_name(record->type));
-	return record_check_flags(record, header, error) &&
-	    record_check_stored(record, header, error);
+	if (record_check(record, header, error))
+		return VERDICT_GOOD;
+	return record_is_known(record) ? VERDICT_BROKEN : VERDICT_FOREIGN;
 }
 
 void

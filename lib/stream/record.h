@@ -90,14 +90,17 @@ void header_encode(struct stream_header *);
 /* Change what is required, in header->bytes too, and nothing else. */
 void header_require(struct stream_header *, uint64_t required);
 
-/* True if the sum over header->bytes[0 … 127] holds: what is wrong then was meant so. */
-bool header_sum_holds(const struct stream_header *);
+/*
+ * FOREIGN: the checksum holds, so an unknown value means a newer format and not damage.
+ * Programs that only pass bytes on may go on with it as plain bytes.
+ */
+enum verdict { VERDICT_GOOD, VERDICT_FOREIGN, VERDICT_BROKEN };
 
 /*
  * Decode header->bytes[0 … 127] and, once all header->length bytes are there (see
- * header_decode_rest), check the bytes behind.  False: error says why.
+ * header_decode_rest), check the bytes behind.  Not GOOD, or false: error says why.
  */
-bool header_decode(struct stream_header *, struct error *);
+enum verdict header_decode(struct stream_header *, struct error *);
 bool header_decode_rest(const struct stream_header *, struct error *);
 
 void record_encode(const struct record *, const unsigned char id[STREAM_ID_SIZE],
@@ -106,9 +109,9 @@ void record_encode(const struct record *, const unsigned char id[STREAM_ID_SIZE]
 /*
  * Decode and check what can be told from the record alone: magic, sum, type, codec,
  * flags, that offset + length is a device offset, that stored agrees with type,
- * codec and header->payload_max.  What it lets through is safe to allocate for.
+ * codec and header->payload_max.  A GOOD record is safe to allocate for.
  */
-bool record_decode(struct record *, const struct stream_header *,
+enum verdict record_decode(struct record *, const struct stream_header *,
     const unsigned char in[RECORD_SIZE], struct error *);
 
 /* Bytes that the payload has before compression. */

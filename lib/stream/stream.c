@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "hash/hash64.h"
 #include "stream/codec.h"
+#include "stream/fault.h"
 #include "stream/stream.h"
 
 bool
@@ -19,29 +20,26 @@ stream_detect(struct input *input, bool *stream, struct error *error)
 	return true;
 }
 
-/* Read all of it, or say at which byte of the stream and the device it failed or ended. */
+/* Read length bytes; an error names the byte of the stream and of the device. */
 static bool
 reader_fill(struct stream_reader *reader, uint64_t device, void *data, size_t length,
     struct error *error)
 {
 	struct input *input = reader->input;
-	uint64_t at = input->position;
+	struct place place = { input->name, input->position, device };
 	ssize_t n = input_read(input, data, length);
 
 	if (n == -1)
-		return error_errno(error, "%s: stream byte %ju, device byte %ju", input->name,
-		    (uintmax_t)at, (uintmax_t)device);
-	if ((size_t)n < length)
-		return error_set(error, "%s: stream byte %ju, device byte %ju: "
-		    "the stream was cut: end of file before its END record", input->name,
-		    (uintmax_t)input->position, (uintmax_t)device);
-	return true;
+		return fault_errno(error, place);
+	place.at = input->position;
+	return (size_t)n == length || fault_cut(error, place);
 }
 
 bool
 stream_open(struct stream_reader *reader, struct input *input, struct error *error)
 {
 	struct stream_header *header = &reader->header;
+	struct place place = { input->name, 0, PLACE_HEADER };
 	struct error reason = { 0 };
 	const unsigned char *data;
 	ssize_t n;
@@ -50,35 +48,30 @@ stream_open(struct stream_reader *reader, struct input *input, struct error *err
 	reader->input = input;
 	n = input_peek(input, STREAM_MAGIC_SIZE, &data);
 	if (n == -1)
-		return error_errno(error, "%s: stream byte 0", input->name);
+		return fault_errno(error, place);
 	if (n == 0)
-		return error_set(error, "%s: stream byte 0: nothing came, not even a header",
-		    input->name);
+		return fault_set(error, place, "nothing came, not even a header");
 	if (n < STREAM_MAGIC_SIZE || memcmp(data, STREAM_MAGIC, STREAM_MAGIC_SIZE) != 0)
-		return error_set(error, "%s: stream byte 0: not a block stream", input->name);
+		return fault_set(error, place, "not a block stream");
 	if (!reader_fill(reader, 0, header->bytes, STREAM_HEADER_MIN, error))
 		return false;
-	if (!header_decode(header, &reason))
-		return error_set(error, "%s: stream byte 0: %s", input->name, reason.text);
-	if (!codec_knows(header, &reason))
-		return error_set(error, "%s: stream byte 0: %s", input->name, reason.text);
+	if (header_decode(header, &reason) != VERDICT_GOOD || !codec_knows(header, &reason))
+		return fault_set(error, place, reason.text);
 	if (!reader_fill(reader, 0, header->bytes + STREAM_HEADER_MIN,
 	    header->length - STREAM_HEADER_MIN, error))
 		return false;
+	place.at = STREAM_HEADER_MIN;
 	if (!header_decode_rest(header, &reason))
-		return error_set(error, "%s: stream byte %d: %s", input->name, STREAM_HEADER_MIN,
-		    reason.text);
+		return fault_set(error, place, reason.text);
 	order_start(&reader->order, header);
 	return true;
 }
 
-bool
-stream_fault(const struct stream_reader *reader, const struct record *record,
-    struct error *error, const struct error *reason)
+struct place
+stream_place(const struct stream_reader *reader, const struct record *record)
 {
-	return error_set(error, "%s: stream byte %ju, device byte %ju: %s", reader->input->name,
-	    (uintmax_t)reader->record_at,
-	    (uintmax_t)(record != NULL ? record->offset : reader->order.offset), reason->text);
+	return (struct place){ reader->input->name, reader->record_at,
+	    record != NULL ? record->offset : reader->order.offset };
 }
 
 bool
@@ -90,9 +83,9 @@ stream_next_header(struct stream_reader *reader, struct record *record, struct e
 	reader->record_at = reader->input->position;
 	if (!reader_fill(reader, reader->order.offset, header, sizeof(header), error))
 		return false;
-	if (!record_decode(record, &reader->header, header, &reason) ||
+	if (record_decode(record, &reader->header, header, &reason) != VERDICT_GOOD ||
 	    !order_check(&reader->order, record, &reason))
-		return stream_fault(reader, NULL, error, &reason);
+		return fault_set(error, stream_place(reader, NULL), reason.text);
 	return true;
 }
 
@@ -110,7 +103,7 @@ stream_next_payload(struct stream_reader *reader, const struct record *record,
 	sum = hash64(payload, record->stored);
 	if (sum != record->sum || (uint32_t)sum != record->stored_sum) {
 		error_set(&reason, "%s record with a wrong checksum", record_name(record->type));
-		return stream_fault(reader, record, error, &reason);
+		return fault_set(error, stream_place(reader, record), reason.text);
 	}
 	return true;
 }
@@ -128,18 +121,18 @@ stream_finish(struct stream_reader *reader, const struct record *record,
     const unsigned char *payload, struct end_summary *end, struct error *error)
 {
 	struct input *input = reader->input;
+	struct place place = { input->name, 0, PLACE_HEADER };
 	struct error reason = { 0 };
 
 	if (!end_decode(end, payload, record->stored, &reason) ||
 	    !order_check_end(&reader->order, end, &reason))
-		return stream_fault(reader, NULL, error, &reason);
+		return fault_set(error, stream_place(reader, NULL), reason.text);
+	place.at = input->position;
 	switch (input_finish(input, 1000)) {
 	case 1:
-		return error_set(error, "%s: stream byte %ju: bytes behind the END record",
-		    input->name, (uintmax_t)input->position);
+		return fault_set(error, place, "bytes behind the END record");
 	case -1:
-		return error_errno(error, "%s: stream byte %ju", input->name,
-		    (uintmax_t)input->position);
+		return fault_errno(error, place);
 	default:
 		return true;
 	}

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "pipe/input.h"
+#include "stream/fault.h"
 #include "stream/order.h"
 #include "stream/record.h"
 
@@ -57,9 +58,8 @@ bool stream_next_payload(struct stream_reader *, const struct record *, unsigned
 bool stream_finish(struct stream_reader *, const struct record *, const unsigned char *payload,
     struct end_summary *, struct error *);
 
-/* Add where the reader is to a reason: "standard input: stream byte 4096, device byte 0: …". */
-bool stream_fault(const struct stream_reader *, const struct record *, struct error *,
-    const struct error *reason);
+/* Where the reader's last record is; NULL: one whose header does not hold. */
+struct place stream_place(const struct stream_reader *, const struct record *);
 
 struct stream_writer {
 	int fd;

@@ -67,7 +67,7 @@ patch_admit(void *context, const struct piece *piece, struct error *error)
 	if (!overlaps)
 		return true;
 	error_set(&reason, "an earlier record of this undo log restores the same bytes");
-	return intake_fault(patch->writer.intake, piece, error, &reason);
+	return fault_set(error, intake_place(patch->writer.intake, piece), reason.text);
 }
 
 /* Whether the writer may have died before this record's range was wholly on the medium. */

@@ -155,5 +155,5 @@ undo_log_is_whole(const struct stream_header *header, int fd, uint64_t start, ui
 
 	return length > back &&
 	    pread_full(fd, end, sizeof(end), start + length - back) == sizeof(end) &&
-	    record_decode(&record, header, end, &ignored) && record.type == RECORD_END;
+	    record_decode(&record, header, end, &ignored) == VERDICT_GOOD && record.type == RECORD_END;
 }

@@ -58,24 +58,10 @@ recode_advance(const struct recode *recode, const struct record *record)
 	return record->type == RECORD_DATA ? record->length : 0;
 }
 
-/* Put the place in the stream before a reason. */
-static bool
-job_fault(const struct recode *recode, struct recode_job *job, const struct error *reason)
+static struct place
+job_place(const struct recode *recode, const struct recode_job *job)
 {
-	return error_set(&job->error, "%s: stream byte %ju, device byte %ju: %s",
-	    recode->zip->input->name, (uintmax_t)job->at, (uintmax_t)job->record.offset,
-	    reason->text);
-}
-
-static void
-job_take_abort(const struct recode *recode, struct recode_job *job)
-{
-	char text[RECORD_NOTE_MAX + 1];
-	struct error reason = { 0 };
-
-	text_escape(text, sizeof(text), job->room.in, job->record.stored);
-	error_set(&reason, "the sending side gave up: %s", text);
-	job_fault(recode, job, &reason);
+	return (struct place){ recode->zip->input->name, job->at, job->record.offset };
 }
 
 /* A record is there, or could not be read. */
@@ -91,7 +77,7 @@ job_taken(struct recode *recode, struct recode_job *job, bool read)
 	else if (record->type == RECORD_END)
 		stream_finish(&recode->reader, record, job->room.in, &job->end, &job->error);
 	else if (record->type == RECORD_ABORT)
-		job_take_abort(recode, job);
+		fault_aborted(&job->error, job_place(recode, job), job->room.in, record->stored);
 }
 
 static bool
@@ -162,7 +148,7 @@ recode_work(void *context, void *argument)
 	if (recode->zip->action == ZIP_COMPRESS ?
 	    !job_pack(job, recode->zip->method, header, &reason) :
 	    !job_unpack(job, header, &reason)) {
-		job_fault(recode, job, &reason);
+		fault_set(&job->error, job_place(recode, job), reason.text);
 		return;
 	}
 	if (recode->digest != NULL && job->record.type == RECORD_DATA)
@@ -195,7 +181,7 @@ recode_check_digest(struct recode *recode, struct recode_job *job)
 	struct error reason = { 0 };
 
 	return blk128_check(recode->digest, job->end.digest, &reason) ||
-	    job_fault(recode, job, &reason);
+	    fault_set(&job->error, job_place(recode, job), reason.text);
 }
 
 /* A map's payload are the hashes themselves. */
@@ -265,17 +251,16 @@ recode_relay_record(struct recode *recode, const struct record *record)
 	struct zip *zip = recode->zip;
 	struct record copy = *record;
 	unsigned char header[RECORD_SIZE];
+	struct place place;
 	ssize_t n = -1;
 
 	if (stream_put_header(&recode->writer, &copy, header))
 		n = relay_pass(&recode->relay, header, sizeof(header), record->stored);
+	place = (struct place){ zip->input->name, zip->input->position, record->offset };
 	if (n == -1)
-		return error_errno(&recode->error, "%s: stream byte %ju, device byte %ju",
-		    zip->input->name, (uintmax_t)zip->input->position, (uintmax_t)record->offset);
+		return fault_errno(&recode->error, place);
 	if (n < record->stored)
-		return error_set(&recode->error, "%s: stream byte %ju, device byte %ju: "
-		    "the stream was cut: end of file before its END record", zip->input->name,
-		    (uintmax_t)zip->input->position, (uintmax_t)record->offset);
+		return fault_cut(&recode->error, place);
 	load_written(zip->load, 0, (size_t)record_plain_size(record, &recode->reader.header),
 	    record->stored);
 	zip->written += RECORD_SIZE + record->stored;

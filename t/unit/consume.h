@@ -32,7 +32,7 @@ consume_fail(struct consumer *consumer, const struct record *record, const char 
 	struct error reason = { 0 };
 
 	error_set(&reason, "%s", why);
-	return stream_fault(&consumer->reader, record, &consumer->error, &reason);
+	return fault_set(&consumer->error, stream_place(&consumer->reader, record), reason.text);
 }
 
 /* Whether the device holds what the record says it did, or will.  *skip: it is new already. */
@@ -92,7 +92,7 @@ consume_range(struct consumer *consumer, const struct record *record)
 		return true;
 	if (record->type != RECORD_ZERO && !codec_unpack(consumer->codec, record,
 	    &consumer->reader.header, consumer->payload, consumer->out, &plain, &reason))
-		return stream_fault(&consumer->reader, record, &consumer->error, &reason);
+		return fault_set(&consumer->error, stream_place(&consumer->reader, record), reason.text);
 	if (consumer->reader.header.kind == STREAM_MAP) {
 		consume_map(consumer, record, plain);
 		return true;

@@ -186,7 +186,8 @@ a_digest_that_disagrees_is_an_error(void)
 	struct record record;
 
 	memcpy(header.bytes, made->bytes, STREAM_HEADER_MIN);
-	CHECK(header_decode(&header, &error) && record_decode(&record, &header, end_record, &error));
+	CHECK(header_decode(&header, &error) == VERDICT_GOOD);
+	CHECK(record_decode(&record, &header, end_record, &error) == VERDICT_GOOD);
 	payload[40] ^= 1;
 	record_seal(&record, payload);
 	record_encode(&record, header.id, end_record);

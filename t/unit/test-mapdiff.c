@@ -51,7 +51,8 @@ model_run(void *context, const struct mapdiff_run *run)
 	header.size = model->size;
 	header.payload_max = header.grid > MAPDIFF_RUN ? header.grid : MAPDIFF_RUN;
 	record_encode(&record, header.id, wire);
-	model->good = model->good && CHECK(record_decode(&decoded, &header, wire, &error)) &&
+	model->good = model->good &&
+	    CHECK(record_decode(&decoded, &header, wire, &error) == VERDICT_GOOD) &&
 	    CHECK(record.offset >= model->end) &&
 	    CHECK(record.offset + record.length <= model->size) &&
 	    (!run->checked || CHECK(run->old == old_sum(model->map, record.offset, record.length)));

@@ -39,7 +39,7 @@ a_header_comes_back_as_it_went(void)
 	memset(&in, 0xee, sizeof(in));
 	memcpy(in.bytes, out.bytes, STREAM_HEADER_MIN);
 
-	CHECK(header_decode(&in, &error));
+	CHECK(header_decode(&in, &error) == VERDICT_GOOD);
 	CHECK(header_decode_rest(&in, &error));
 	SAME(minor);
 	SAME(length);
@@ -128,7 +128,7 @@ a_header_is_checked_field_by_field(void)
 		header_encode(&header);
 		store(header.bytes + change->at, change->bytes, change->value);
 		store64(header.bytes + 120, hash64(header.bytes, 120));
-		CHECK_NUMBER(header_decode(&header, &error), change->error == NULL);
+		CHECK_NUMBER(header_decode(&header, &error) == VERDICT_GOOD, change->error == NULL);
 		CHECK_TEXT(error.text, change->error != NULL ? change->error : "");
 	}
 	check_case = "";
@@ -141,10 +141,10 @@ an_undo_log_says_its_size(void)
 	struct error error = { 0 };
 
 	header_encode(&header);
-	CHECK(header_decode(&header, &error));
+	CHECK(header_decode(&header, &error) == VERDICT_GOOD);
 	header.size = STREAM_UNKNOWN;
 	header_encode(&header);
-	CHECK(!header_decode(&header, &error));
+	CHECK(header_decode(&header, &error) != VERDICT_GOOD);
 	CHECK_TEXT(error.text, "undo log that does not say the size of its device");
 }
 
@@ -158,7 +158,7 @@ every_bit_of_a_header_is_under_its_sum(void)
 		struct error error = { 0 };
 
 		header.bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
-		CHECK(!header_decode(&header, &error));
+		CHECK(header_decode(&header, &error) != VERDICT_GOOD);
 		header.bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
 	}
 }
@@ -174,7 +174,7 @@ an_extension_has_its_own_sum(void)
 	store64(header.bytes + 120, hash64(header.bytes, 120));
 	memset(header.bytes + 128, 'x', 24);
 	store64(header.bytes + 152, hash64(header.bytes + 128, 24));
-	CHECK(header_decode(&header, &error));
+	CHECK(header_decode(&header, &error) == VERDICT_GOOD);
 	CHECK(header_decode_rest(&header, &error));
 
 	header.bytes[140] ^= 1;
@@ -197,7 +197,7 @@ a_record_comes_back_as_it_went(void)
 
 	record_encode(&out, header.id, bytes);
 
-	CHECK(record_decode(&in, &header, bytes, &error));
+	CHECK(record_decode(&in, &header, bytes, &error) == VERDICT_GOOD);
 	SAME(type);
 	SAME(codec);
 	SAME(flags);
@@ -210,12 +210,12 @@ a_record_comes_back_as_it_went(void)
 	SAME(old);
 	for (int bit = 0; bit < 8 * RECORD_SIZE; bit++) {
 		bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
-		CHECK(!record_decode(&in, &header, bytes, &error));
+		CHECK(record_decode(&in, &header, bytes, &error) != VERDICT_GOOD);
 		bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
 	}
 	header.id[0] ^= 1;
 	memset(&error, 0, sizeof(error));
-	CHECK(!record_decode(&in, &header, bytes, &error));
+	CHECK(record_decode(&in, &header, bytes, &error) != VERDICT_GOOD);
 	CHECK_TEXT(error.text, "record header with a wrong checksum");
 }
 
@@ -349,7 +349,8 @@ a_record_is_checked_field_by_field(void)
 		snprintf(name, sizeof(name), "row %zu", i);
 		check_case = name;
 		record_encode(&rows[i].record, header.id, bytes);
-		CHECK_NUMBER(record_decode(&record, &header, bytes, &error), rows[i].error == NULL);
+		CHECK_NUMBER(record_decode(&record, &header, bytes, &error) == VERDICT_GOOD,
+		    rows[i].error == NULL);
 		CHECK_TEXT(error.text, rows[i].error != NULL ? rows[i].error : "");
 		check_case = "";
 	}
@@ -367,11 +368,11 @@ block_hashes_reach_a_short_end_only_of_both_devices(void)
 
 	record_encode(&record, header.id, bytes);
 	header.size = header.base_size;
-	CHECK(record_decode(&record, &header, bytes, &error));
+	CHECK(record_decode(&record, &header, bytes, &error) == VERDICT_GOOD);
 	header.base_size = 1024 * KIB;
-	CHECK(!record_decode(&record, &header, bytes, &error));
+	CHECK(record_decode(&record, &header, bytes, &error) != VERDICT_GOOD);
 	header.base_size = STREAM_UNKNOWN;
-	CHECK(!record_decode(&record, &header, bytes, &error));
+	CHECK(record_decode(&record, &header, bytes, &error) != VERDICT_GOOD);
 }
 
 static void
@@ -405,9 +406,64 @@ an_end_comes_back_and_may_grow(void)
 	CHECK_TEXT(error.text, "END record of 71 bytes");
 }
 
+/* An unknown value whose checksum holds is of a newer format; anything else is damage. */
+static void
+a_newer_format_is_told_from_damage(void)
+{
+	static const struct { size_t at; unsigned value; bool resum; enum verdict verdict; } headers[] = {
+		{ 0, 'B', true, VERDICT_BROKEN },		/* magic */
+		{ 8, 2, true, VERDICT_FOREIGN },		/* major version */
+		{ 8, 2, false, VERDICT_BROKEN },
+		{ 16, 4, true, VERDICT_FOREIGN },		/* a required feature */
+		{ 64, 1, true, VERDICT_BROKEN },		/* grid */
+		{ 72, 9, true, VERDICT_FOREIGN },		/* kind */
+		{ 73, 9, true, VERDICT_FOREIGN },		/* hash */
+		{ 73, 9, false, VERDICT_BROKEN },
+		{ 100, 1, true, VERDICT_GOOD },			/* reserved */
+	}, records[] = {
+		{ 0, 'X', true, VERDICT_BROKEN },
+		{ 4, 8, true, VERDICT_FOREIGN },		/* type */
+		{ 4, 0, true, VERDICT_BROKEN },
+		{ 5, 3, true, VERDICT_FOREIGN },		/* codec */
+		{ 6, 4, true, VERDICT_FOREIGN },		/* flags */
+		{ 6, 4, false, VERDICT_BROKEN },
+		{ 32, 1, true, VERDICT_BROKEN },		/* stored */
+		{ 32, 0, true, VERDICT_GOOD },
+	};
+	struct record zero = { .type = RECORD_ZERO, .length = 65536 }, record;
+	struct stream_header header, changed;
+	unsigned char bytes[RECORD_SIZE];
+	size_t i;
+
+	header_init(&header, STREAM_IMAGE, 65536);
+	header_encode(&header);
+	for (i = 0; i < sizeof(headers) / sizeof(*headers); i++) {
+		struct error error = { 0 };
+
+		changed = header;
+		changed.bytes[headers[i].at] = (unsigned char)headers[i].value;
+		if (headers[i].resum)
+			store64(changed.bytes + 120, hash64(changed.bytes, 120));
+		CHECK_NUMBER(header_decode(&changed, &error), headers[i].verdict);
+		CHECK_NUMBER(error.set, headers[i].verdict != VERDICT_GOOD);
+	}
+	for (i = 0; i < sizeof(records) / sizeof(*records); i++) {
+		struct error error = { 0 };
+
+		record_seal(&zero, "");
+		record_encode(&zero, header.id, bytes);
+		bytes[records[i].at] = (unsigned char)records[i].value;
+		if (records[i].resum)
+			store64(bytes + 56, hash64_seeded(bytes, 56, load64(header.id)));
+		CHECK_NUMBER(record_decode(&record, &header, bytes, &error), records[i].verdict);
+		CHECK_NUMBER(error.set, records[i].verdict != VERDICT_GOOD);
+	}
+}
+
 int
 main(void)
 {
+	a_newer_format_is_told_from_damage();
 	a_header_comes_back_as_it_went();
 	a_header_is_checked_field_by_field();
 	an_undo_log_says_its_size();
