@@ -21,6 +21,7 @@
 #include "base/io.h"
 #include "base/size.h"
 #include "pipe/input.h"
+#include "pipe/wait.h"
 #include "show/progress.h"
 #include "stream/stream.h"
 #include "zip/gzip.h"
@@ -36,7 +37,6 @@ static void parse_options(int, char **, struct options *, struct zip *);
 static enum record_codec parse_method(const char *);
 static void check_options(const struct options *, const struct zip *);
 static void open_input(struct input *, const char *, const struct zip *);
-static bool is_pipe(int);
 static bool engine_run(struct zip *, bool, struct error *);
 static uint64_t input_size(const struct input *);
 static void finish(const struct zip *, const struct options *, double);
@@ -58,6 +58,7 @@ main(int argc, char **argv)
 	parse_options(argc, argv, &options, &zip);
 	open_input(&input, argv[optind], &zip);
 	zip.input = &input;
+	/* Other stages of a pipeline know more, and draw first. */
 	if (is_pipe(STDOUT_FILENO))
 		progress.delay = 4;
 	if (!progress_start(&progress))
@@ -183,15 +184,6 @@ open_input(struct input *input, const char *name, const struct zip *zip)
 		errx(2, "%s: compressed data is not read from a terminal", name);
 	input_open(input, fd, watch, name);
 	pipe_widen(STDOUT_FILENO);
-}
-
-/* Within a pipeline others know more, and draw first where they want to. */
-static bool
-is_pipe(int fd)
-{
-	struct stat status;
-
-	return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
 /* Look at the input, and give it to the engine that understands it. */

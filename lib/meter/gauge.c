@@ -5,18 +5,19 @@
 
 #include "base/size.h"
 #include "meter/gauge.h"
+#include "show/line.h"
 #include "show/progress.h"
 
 /* Seconds over which rates and estimates are smoothed. */
 #define RATE_SPAN	3
 #define TREND_SPAN	20
 
-/* What the meter's numbers mean for this kind of stream. */
+/* The meter's numbers, as this kind of stream gives them a meaning. */
 struct reading {
 	const char *kind;
 	bool stream;
 	uint64_t wire, position, data, zero;
-	uint64_t done, total;		/* what percent are of */
+	uint64_t done, total;		/* 100 % is total */
 	double elapsed;
 	double eta;
 };
@@ -41,9 +42,9 @@ load(const atomic_uint_fast64_t *where)
 }
 
 /*
- * An image and a map are as far as their position says.  A delta jumps and an undo log
- * goes to and fro, so theirs is counted in data, of which the header may say how much
- * there is.
+ * The progress of an image or a map is its position. A delta jumps, and an undo log goes
+ * back and forth, so their progress is counted in bytes of data; the header may say how
+ * many there are.
  */
 static void
 gauge_read(const struct gauge *gauge, double now, struct reading *reading)
@@ -70,9 +71,9 @@ gauge_read(const struct gauge *gauge, double now, struct reading *reading)
 }
 
 /*
- * Zeros take next to no time, so what is left is counted in data where the header
- * estimates how much there is, and else as if all that is left were data.  A stream of
- * nothing but zeros has its position.
+ * Zeros take next to no time. So count the data that is left if the header estimates it;
+ * otherwise assume that all of the rest is data. For a stream of nothing but zeros use the
+ * position.
  */
 static double
 gauge_eta(const struct gauge *gauge, const struct reading *reading)
@@ -130,7 +131,7 @@ text_add(struct text *text, const char *format, ...)
 		text->used = text->size - 1;
 }
 
-/* Bytes of the UTF-8 character that begins here, 0 where none does. */
+/* Length in bytes of the UTF-8 character that begins here; 0 if none does. */
 static size_t
 utf8_length(const char *text)
 {
@@ -171,7 +172,7 @@ text_add_string(struct text *text, const char *string)
 	text_add(text, "\"");
 }
 
-/* A key and a number; null where less than 0. */
+/* A key and a number; a number below 0 becomes null. */
 static void
 text_add_number(struct text *text, const char *key, int digits, double value)
 {
@@ -228,8 +229,8 @@ static void
 gauge_people(const struct gauge *gauge, const struct reading *reading, char *out, size_t size,
     unsigned width)
 {
-	struct progress_view view = {
-		/* A line of its own stands among those of other programs. */
+	struct line_view view = {
+		/* In a log the line stands among those of other programs. */
 		.name = gauge->name == NULL && width == 0 ? "blkmeter" : gauge->name,
 		.done = reading->done,
 		.total = reading->total,
@@ -240,7 +241,7 @@ gauge_people(const struct gauge *gauge, const struct reading *reading, char *out
 		.wire_rate = rate_value(&gauge->wire),
 	};
 
-	progress_render(out, size, width, &view);
+	line_render(out, size, width, &view);
 }
 
 void
@@ -253,7 +254,7 @@ gauge_line(struct gauge *gauge, double now, const char *state, char *out, size_t
 	if (gauge->style == GAUGE_JSON)
 		gauge_json(gauge, &reading, state, out, size);
 	else if (gauge->style == GAUGE_PERCENT && reading.total != METER_UNKNOWN)
-		snprintf(out, size, "%u", progress_percent(reading.done, reading.total));
+		snprintf(out, size, "%u", line_percent(reading.done, reading.total));
 	else if (gauge->style != GAUGE_LINE)
 		snprintf(out, size, "%ju", (uintmax_t)reading.done);
 	else
@@ -273,12 +274,12 @@ gauge_summary(const struct gauge *gauge, double now, char *out, size_t size)
 	if (reading.elapsed < 59.95)
 		text_add(&text, "%.1f s", reading.elapsed);
 	else
-		text_add(&text, "%s", progress_time(number, sizeof(number), reading.elapsed));
+		text_add(&text, "%s", line_time(number, sizeof(number), reading.elapsed));
 	text_add(&text, ", %s/s", size_format_rate(number, sizeof(number), reading.done,
 	    reading.elapsed));
 	if (!reading.stream)
 		return out;
 	text_add(&text, ", wire %s", size_format(number, sizeof(number), reading.wire));
-	text_add(&text, ", %s", progress_ratio(number, sizeof(number), reading.done, reading.wire));
+	text_add(&text, ", %s", line_ratio(number, sizeof(number), reading.done, reading.wire));
 	return out;
 }

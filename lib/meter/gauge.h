@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * gauge: what a meter says, as a line for people, a number or a JSON object.
+ * gauge: the state of a meter as a line for people, a number or a JSON object.
  *
- * Pure, but that gauge_line smooths rates from call to call: it must not be called
- * twice at once.  The meter may be fed meanwhile.
+ * Pure, except that gauge_line smooths rates from call to call: only one thread at a time
+ * may call it. The meter may be fed meanwhile.
  */
 #ifndef GAUGE_H
 #define GAUGE_H
@@ -19,18 +19,18 @@ enum gauge_style { GAUGE_LINE, GAUGE_PERCENT, GAUGE_BYTES, GAUGE_JSON };
 
 struct gauge {
 	const struct meter *meter;
-	const char *name;		/* what the user called it, or NULL */
-	uint64_t size;			/* that the user expects; METER_UNKNOWN */
+	const char *name;		/* the name that the user gave, or NULL */
+	uint64_t size;			/* expected by the user; or METER_UNKNOWN */
 	enum gauge_style style;
 	double start;
-	struct rate logical, wire;	/* for the eyes */
+	struct rate logical, wire;	/* shown */
 	struct rate trend, data_trend;	/* for the estimate */
 };
 
-/* Start at this time; as all here it is in seconds on clock_seconds. */
+/* Start at this time. All times here are seconds of clock_seconds. */
 void gauge_open(struct gauge *, const struct meter *, double now);
 
-/* As progress_render.  state is "running", or how it ended. */
+/* Render, as line_render does. state is "running", or how the transfer ended. */
 void gauge_line(struct gauge *, double now, const char *state, char *out, size_t size,
     unsigned width);
 

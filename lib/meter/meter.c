@@ -6,7 +6,7 @@
 #include "meter/meter.h"
 #include "stream/fault.h"
 
-/* Relaxed: each number stands for itself, and is looked at by people. */
+/* Relaxed: each number is read on its own, to be displayed. */
 static void
 publish(atomic_uint_fast64_t *where, uint64_t value)
 {
@@ -35,7 +35,7 @@ meter_open(struct meter *meter, const char *name, bool plain)
 	publish(&meter->data_total, METER_UNKNOWN);
 }
 
-/* The stream is bad: say so once, and take the rest for plain bytes. */
+/* The stream is bad: record it once, and treat the rest as plain bytes. */
 static void
 meter_fail(struct meter *meter, enum meter_fault kind, uint64_t at, const char *reason)
 {
@@ -45,7 +45,7 @@ meter_fail(struct meter *meter, enum meter_fault kind, uint64_t at, const char *
 	atomic_store(&meter->fault_kind, kind);
 }
 
-/* The rest is plain bytes, of which nobody knows how many come. */
+/* The rest is plain bytes, in an unknown number. */
 static void
 meter_plain(struct meter *meter)
 {
@@ -104,7 +104,7 @@ meter_next_record(struct meter *meter)
 	meter->have = 0;
 }
 
-/* A newer format is metered as plain bytes, damage is reported. */
+/* Meter a newer format as plain bytes; report damage. */
 static void
 meter_judge(struct meter *meter, enum verdict verdict, const char *reason)
 {
@@ -114,7 +114,7 @@ meter_judge(struct meter *meter, enum verdict verdict, const char *reason)
 		meter_break(meter, reason);
 }
 
-/* More of the header is there; its length is only known after the first part. */
+/* More of the header has come; only its first part gives its length. */
 static void
 header_seen(struct meter *meter)
 {
@@ -146,7 +146,7 @@ header_seen(struct meter *meter)
 	meter_next_record(meter);
 }
 
-/* That many bytes of this record's payload are still to come: where are we? */
+/* Publish the position, with meter->left bytes of this record's payload still to come. */
 static void
 record_publish(struct meter *meter)
 {
@@ -166,7 +166,7 @@ record_publish(struct meter *meter)
 		publish(&meter->position, meter->order.offset);
 }
 
-/* END says how large the device is, where the header could not. */
+/* END gives the size of the device if the header could not. */
 static void
 end_seen(struct meter *meter)
 {

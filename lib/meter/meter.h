@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * meter: follows a flow of bytes that may be a block stream, and knows how far it is.
+ * meter: follows a flow of bytes that may be a block stream, and knows its position.
  *
- * It never holds a byte back and never asks for one to be changed.  It must see the
- * headers; payloads may pass unseen, so that they can move from pipe to pipe inside
- * the kernel.  What is no block stream, or one of a version, kind or feature that is
- * not known here, is counted as plain bytes.
+ * It never holds a byte back and never changes one. It must see the headers; payloads may
+ * pass unseen, so that they can move from pipe to pipe inside the kernel. Input that is no
+ * block stream, or has an unknown version, kind or feature, is counted as plain bytes.
  *
  * One thread feeds it; the members marked so may be read from any other.
  */
@@ -29,17 +28,17 @@
 enum meter_state {
 	METER_HEADER,		/* nothing is known yet */
 	METER_RECORD, METER_PAYLOAD,
-	METER_PLAIN,		/* bytes that mean nothing here */
+	METER_PLAIN,		/* bytes without a known meaning */
 	METER_AFTER,		/* END or ABORT has passed */
 };
 
-/* What ended the stream early, for scripts to tell apart; METER_SOUND until then. */
+/* Why the stream ended early, for scripts to tell apart; METER_SOUND until then. */
 enum meter_fault { METER_SOUND, METER_BROKEN, METER_ABORTED, METER_CUT };
 
 struct meter {
 	/* From any thread. */
 	atomic_uint_fast64_t wire;	/* bytes passed */
-	atomic_uint_fast64_t position;	/* logical: bytes of the device that are behind us */
+	atomic_uint_fast64_t position;	/* logical: bytes of the device that have passed */
 	atomic_uint_fast64_t data;	/* bytes of DATA and MAP, uncompressed */
 	atomic_uint_fast64_t zero;	/* bytes of ZERO */
 	atomic_uint_fast64_t size;	/* of the device; METER_UNKNOWN where not known */
@@ -50,7 +49,7 @@ struct meter {
 	/* Of the feeding thread. */
 	enum meter_state state;
 	struct error fault;		/* why the stream is bad; set once */
-	struct error foreign;		/* why it is not understood, which is no fault */
+	struct error foreign;		/* why it cannot be understood, which is no fault */
 
 	const char *name;		/* all below are meter's own */
 	struct stream_header header;
@@ -63,20 +62,20 @@ struct meter {
 	unsigned char bytes[RECORD_NOTE_MAX];
 };
 
-/* Start.  name is for messages, the caller's; plain: look for no stream. */
+/* Start. name is for messages, and stays the caller's; plain: do not look for a stream. */
 void meter_open(struct meter *, const char *name, bool plain);
 
-/* How many of the next bytes must be seen, at most; 0 where they may pass unseen. */
+/* How many of the next bytes must be seen at most; 0 if they may pass unseen. */
 size_t meter_wants(const struct meter *);
 
-/* Where meter_wants is 0: how many bytes may pass unseen, UINT64_MAX for no limit. */
+/* If meter_wants is 0: how many bytes may pass unseen; UINT64_MAX for no limit. */
 uint64_t meter_passes(const struct meter *);
 
-/* These bytes passed: at most what meter_wants, what meter_passes said. */
+/* Bytes have passed: seen, at most meter_wants; unseen, at most meter_passes. */
 void meter_see(struct meter *, const void *data, size_t length);
 void meter_pass(struct meter *, uint64_t length);
 
-/* End of file.  Where that is too early, fault is set. */
+/* End of file. If that is too early, fault is set. */
 void meter_end(struct meter *);
 
 #endif

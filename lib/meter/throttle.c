@@ -12,8 +12,8 @@
 #include "meter/throttle.h"
 
 /*
- * Seconds: what leaves at once at least and at most, what is kept at most, between looks
- * at the file.
+ * Seconds: the least and the most that may leave at once, the most that is saved up, and
+ * the time between looks at the file.
  */
 #define THROTTLE_TICK	0.02
 #define THROTTLE_BURST	0.1
@@ -26,7 +26,7 @@
 /* Seconds: no shorter wait is worth a system call. */
 #define THROTTLE_WAIT	0.001
 
-/* where ends in what stands before the text in a message. */
+/* where begins the message. */
 static bool
 throttle_parse(struct throttle *throttle, const char *text, const char *where, struct error *error)
 {
@@ -36,7 +36,7 @@ throttle_parse(struct throttle *throttle, const char *text, const char *where, s
 	    errno == ERANGE ? "the rate is too large" : "not a rate (20M, 500K: bytes a second)");
 }
 
-/* Read the rate from the file, of which the status is known. */
+/* Read the rate from the file; its status is known. */
 static bool
 throttle_read(struct throttle *throttle, int fd, const struct stat *status, struct error *error)
 {
@@ -64,7 +64,7 @@ throttle_is_unchanged(const struct throttle *throttle, const struct stat *status
 	    status->st_size == throttle->size && status->st_ino == throttle->inode;
 }
 
-/* Not waiting, were it a pipe. */
+/* Do not block if it is a pipe. */
 static bool
 throttle_load(struct throttle *throttle, struct error *error)
 {
@@ -117,7 +117,7 @@ throttle_look(struct throttle *throttle, double now, struct error *error)
 	return false;
 }
 
-/* Fill a bucket at this rate, up to so many seconds of it; a byte always fits. */
+/* Fill a bucket at this rate, up to kept seconds of it; a byte always fits. */
 static void
 bucket_fill(double *tokens, double rate, double passed, double kept)
 {

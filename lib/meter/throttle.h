@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * throttle: two token buckets.  What could not leave in time is made up for, so that the
- * rate holds on a busy machine too, but at most a second of it, and no faster than half
- * as fast again: a stall is not followed by a flood.  The rate may stand in a file, which
- * is looked at once a second.  One thread at a time.
+ * throttle: two token buckets. Bytes that could not leave in time are made up for, so that
+ * the rate holds on a busy machine too; but at most one second of them, and at most at one
+ * and a half times the rate: no flood follows a stall. The rate may be in a file, which is
+ * read again once a second when it has changed. One thread at a time.
  */
 #ifndef THROTTLE_H
 #define THROTTLE_H
@@ -25,28 +25,28 @@ struct throttle {
 	struct timespec changed;	/* as it was when it was read */
 	int64_t size;
 	uint64_t inode;
-	unsigned failures;		/* looks in a row that found no rate there */
+	unsigned failures;		/* consecutive looks that found no rate there */
 };
 
 /*
- * Start with "20M" (bytes a second, as size_parse reads them; "0" is no limit) or
- * "@FILE", of which the first line is such a rate.  False: the error says why.
+ * Start with "20M" (bytes a second, as size_parse reads them; "0" is no limit) or "@FILE",
+ * whose first line is such a rate. False: the error says why.
  */
 bool throttle_open(struct throttle *, const char *text, struct error *);
 
 /*
- * How many of length bytes may leave at this moment.  0: none, ask again in *wait
- * seconds, which is at most a second.
+ * How many of length bytes may leave now. 0: none, ask again in *wait seconds, which is at
+ * most one second.
  */
 uint64_t throttle_grant(struct throttle *, double now, uint64_t length, double *wait);
 
-/* That many left. */
+/* So many bytes have left. */
 void throttle_spend(struct throttle *, uint64_t length);
 
 /*
- * Look at the file, if there is one and it is time.  False where no rate can be read
- * from it: the old one stays, and the error is set once, when the file looked wrong
- * twice in a row (the first time somebody may just be writing it).
+ * Look at the file, if there is one and it is time. False if no rate can be read from it:
+ * the old rate stays, and the error is set once, when the file was wrong twice in a row
+ * (the first time it may just be in the middle of a write).
  */
 bool throttle_look(struct throttle *, double now, struct error *);
 

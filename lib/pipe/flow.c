@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +9,9 @@
 #include "base/io.h"
 #include "pipe/flow.h"
 #include "pipe/ring.h"
+#include "pipe/wait.h"
 
-/* What one system call moves at most: all of a wide pipe; what stays in the cache. */
+/* One system call moves at most this: all of a wide pipe; as much as stays in the cache. */
 #define SPLICE_SIZE	IO_PIPE_SIZE
 #define BUFFER_SIZE	(256 << 10)
 
@@ -56,60 +56,21 @@ flow_close(struct flow *flow)
 	free(flow->buffer);
 }
 
-/* Wait for input, and for the end of the output's reader.  False with errno set. */
-static bool
-flow_wait_input(const struct flow *flow, int timeout)
-{
-	struct pollfd wait[2] = {
-		{ .fd = flow->in, .events = POLLIN },
-		{ .fd = flow->out, .events = 0 },
-	};
-
-	for (;;) {
-		int n = poll(wait, 2, timeout);
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == 0)
-			errno = ETIMEDOUT;
-		if (n <= 0)
-			return false;
-		if ((wait[1].revents & (POLLERR | POLLHUP)) != 0) {
-			errno = EPIPE;
-			return false;
-		}
-		if (wait[0].revents != 0)
-			return true;
-		wait[1].fd = -1;	/* POLLNVAL: a write will say so */
-	}
-}
-
-static bool
-flow_wait_output(const struct flow *flow)
-{
-	struct pollfd wait = { .fd = flow->out, .events = POLLOUT };
-
-	while (poll(&wait, 1, -1) == -1)
-		if (errno != EINTR)
-			return false;
-	return true;
-}
-
-/* Read what is there, without waiting any longer than for it. */
+/* Read the bytes that are there; wait only until some are. */
 static ssize_t
 flow_read(const struct flow *flow, void *data, size_t length, int timeout)
 {
 	ssize_t n;
 
 	do {
-		if (!flow_wait_input(flow, timeout))
+		if (wait_input(flow->in, flow->out, timeout) != 1)
 			return -1;
 		n = read(flow->in, data, length);
 	} while (n == -1 && (errno == EINTR || errno == EAGAIN));
 	return n;
 }
 
-/* The thread that fills the ring.  It is the one that waits for input, so it watches. */
+/* The thread that fills the ring.  It waits for input, so it watches the output too. */
 static void *
 flow_fill(void *argument)
 {
@@ -170,10 +131,9 @@ flow_pass_buffer(struct flow *flow, void *copy, size_t length, int timeout)
 }
 
 /*
- * Nothing has moved where it fails, or where these two cannot be spliced.  A splice that
- * waits would not see the output's reader go, so poll does the waiting, for the side that
- * is not ready; where both are said to be and still nothing moves, the kernel waits after
- * all.
+ * When it fails, or when these two cannot be spliced, nothing has moved.  A splice that
+ * blocks would not notice that the output's reader is gone, so poll waits for the side that
+ * is not ready.  If both are said to be ready and still nothing moves, block in the kernel.
  */
 static ssize_t
 flow_splice(struct flow *flow, size_t length, int timeout)
@@ -188,14 +148,14 @@ flow_splice(struct flow *flow, size_t length, int timeout)
 		n = splice(flow->in, NULL, flow->out, NULL, length, flags);
 		if (n >= 0 || (errno != EAGAIN && errno != EINTR))
 			return n;
-		if (!flow_wait_input(flow, timeout) || !flow_wait_output(flow))
+		if (wait_input(flow->in, flow->out, timeout) != 1 || !wait_output(flow->out))
 			return -1;
 		if (tries == 16)
 			flags = SPLICE_F_MOVE;
 	}
 }
 
-/* Move bytes, be they pending or not, whichever way works. */
+/* Move bytes, pending or not, in whichever way works. */
 static ssize_t
 flow_move(struct flow *flow, size_t length, int timeout)
 {
@@ -232,8 +192,8 @@ flow_pass(struct flow *flow, size_t length, int timeout)
 }
 
 /*
- * Copy what is next in the input pipe, and leave it there.  -1 with errno EINVAL where
- * the input is none.
+ * Copy the next bytes of the input pipe, and leave them there.  -1 with errno EINVAL if the
+ * input is no pipe.
  */
 static ssize_t
 flow_peek(struct flow *flow, void *data, size_t length, int timeout)
@@ -243,7 +203,7 @@ flow_peek(struct flow *flow, void *data, size_t length, int timeout)
 	while ((n = tee(flow->in, flow->side[1], length, SPLICE_F_NONBLOCK)) == -1) {
 		if (errno != EAGAIN && errno != EINTR)
 			return -1;
-		if (!flow_wait_input(flow, timeout))
+		if (wait_input(flow->in, flow->out, timeout) != 1)
 			return -1;
 	}
 	return n > 0 ? read(flow->side[0], data, (size_t)n) : 0;

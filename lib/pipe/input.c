@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "pipe/input.h"
+#include "pipe/wait.h"
 
 void
 input_open(struct input *input, int fd, int watch, const char *name)
@@ -19,36 +19,13 @@ input_open(struct input *input, int fd, int watch, const char *name)
 	pipe_widen(fd);
 }
 
-/* Wait until a read would not block.  1 ready, 0 timed out (errno too), -1 with errno set. */
 static int
-input_wait(struct input *input, int timeout)
+input_wait(const struct input *input, int timeout)
 {
-	struct pollfd wait[2] = {
-		{ .fd = input->fd, .events = POLLIN },
-		{ .fd = input->watch, .events = 0 },
-	};
-
-	for (;;) {
-		int n = poll(wait, 2, timeout);
-
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == 0)
-			errno = ETIMEDOUT;
-		if (n <= 0)
-			return n;
-		if (wait[0].revents != 0)
-			return 1;
-		if ((wait[1].revents & (POLLERR | POLLHUP)) != 0) {
-			errno = EPIPE;
-			return -1;
-		}
-		if (wait[1].revents & POLLNVAL)
-			wait[1].fd = -1;
-	}
+	return wait_input(input->fd, input->watch, timeout);
 }
 
-/* One read that returned something, end of file (0) or failed. */
+/* One read: bytes, end of file (0), or -1 with errno set. */
 static ssize_t
 input_some(struct input *input, struct iovec *vector, int count)
 {

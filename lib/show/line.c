@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The pure half of progress.h: what stands on a line. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 #include "base/size.h"
-#include "show/progress.h"
+#include "show/line.h"
 
 #define BAR_MIN		12
 #define BAR_MAX		60
 
-/* The parts of a line that give way. */
+/* The parts of a line that are left out where it is narrow. */
 #define PART_TOTAL	(1u << 0)
 #define PART_PERCENT	(1u << 1)
 #define PART_BAR	(1u << 2)
@@ -22,7 +21,7 @@
 #define PART_ETA	(1u << 7)
 #define PART_NAME	(1u << 8)
 
-/* From the widest line to the narrowest; the first that fits is taken. */
+/* From the widest layout to the narrowest; the first that fits is used. */
 static const unsigned layouts_known[] = {
 	PART_NAME | PART_TOTAL | PART_PERCENT | PART_BAR | PART_RATE | PART_WIRE | PART_ELAPSED |
 	    PART_ETA,
@@ -61,7 +60,7 @@ byte_begins(char byte)
 }
 
 unsigned
-progress_columns(const char *text)
+line_columns(const char *text)
 {
 	unsigned columns = 0;
 
@@ -95,7 +94,7 @@ line_cut(char *out, unsigned width)
 }
 
 char *
-progress_time(char *out, size_t size, double seconds)
+line_time(char *out, size_t size, double seconds)
 {
 	uint64_t s;
 
@@ -114,7 +113,7 @@ progress_time(char *out, size_t size, double seconds)
 }
 
 char *
-progress_ratio(char *out, size_t size, uint64_t done, uint64_t wire)
+line_ratio(char *out, size_t size, uint64_t done, uint64_t wire)
 {
 	double ratio = wire > 0 ? (double)done / (double)wire : 1;
 
@@ -126,7 +125,7 @@ progress_ratio(char *out, size_t size, uint64_t done, uint64_t wire)
 }
 
 unsigned
-progress_percent(uint64_t done, uint64_t total)
+line_percent(uint64_t done, uint64_t total)
 {
 	unsigned __int128 percent = 100;
 
@@ -135,7 +134,7 @@ progress_percent(uint64_t done, uint64_t total)
 	return percent > 999 ? 999 : (unsigned)percent;
 }
 
-/* "  1.2 GiB/s", as wide at any rate. */
+/* " 1.2 GiB/s"; the width does not depend on the rate. */
 static void
 line_add_rate(struct line *line, const char *format, double rate)
 {
@@ -153,7 +152,7 @@ line_add_rate(struct line *line, const char *format, double rate)
 }
 
 static void
-line_add_bar(struct line *line, unsigned width, const struct progress_view *view)
+line_add_bar(struct line *line, unsigned width, const struct line_view *view)
 {
 	uint64_t done = view->done < view->total ? view->done : view->total;
 	unsigned inside = width - 2, filled = inside, i;
@@ -167,13 +166,13 @@ line_add_bar(struct line *line, unsigned width, const struct progress_view *view
 }
 
 static void
-line_add_wire(struct line *line, unsigned parts, const struct progress_view *view)
+line_add_wire(struct line *line, unsigned parts, const struct line_view *view)
 {
 	char ratio[16];
 
-	if (view->wire == PROGRESS_UNKNOWN || (parts & (PART_WIRE | PART_RATIO)) == 0)
+	if (view->wire == LINE_UNKNOWN || (parts & (PART_WIRE | PART_RATIO)) == 0)
 		return;
-	progress_ratio(ratio, sizeof(ratio), view->done, view->wire);
+	line_ratio(ratio, sizeof(ratio), view->done, view->wire);
 	if ((parts & PART_WIRE) == 0) {
 		line_add(line, "  ");
 		line_add(line, ratio);
@@ -187,7 +186,7 @@ line_add_wire(struct line *line, unsigned parts, const struct progress_view *vie
 }
 
 static void
-line_add_amount(struct line *line, unsigned parts, const struct progress_view *view)
+line_add_amount(struct line *line, unsigned parts, const struct line_view *view)
 {
 	char number[16], text[32];
 
@@ -203,14 +202,14 @@ line_add_amount(struct line *line, unsigned parts, const struct progress_view *v
 		line_add(line, size_format(number, sizeof(number), view->total));
 	}
 	if ((parts & PART_PERCENT) != 0) {
-		snprintf(text, sizeof(text), " %3u%%", progress_percent(view->done, view->total));
+		snprintf(text, sizeof(text), " %3u%%", line_percent(view->done, view->total));
 		line_add(line, text);
 	}
 }
 
 /* Compose a line of these parts with a bar of so many columns; returns its columns. */
 static unsigned
-line_compose(char *out, size_t size, unsigned parts, unsigned bar, const struct progress_view *view)
+line_compose(char *out, size_t size, unsigned parts, unsigned bar, const struct line_view *view)
 {
 	struct line line = { .out = out, .size = size };
 	char time[16];
@@ -225,19 +224,19 @@ line_compose(char *out, size_t size, unsigned parts, unsigned bar, const struct 
 	line_add_wire(&line, parts, view);
 	if ((parts & PART_ELAPSED) != 0) {
 		line_add(&line, "  ");
-		line_add(&line, progress_time(time, sizeof(time), view->elapsed));
+		line_add(&line, line_time(time, sizeof(time), view->elapsed));
 	}
 	if ((parts & PART_ETA) != 0) {
 		line_add(&line, "  ETA ");
-		line_add(&line, progress_time(time, sizeof(time), view->eta));
+		line_add(&line, line_time(time, sizeof(time), view->eta));
 	}
 	return line.columns;
 }
 
 char *
-progress_render(char *out, size_t size, unsigned width, const struct progress_view *view)
+line_render(char *out, size_t size, unsigned width, const struct line_view *view)
 {
-	bool known = view->total != PROGRESS_UNKNOWN;
+	bool known = view->total != LINE_UNKNOWN;
 	const unsigned *layouts = known ? layouts_known : layouts_unknown;
 	size_t count = known ? sizeof(layouts_known) / sizeof(*layouts_known) :
 	    sizeof(layouts_unknown) / sizeof(*layouts_unknown);
@@ -264,7 +263,7 @@ progress_render(char *out, size_t size, unsigned width, const struct progress_vi
 }
 
 unsigned
-progress_width(int fd)
+line_width(int fd)
 {
 	struct winsize window;
 	const char *columns = getenv("COLUMNS");
@@ -272,7 +271,7 @@ progress_width(int fd)
 
 	if (ioctl(fd, TIOCGWINSZ, &window) == 0 && window.ws_col > 0)
 		return window.ws_col;
-	if (columns != NULL && number_parse(columns, 1, PROGRESS_LINE - 1, &number))
+	if (columns != NULL && number_parse(columns, 1, LINE_SIZE - 1, &number))
 		return (unsigned)number;
 	return 80;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "show/line.h"
 #include "show/progress.h"
 #include "show/rate.h"
 #include "show/signals.h"
@@ -29,7 +30,7 @@ struct progress {
 	atomic_bool running;
 	atomic_bool asked;		/* USR1 came */
 	pthread_t thread;		/* draws */
-	int wake;			/* an eventfd: asked, or no more running */
+	int wake;			/* an eventfd: asked was set, or running cleared */
 	bool last;			/* on_signal wants something to be printed */
 	char last_text[512];
 
@@ -39,8 +40,8 @@ struct progress {
 	uint64_t total;
 	double since;			/* when this phase began */
 	struct rate rate, trend;
-	unsigned drawn;			/* columns that are on the terminal's line */
-	bool paused;			/* nothing is due */
+	unsigned drawn;			/* columns on the terminal's line */
+	bool paused;			/* draw nothing at the interval */
 };
 
 static struct progress progress = {
@@ -86,7 +87,7 @@ progress_line(char *out, size_t size, unsigned width)
 {
 	double now = clock_seconds();
 	char name[128];
-	struct progress_view view = {
+	struct line_view view = {
 		.name = name, .total = progress.total, .done = progress_done(),
 		.wire = PROGRESS_UNKNOWN, .elapsed = now - progress.since, .eta = -1,
 	};
@@ -102,29 +103,29 @@ progress_line(char *out, size_t size, unsigned width)
 	if (view.total != PROGRESS_UNKNOWN)
 		view.eta = view.done < view.total ?
 		    rate_eta(&progress.trend, view.total - view.done) : 0;
-	progress_render(out, size, width, &view);
+	line_render(out, size, width, &view);
 }
 
 /* The last column stays free: some terminals go to the next line there. */
 static unsigned
 progress_line_width(void)
 {
-	unsigned width = progress_width(STDERR_FILENO);
+	unsigned width = line_width(STDERR_FILENO);
 
-	return width >= PROGRESS_LINE ? PROGRESS_LINE - 1 : width > 1 ? width - 1 : 1;
+	return width >= LINE_SIZE ? LINE_SIZE - 1 : width > 1 ? width - 1 : 1;
 }
 
 /*
- * Under the lock: write text and newline (or, with redraw, only the line itself) in
- * place of what is drawn, in one piece.  What the other side does not take within so
- * many milliseconds (-1: whenever it likes) is left out.
+ * Under the lock: replace the drawn line by text and a newline (with redraw: by the text
+ * alone), in one write. If stderr takes no bytes within patience milliseconds (-1: no
+ * limit), leave it out.
  */
 static void
 progress_write(const char *text, bool redraw, int patience)
 {
 	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
-	char out[4 * PROGRESS_LINE];
-	unsigned columns = progress_columns(text), width = progress_line_width();
+	char out[4 * LINE_SIZE];
+	unsigned columns = line_columns(text), width = progress_line_width();
 	unsigned drawn = progress.drawn < width ? progress.drawn : width;
 	size_t used = 0;
 
@@ -168,7 +169,7 @@ progress_release(void)
 static void
 progress_print(int patience)
 {
-	char line[PROGRESS_LINE];
+	char line[LINE_SIZE];
 
 	pthread_mutex_lock(&progress.lock);
 	progress_line(line, sizeof(line), 0);
@@ -182,11 +183,11 @@ progress_show(void)
 	progress_print(1000);
 }
 
-/* What is due at each interval. */
+/* Draw or print at the interval. */
 static void
 progress_tick(void)
 {
-	char line[PROGRESS_LINE];
+	char line[LINE_SIZE];
 	bool redraw = progress.style == STYLE_REDRAW;
 
 	pthread_mutex_lock(&progress.lock);
@@ -231,7 +232,7 @@ progress_resume(void)
 	pthread_mutex_unlock(&progress.lock);
 }
 
-/* What the thread of signals calls. */
+/* Callbacks on the thread of signals. */
 
 static void
 progress_asked(void)
@@ -250,11 +251,11 @@ progress_finish(int number)
 		    sizeof(progress.last_text));
 }
 
-/* End the line that is drawn, and print what on_signal wants. */
+/* End the drawn line, and print the message of on_signal. */
 static void
 progress_farewell(void)
 {
-	char line[PROGRESS_LINE];
+	char line[LINE_SIZE];
 
 	pthread_mutex_lock(&progress.lock);
 	if (progress.drawn > 0)
@@ -293,7 +294,7 @@ progress_main(void *unused)
 	sigset_t quiet;
 
 	(void)unused;
-	/* A reader of stderr that has gone must not end the transfer. */
+	/* A broken stderr must not end the transfer. */
 	sigemptyset(&quiet);
 	sigaddset(&quiet, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &quiet, NULL);

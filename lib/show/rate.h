@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * rate: bytes a second, smoothed.  The weight of what was measured falls by e with
- * each span of seconds; in the beginning it is the plain mean.  Pure.
+ * rate: bytes a second, smoothed. The weight of a measurement falls by a factor of e with
+ * each span of seconds; in the beginning the rate is the plain mean. Pure.
  */
 #ifndef RATE_H
 #define RATE_H
@@ -11,22 +11,25 @@
 struct rate {
 	double span;			/* seconds */
 	double last;			/* when it was last measured */
-	uint64_t position;		/* where it was then */
+	uint64_t position;		/* its position then */
 	double bytes, seconds;		/* weighted sums */
 };
 
 void rate_start(struct rate *, double span, double now, uint64_t position);
 
-/* Now it is there.  A position behind the last counts as no movement. */
+/*
+ * Measure: now is the time, position the position. A position before the last one counts as
+ * no movement.
+ */
 void rate_measure(struct rate *, double now, uint64_t position);
 
-/* Let the time since the last measurement not count. */
+/* Do not count the time since the last measurement. */
 void rate_skip(struct rate *, double now);
 
-/* Less than 0 while nothing was measured. */
+/* Below 0 until something was measured. */
 double rate_value(const struct rate *);
 
-/* Seconds that so many bytes will take; less than 0 where nobody can know. */
+/* Seconds that so many bytes will take; below 0 if that cannot be known. */
 double rate_eta(const struct rate *, uint64_t bytes);
 
 #endif

@@ -60,14 +60,17 @@ receive(void *unused)
 	sigset_t quiet;
 
 	(void)unused;
-	/* Where nobody reads stderr any more, the process still dies by the signal that came. */
+	/* If stderr is broken, the process still dies by the signal that came. */
 	sigemptyset(&quiet);
 	sigaddset(&quiet, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &quiet, NULL);
 	for (;;) {
 		if (poll(wait, 2, -1) == -1)
 			continue;
-		/* First: the main thread may stop because the same signal ended its neighbour. */
+		/*
+		 * Signals first: the main thread may stop because the same signal ended its
+		 * neighbour.
+		 */
 		if (wait[0].revents != 0 && read(signals.descriptor, &info, sizeof(info)) == sizeof(info)) {
 			if (info.ssi_signo == SIGUSR1)
 				signals.ops.asked();

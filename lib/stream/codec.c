@@ -77,8 +77,8 @@ codec_destroy(struct codec *codec)
 }
 
 /*
- * Entropy of the bytes in samples spread over the data.  Media and ciphertext lie
- * above 7.8 bits a byte; what deflate finds beyond single bytes hardly ever does.
+ * Entropy of the bytes in samples spread over the data. Media and ciphertext lie above 7.8
+ * bits a byte; data in which deflate finds matches hardly ever does.
  */
 bool
 codec_worthwhile(const void *data, size_t length)
@@ -148,7 +148,10 @@ codec_zstd_compress(struct codec *codec, int level, const void *data, size_t len
 	return ZSTD_isError(n) ? 0 : n;
 }
 
-/* As codec_inflate.  One frame is all of the payload, and what it says of itself is not trusted. */
+/*
+ * As codec_inflate. The payload is exactly one frame, and the sizes in its header are not
+ * trusted.
+ */
 static bool
 codec_zstd_decompress(struct codec *codec, const void *data, size_t stored, void *out,
     size_t length)

@@ -15,10 +15,10 @@
 
 struct codec;
 
-/* Whether this program can compress and decompress so. */
+/* True if this program can compress and decompress with that codec. */
 bool codec_has(enum record_codec);
 
-/* Whether it can read a stream with that header; false: error says what is missing. */
+/* True if it can read a stream with that header; false: error names what is missing. */
 bool codec_knows(const struct stream_header *, struct error *);
 
 /* NULL with errno set. */
@@ -29,8 +29,8 @@ void codec_destroy(struct codec *);
 bool codec_worthwhile(const void *data, size_t length);
 
 /*
- * Deflate at a level from 1 to 9 into less than capacity bytes.  Returns the bytes
- * written, 0 where it would not fit (or, errno ENOMEM, could not be tried).
+ * Deflate at a level from 1 to 9 into less than capacity bytes. Returns the bytes written;
+ * 0 if they would not fit, or with errno ENOMEM.
  */
 size_t codec_deflate(struct codec *, int level, const void *data, size_t length,
     void *out, size_t capacity);
@@ -42,18 +42,17 @@ bool codec_inflate(struct codec *, const void *data, size_t stored, void *out, s
 bool codec_check_stored(const struct record *, const void *payload, struct error *);
 
 /*
- * Check both sums and give the plain bytes: *plain is payload itself where it is
- * stored plain, else out, which holds record_plain_size bytes.
+ * Check both sums and give the plain bytes: *plain is payload itself if it is stored plain,
+ * else out, which has room for record_plain_size bytes.
  */
 bool codec_unpack(struct codec *, const struct record *, const struct stream_header *,
     const unsigned char *payload, unsigned char *out, const unsigned char **plain,
     struct error *);
 
 /*
- * Compress a record that is stored plain and of which the sum is set, as RECORD_DEFLATE
- * or RECORD_ZSTD: changes codec, stored and stored_sum.  Returns the new payload, which
- * is out, or payload as it is where compressing does not pay.  out holds record->stored
- * bytes.
+ * Compress a record that is stored plain and whose sum is set, as RECORD_DEFLATE or
+ * RECORD_ZSTD: changes codec, stored and stored_sum. Returns the new payload in out; or
+ * payload, unchanged, if compression does not pay. out has room for record->stored bytes.
  */
 const unsigned char *codec_pack(struct codec *, enum record_codec, int level,
     struct record *, const unsigned char *payload, unsigned char *out);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * fault: the words about a stream that is not what it should be, or that cannot be read.
+ * fault: the messages about a stream that is broken, or that cannot be read.
  *
- * All that read streams name the place in the same way: the input, the byte of the stream,
- * and, once the header is behind, the byte of the device.  Each function fills error and
- * returns false.  Any thread.
+ * All readers of streams name the place in the same way: the input, the byte of the stream
+ * and, after the header, the byte of the device. Each function fills error and returns
+ * false. Any thread.
  */
 #ifndef FAULT_H
 #define FAULT_H
@@ -15,7 +15,7 @@
 
 #include "base/error.h"
 
-/* Where in a stream: the name of its input, and bytes. */
+/* A place in a stream: the name of its input, and bytes. */
 struct place {
 	const char *name;
 	uint64_t at;		/* of the stream */

@@ -34,7 +34,7 @@ id_parse(const char *text, unsigned char id[STREAM_ID_SIZE])
 	return text[strspn(text, " \t\r\n")] == '\0';
 }
 
-/* False: no file, or it cannot be read, or holds no id. */
+/* False: the file cannot be read, or holds no id. */
 static bool
 id_load_file(const char *path, unsigned char id[STREAM_ID_SIZE], struct error *error)
 {

@@ -14,9 +14,9 @@
 #include "stream/record.h"
 
 /*
- * Read an id, 32 hexadecimal digits that blanks and newlines may follow, from "@FILE" or
- * from the variable NAME of the environment given as "env:NAME".  False: error is filled,
- * and never with what was read.
+ * Read an id, 32 hexadecimal digits that blanks and newlines may follow, from "@FILE", or
+ * from the environment variable NAME given as "env:NAME". False: error is filled, but never
+ * with the text that was read.
  */
 bool id_load(const char *argument, unsigned char id[STREAM_ID_SIZE], struct error *);
 

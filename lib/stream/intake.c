@@ -201,7 +201,7 @@ intake_work(struct intake *intake, struct piece *piece)
 		blk128_blocks(piece->data, (size_t)piece->length, piece->hashes);
 }
 
-/* The end: what was digested here must be what the sender digested. */
+/* The end: our digest must be the sender's. */
 static bool
 intake_give_end(struct intake *intake, struct piece *piece)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * intake: what comes out of a pipe, as pieces of a device: an image stream, checked,
- * inflated and hashed, or raw bytes.
+ * intake: turns the bytes of a pipe into pieces of a device: a stream, checked,
+ * decompressed and hashed, or raw bytes.
  *
- * The three calls are a pool's take, work and give (pool.h): intake_take and
- * intake_give in order, intake_work beside others.
+ * The three calls are a pool's take, work and give (pool.h): intake_take and intake_give in
+ * order, intake_work on several threads.
  */
 #ifndef INTAKE_H
 #define INTAKE_H
@@ -27,13 +27,13 @@
 
 struct piece {
 	uint64_t offset, length;	/* of the device made; length 0: nothing to write */
-	bool zero;			/* all of it, and data is not valid */
+	bool zero;			/* all zeros; data is not valid */
 	const unsigned char *data;	/* aligned for O_DIRECT; lives until the next take */
 	unsigned char *hashes;		/* of each BLK128_BLOCK of data */
 	bool last;			/* of raw bytes */
-	struct record record;		/* as it came; not of raw bytes */
+	struct record record;		/* the record it came in; not of raw bytes */
 	uint64_t at;			/* the stream's byte where it began */
-	struct error error;		/* set: this is where the input went wrong */
+	struct error error;		/* set: the input is broken here */
 	struct codec *codec;
 	unsigned char *payload, *plain;
 };
@@ -47,7 +47,7 @@ struct intake {
 	struct record zeros;		/* what is left of a ZERO record; length 0: nothing */
 	struct blk128 *digest;		/* of what was given */
 	struct end_summary end;		/* valid once whole */
-	bool whole;			/* END was given and everything held */
+	bool whole;			/* END was given, and all checks held */
 	bool ended;
 };
 
@@ -55,20 +55,19 @@ struct intake {
 #define INTAKE_IMAGE	(1u << STREAM_IMAGE)
 #define INTAKE_PATCH	(1u << STREAM_DELTA | 1u << STREAM_UNDO)
 
-/* Begin on a block stream of one of these kinds: reads its header.  False: error is filled. */
+/* Begin a block stream of one of these kinds: read its header. False: error is filled. */
 bool intake_open_stream(struct intake *, struct input *, unsigned kinds, struct error *);
 
-/* Begin on raw bytes: length of them exactly, or with UINT64_MAX as many as come. */
+/* Begin raw bytes: exactly length of them, or with UINT64_MAX as many as come. */
 bool intake_open_raw(struct intake *, struct input *, uint64_t length, struct error *);
 
 /*
- * What is wrong with raw input that begins like a block stream or like gzip, in words;
- * NULL for nothing.  *length is what input_peek returned: 0 for no input at all, -1 with
- * errno set.
+ * A message if raw input begins like a block stream or like gzip, else NULL. *length is the
+ * result of input_peek: 0 for no input at all, -1 with errno set.
  */
 const char *intake_mistaken(struct input *, ssize_t *length);
 
-/* Room for one piece of this intake.  NULL with errno set. */
+/* Allocate one piece of this intake. NULL with errno set. */
 struct piece *piece_create(const struct intake *);
 void piece_destroy(struct piece *);
 
@@ -76,12 +75,12 @@ bool intake_take(struct intake *, struct piece *);
 void intake_work(struct intake *, struct piece *);
 
 /*
- * Digest the piece; at the end, compare digests and set whole.  False: the input is
- * broken, and piece->error says how.
+ * Add the piece to the digest; at the end, compare digests and set whole. False: the input
+ * is broken, and piece->error says how.
  */
 bool intake_give(struct intake *, struct piece *);
 
-/* Where the record of a piece is in the stream.  Any thread. */
+/* The place of a piece's record in the stream. Any thread. */
 struct place intake_place(const struct intake *, const struct piece *);
 
 /* Bytes of the device that were given; of a delta, where the last range ended. */

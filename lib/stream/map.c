@@ -61,7 +61,7 @@ map_begin(struct map_writer *map, int fd, uint64_t size, uint32_t grid, enum str
 	return stream_put_note(&map->stream, note);
 }
 
-/* Write what was gathered as one record. */
+/* Write the gathered hashes or zeros as one record. */
 static bool
 map_flush(struct map_writer *map)
 {
@@ -81,7 +81,7 @@ map_flush(struct map_writer *map)
 	return stream_put(&map->stream, &record, map->hashes);
 }
 
-/* Hashes, as many as there is room for at a time. */
+/* Gather hashes, as many at a time as there is room for. */
 static bool
 map_put_hashes(struct map_writer *map, uint64_t length, const unsigned char *hashes)
 {

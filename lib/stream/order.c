@@ -11,7 +11,10 @@ order_start(struct order *order, const struct stream_header *header)
 	order->header = header;
 }
 
-/* A range of an image begins where the last ended, on the grid, and holds the BAD before it. */
+/*
+ * A range of an image begins where the last one ended, on the grid, and contains the BAD
+ * before it.
+ */
 static bool
 order_check_image(struct order *order, const struct record *record, struct error *error)
 {

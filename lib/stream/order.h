@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * order: what must hold from record to record of a block stream (blkstream(5)):
- * sequence numbers without a gap, ranges that ascend and stay on the device, an
- * image that covers it, an END whose counts agree.
+ * order: the rules from record to record of a block stream (blkstream(5)): sequence numbers
+ * without a gap, ranges that ascend and stay within the device, an image that covers it, an
+ * END whose counts agree.
  */
 #ifndef ORDER_H
 #define ORDER_H
@@ -21,10 +21,13 @@ struct order {
 
 void order_start(struct order *, const struct stream_header *);
 
-/* Check a record against those before it, and count it.  Any record but END's payload. */
+/*
+ * Check a record against those before it, and count it. END's payload is for
+ * order_check_end.
+ */
 bool order_check(struct order *, const struct record *, struct error *);
 
-/* Check END's payload, of which the sum held, against what was counted. */
+/* Check END's payload, whose sum held, against the counts. */
 bool order_check_end(const struct order *, const struct end_summary *, struct error *);
 
 /* The summary that a producer sends: sizes and counts, no digests. */

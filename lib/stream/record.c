@@ -49,7 +49,7 @@ header_encode(struct stream_header *header)
 	store64(p + 120, hash64(p, 120));
 }
 
-/* The checks of what a newer version of the format may change. */
+/* Check the values that a newer version of the format may add to. */
 static bool
 header_is_known(const struct stream_header *header, struct error *error)
 {
@@ -65,7 +65,7 @@ header_is_known(const struct stream_header *header, struct error *error)
 	return true;
 }
 
-/* The checks of all else in a header whose sum holds. */
+/* Check all other values of a header whose sum holds. */
 static bool
 header_check(const struct stream_header *header, struct error *error)
 {
@@ -180,7 +180,7 @@ record_plain_size(const struct record *record, const struct stream_header *heade
 	}
 }
 
-/* Whether this type of record has a place in this kind of stream. */
+/* True if this type of record may occur in this kind of stream. */
 static bool
 record_belongs(const struct record *record, enum stream_kind kind)
 {
@@ -196,7 +196,9 @@ record_belongs(const struct record *record, enum stream_kind kind)
 	}
 }
 
-/* `old` by block hashes needs whole blocks, or a last one that is as short in the base. */
+/*
+ * `old` by block hashes needs whole blocks, or a last block that is as short in the base.
+ */
 static bool
 record_covers_blocks(const struct record *record, const struct stream_header *header)
 {
@@ -229,7 +231,7 @@ record_check_flags(const struct record *record, const struct stream_header *head
 	return true;
 }
 
-/* Whether a payload may be stored so. */
+/* True if the payload may have this codec. */
 static bool
 record_codec_belongs(const struct record *record, const struct stream_header *header)
 {
@@ -269,7 +271,7 @@ record_check_stored(const struct record *record, const struct stream_header *hea
 	return true;
 }
 
-/* A type, codec or flag that a newer version may have brought. */
+/* False for a type, codec or flag that a newer version may have added. */
 static bool
 record_is_known(const struct record *record)
 {

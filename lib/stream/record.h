@@ -58,7 +58,7 @@ struct stream_header {
 	enum stream_kind kind;
 	enum stream_hash hash;
 	uint64_t base_size;		/* or STREAM_UNKNOWN */
-	unsigned char bytes[STREAM_HEADER_MAX];	/* as read or encoded: what is passed on */
+	unsigned char bytes[STREAM_HEADER_MAX];	/* as read or encoded, to be passed on */
 };
 
 struct record {
@@ -81,13 +81,13 @@ struct end_summary {
 	unsigned char base_digest[BLK128_SIZE];
 };
 
-/* A header of this program's: defaults, and a random id. */
+/* Fill in a new header: defaults, and a random id. */
 void header_init(struct stream_header *, enum stream_kind, uint64_t size);
 
 /* Encode into header->bytes, as version 1.0 with length 128. */
 void header_encode(struct stream_header *);
 
-/* Change what is required, in header->bytes too, and nothing else. */
+/* Change the required features, in header->bytes too, and nothing else. */
 void header_require(struct stream_header *, uint64_t required);
 
 /*
@@ -107,9 +107,9 @@ void record_encode(const struct record *, const unsigned char id[STREAM_ID_SIZE]
     unsigned char out[RECORD_SIZE]);
 
 /*
- * Decode and check what can be told from the record alone: magic, sum, type, codec,
- * flags, that offset + length is a device offset, that stored agrees with type,
- * codec and header->payload_max.  A GOOD record is safe to allocate for.
+ * Decode a record, and check all that one record shows: magic, sum, type, codec, flags,
+ * that offset + length is a device offset, that stored agrees with type, codec and
+ * header->payload_max. The sizes of a GOOD record are safe to allocate.
  */
 enum verdict record_decode(struct record *, const struct stream_header *,
     const unsigned char in[RECORD_SIZE], struct error *);
@@ -117,7 +117,7 @@ enum verdict record_decode(struct record *, const struct stream_header *,
 /* Bytes that the payload has before compression. */
 uint64_t record_plain_size(const struct record *, const struct stream_header *);
 
-/* Set both sums of a record whose payload is stored as it is. */
+/* Set both sums of a record whose payload is stored plain. */
 void record_seal(struct record *, const void *payload);
 
 

@@ -27,14 +27,14 @@ struct stream_reader {
 };
 
 /*
- * *stream says if the input begins with the magic of a block stream; takes nothing.  False,
- * with errno's reason, if that cannot be known because reading failed.
+ * Set *stream if the input begins with the magic of a block stream; consumes nothing.
+ * False, with errno's reason: reading failed, so it is not known.
  */
 bool stream_detect(struct input *, bool *stream, struct error *);
 
 /*
- * Read and check the header; one that announces payloads which codec does not know is
- * refused.  The input must outlive the reader.  False: error names the input and the byte.
+ * Read and check the header; refuse one that announces a codec this program lacks. The
+ * input must outlive the reader. False: error names the input and the byte.
  */
 bool stream_open(struct stream_reader *, struct input *, struct error *);
 
@@ -58,7 +58,7 @@ bool stream_next_payload(struct stream_reader *, const struct record *, unsigned
 bool stream_finish(struct stream_reader *, const struct record *, const unsigned char *payload,
     struct end_summary *, struct error *);
 
-/* Where the reader's last record is; NULL: one whose header does not hold. */
+/* The place of the reader's last record; NULL: of one whose header does not hold. */
 struct place stream_place(const struct stream_reader *, const struct record *);
 
 struct stream_writer {

@@ -2,18 +2,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/io.h"
+#include "pipe/wait.h"
 #include "zip/relay.h"
-
-static bool
-is_pipe(int fd)
-{
-	struct stat status;
-
-	return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
-}
 
 void
 relay_open(struct relay *relay, struct input *input, int out, struct load *load)

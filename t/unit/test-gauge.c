@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "meter/gauge.h"
+#include "show/line.h"
 #include "show/progress.h"
 
 #define MIB	(UINT64_C(1) << 20)
@@ -10,7 +11,7 @@
 
 static struct meter meter;
 static struct gauge gauge;
-static char line[PROGRESS_LINE];
+static char line[LINE_SIZE];
 
 /* A meter as it is in the middle of a stream. */
 static void

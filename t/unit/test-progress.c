@@ -3,13 +3,14 @@
 #include <sys/ioctl.h>
 
 #include "check.h"
+#include "show/line.h"
 #include "show/progress.h"
 #include "show/rate.h"
 
 #define GIB	(UINT64_C(1) << 30)
 
 /* 62 % of 20 GiB, deflated nearly threefold. */
-static const struct progress_view web = {
+static const struct line_view web = {
 	.name = "web", .done = 13314398618, .total = 20 * GIB, .wire = 4591000000,
 	.elapsed = 12, .eta = 7, .rate = 1288490188, .wire_rate = 432013312,
 };
@@ -30,22 +31,22 @@ a_line_gives_way_where_it_is_narrow(void)
 		{ 20, "12.4 GiB  62%" },
 		{ 10, "12.4 GiB  " },
 	};
-	char line[PROGRESS_LINE];
+	char line[LINE_SIZE];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		CHECK_TEXT(progress_render(line, sizeof(line), rows[i].width, &web), rows[i].line);
+		CHECK_TEXT(line_render(line, sizeof(line), rows[i].width, &web), rows[i].line);
 }
 
 static void
 a_line_without_a_total_has_no_percent(void)
 {
-	struct progress_view view = web;
-	char line[PROGRESS_LINE];
+	struct line_view view = web;
+	char line[LINE_SIZE];
 
 	view.total = view.wire = PROGRESS_UNKNOWN;
 	view.rate = -1;
 
-	CHECK_TEXT(progress_render(line, sizeof(line), 79, &view),
+	CHECK_TEXT(line_render(line, sizeof(line), 79, &view),
 	    "web: 12.4 GiB     -- B/s  0:00:12");
 }
 
@@ -55,11 +56,11 @@ no_line_is_too_wide(void)
 {
 	static const uint64_t sizes[] = { 0, 1, 1023, GIB - 1, 999 * GIB, UINT64_MAX - 1, UINT64_MAX };
 	static const double rates[] = { -1, 0, 0.3, 1e12, 1e30 };
-	char line[PROGRESS_LINE];
+	char line[LINE_SIZE];
 
 	for (unsigned width = 1; width < 200; width++)
 		for (size_t i = 0; i < 7 * 7 * 5; i++) {
-			struct progress_view view = {
+			struct line_view view = {
 				.name = i % 2 != 0 ? "db\303\274" : NULL,
 				.done = sizes[i % 6], .total = sizes[i / 7 % 7],
 				.wire = sizes[(i + 3) % 7], .eta = rates[i % 5],
@@ -67,8 +68,8 @@ no_line_is_too_wide(void)
 				.wire_rate = rates[i % 5],
 			};
 
-			progress_render(line, sizeof(line), width, &view);
-			if (!CHECK(progress_columns(line) <= width && *line != '\0'))
+			line_render(line, sizeof(line), width, &view);
+			if (!CHECK(line_columns(line) <= width && *line != '\0'))
 				return;
 		}
 }
@@ -76,12 +77,12 @@ no_line_is_too_wide(void)
 static void
 a_name_is_not_cut_inside_a_character(void)
 {
-	struct progress_view view = { .name = "\303\274\303\274\303\274", .total = PROGRESS_UNKNOWN,
+	struct line_view view = { .name = "\303\274\303\274\303\274", .total = PROGRESS_UNKNOWN,
 		.wire = PROGRESS_UNKNOWN };
-	char line[PROGRESS_LINE];
+	char line[LINE_SIZE];
 
-	CHECK_NUMBER(progress_columns(view.name), 3);
-	progress_render(line, sizeof(line), 24, &view);
+	CHECK_NUMBER(line_columns(view.name), 3);
+	line_render(line, sizeof(line), 24, &view);
 	CHECK_TEXT(line, "\303\274\303\274\303\274:      0 B      0 B/s");
 }
 
@@ -90,7 +91,7 @@ a_line_stops_at_the_end_of_its_memory(void)
 {
 	char line[16];
 
-	progress_render(line, sizeof(line), 0, &web);
+	line_render(line, sizeof(line), 0, &web);
 
 	CHECK_TEXT(line, "web: 12.4 GiB o");
 }
@@ -110,22 +111,22 @@ times_and_ratios_are_short(void)
 	char out[16];
 
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
-		CHECK_TEXT(progress_time(out, sizeof(out), times[i].seconds), times[i].text);
-	CHECK_TEXT(progress_time(out, sizeof(out), 0.0 / 0.0), "--:--");
+		CHECK_TEXT(line_time(out, sizeof(out), times[i].seconds), times[i].text);
+	CHECK_TEXT(line_time(out, sizeof(out), 0.0 / 0.0), "--:--");
 	for (size_t i = 0; i < sizeof(ratios) / sizeof(ratios[0]); i++)
-		CHECK_TEXT(progress_ratio(out, sizeof(out), ratios[i].done, ratios[i].wire),
+		CHECK_TEXT(line_ratio(out, sizeof(out), ratios[i].done, ratios[i].wire),
 		    ratios[i].text);
 }
 
 static void
 percent_are_rounded_down(void)
 {
-	CHECK_NUMBER(progress_percent(0, 0), 100);
-	CHECK_NUMBER(progress_percent(999, 1000), 99);
-	CHECK_NUMBER(progress_percent(1000, 1000), 100);
-	CHECK_NUMBER(progress_percent(1500, 1000), 150);
-	CHECK_NUMBER(progress_percent(UINT64_MAX, UINT64_MAX), 100);
-	CHECK_NUMBER(progress_percent(UINT64_MAX, 1), 999);
+	CHECK_NUMBER(line_percent(0, 0), 100);
+	CHECK_NUMBER(line_percent(999, 1000), 99);
+	CHECK_NUMBER(line_percent(1000, 1000), 100);
+	CHECK_NUMBER(line_percent(1500, 1000), 150);
+	CHECK_NUMBER(line_percent(UINT64_MAX, UINT64_MAX), 100);
+	CHECK_NUMBER(line_percent(UINT64_MAX, 1), 999);
 }
 
 static void
@@ -135,11 +136,11 @@ the_width_may_come_from_the_environment(void)
 
 	check_pipe(ends);
 	unsetenv("COLUMNS");
-	CHECK_NUMBER(progress_width(ends[1]), 80);
+	CHECK_NUMBER(line_width(ends[1]), 80);
 	setenv("COLUMNS", "123", 1);
-	CHECK_NUMBER(progress_width(ends[1]), 123);
+	CHECK_NUMBER(line_width(ends[1]), 123);
 	setenv("COLUMNS", "1e9", 1);
-	CHECK_NUMBER(progress_width(ends[1]), 80);
+	CHECK_NUMBER(line_width(ends[1]), 80);
 	close(ends[0]);
 	close(ends[1]);
 }
