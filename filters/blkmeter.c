@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * blkmeter: pass standard input on to standard output, and show how far it is.
+ * blkmeter: pass standard input on to standard output, and show the progress.
  *
- * Success means that every byte was passed on unchanged and, where they are a block
- * stream, that it was whole as far as its headers tell: the END record was seen.
+ * Success means that every byte was passed on unchanged and, if they are a block stream,
+ * that it was whole as far as its headers tell: the END record was seen.
  */
 #include <err.h>
 #include <errno.h>
@@ -27,10 +27,10 @@
 #include "pipe/flow.h"
 #include "show/progress.h"
 
-/* Milliseconds of silence after END that are taken for end of file. */
+/* Milliseconds of silence after END that count as end of file. */
 #define AFTER_END	1000
 
-/* What one step passes at most. */
+/* One step passes at most this. */
 #define PASS_MAX	(1 << 30)
 
 /* In JSON each byte of a name may take six, of which a line has room for 8 KiB. */
@@ -48,13 +48,13 @@ struct options {
 
 struct metering {
 	struct options options;
-	bool displayed;			/* people look at it */
+	bool displayed;			/* a line is drawn for people */
 	struct flow flow;
 	struct meter meter;
 	struct gauge gauge;
 	struct throttle throttle;
-	bool faulty;			/* the stream's fault was said */
-	atomic_bool ended;		/* nothing needs to come any more */
+	bool faulty;			/* the stream's fault was reported */
+	atomic_bool ended;		/* no more bytes need to come */
 	atomic_bool finished;		/* the last line was shown */
 	_Atomic(const char *) state;
 };
@@ -203,7 +203,7 @@ render(void *context, char *out, size_t size, unsigned width)
 	gauge_line(&metering->gauge, clock_seconds(), atomic_load(&metering->state), out, size, width);
 }
 
-/* The last line of numbers or JSON says how it ended; a person has seen it. */
+/* The last line of numbers or JSON says how it ended; a drawn line needs no more. */
 static bool
 interrupted(void *context, int number, char *text, size_t size)
 {
@@ -277,7 +277,7 @@ start_watchdog(struct metering *metering)
 	pthread_detach(thread);
 }
 
-/* Pass everything on, to the end of file or what stands for it. */
+/* Pass everything on, up to the end of file or its equivalent. */
 static void
 pass_all(struct metering *metering)
 {
@@ -306,7 +306,9 @@ pass_all(struct metering *metering)
 		report_faults(metering);
 	} while (n > 0);
 
-	/* After END both silence and a reader that has seen enough are as good as its end. */
+	/*
+	 * After END, silence is as good as end of file, and so is a reader that has left.
+	 */
 	if (n == -1 && !(meter->state == METER_AFTER && (errno == ETIMEDOUT || errno == EPIPE)))
 		fail(metering, errno == EPIPE || flow->output_failed ? "standard output" : "standard input");
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * error: what went wrong, in words that name the file, the byte and the reason.
+ * error: a message that names the file, the byte and the reason.
  *
- * Modules fill one and return false; only filters print it.  The first error
- * wins: filling a struct that already holds one changes nothing.
+ * Modules fill one and return false; only filters print it. The first error wins: filling a
+ * struct that already holds one changes nothing.
  */
 #ifndef ERROR_H
 #define ERROR_H
@@ -13,7 +13,7 @@
 
 struct error {
 	bool set;
-	int number;		/* errno value, 0 where none applies */
+	int number;		/* errno value, 0 if none applies */
 	char text[1024];	/* one line, no newline, no terminal escapes */
 };
 
@@ -26,8 +26,8 @@ bool error_errno(struct error *, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /*
- * Copy text from a stream for display: at most size - 1 bytes, whatever is no
- * printable ASCII written as '?'.
+ * Copy text from a stream for display: at most size - 1 bytes, with a '?' for every byte
+ * that is not printable ASCII.
  */
 void text_escape(char *out, size_t size, const unsigned char *text, size_t length);
 

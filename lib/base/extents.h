@@ -14,21 +14,21 @@ struct extent {
 };
 
 struct extents {
-	struct extent *list;	/* after extents_settle: ascending, apart from each other */
+	struct extent *list;	/* after extents_settle: ascending and disjoint */
 	size_t count, room;
 };
 
 /*
- * Add a range, in any order, over others or not.  The caller has checked that offset +
- * length is at most SIZE_LIMIT.  What was added twice does not take memory twice for
- * long.  False with errno ENOMEM.
+ * Add a range, in any order; ranges may overlap. The caller has checked that offset +
+ * length is at most SIZE_LIMIT. Repeated ranges do not take memory for long. False with
+ * errno ENOMEM.
  */
 bool extents_add(struct extents *, uint64_t offset, uint64_t length);
 
-/* Sort, join what touches or overlaps, and cut off what is not in [start, end). */
+/* Sort, join ranges that touch or overlap, and clip them to [start, end). */
 void extents_settle(struct extents *, uint64_t start, uint64_t end);
 
-/* Bytes in all of them, once settled. */
+/* Bytes in all ranges, once settled. */
 uint64_t extents_total(const struct extents *);
 
 void extents_free(struct extents *);

@@ -30,7 +30,7 @@ pread_full(int fd, void *data, size_t length, uint64_t offset)
 	return (ssize_t)done;
 }
 
-/* After a failed write: true if it is worth another try. */
+/* After a failed write: true if it should be tried again. */
 static bool
 write_again(int fd)
 {

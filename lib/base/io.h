@@ -14,25 +14,25 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-/* The size that every pipe is widened to: the most that anybody may ask for. */
+/* The size that every pipe is widened to: the most that an ordinary process may ask for. */
 #define IO_PIPE_SIZE	(1 << 20)
 
 /* Like pread(2), but short only at end of file. */
 ssize_t pread_full(int fd, void *data, size_t length, uint64_t offset);
 
-/* A write of nothing is ENOSPC.  A descriptor set to O_NONBLOCK is waited for. */
+/* A write that returns 0 is ENOSPC. Waits on a descriptor that is set to O_NONBLOCK. */
 bool write_full(int fd, const void *data, size_t length);
 bool pwrite_full(int fd, const void *data, size_t length, uint64_t offset);
 
 /* Changes the vector. */
 bool writev_full(int fd, struct iovec *vector, int count);
 
-/* Widen a pipe, if it is one; not being allowed to is no error. */
+/* Widen fd if it is a pipe; not being allowed to is no error. */
 void pipe_widen(int fd);
 
 /*
- * Open /dev/null on each of 0, 1 and 2 that is closed, in a mode that fails
- * when it is used: a file opened later must never become standard output.
+ * Open /dev/null on each of 0, 1 and 2 that is closed, in a mode in which its use fails: a
+ * file opened later must never become standard output.
  */
 bool io_claim_standard(void);
 

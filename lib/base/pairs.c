@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/pairs.h"
 
-/* Fewer are sorted by insertion. */
+/* Shorter lists are sorted by insertion. */
 #define FEW	32
 
 static void

@@ -17,7 +17,7 @@
 struct pool {
 	const struct pool_ops *ops;
 	void *context;
-	bool prompt;			/* take does not block: the state stays locked */
+	bool prompt;			/* take does not block: the lock is kept */
 	pthread_t *threads;
 
 	pthread_mutex_t state;		/* over all that follows */
@@ -27,12 +27,12 @@ struct pool {
 	void **done;			/* done[n % count]: job n has been worked on */
 	unsigned count;			/* of jobs */
 	uint64_t taken, given;		/* the next job's number */
-	bool taking, giving;		/* somebody is, perhaps waiting for a pipe */
+	bool taking, giving;		/* a thread is, perhaps blocked on a pipe */
 	bool ended;			/* take returned false */
 	bool stopped;			/* give returned false */
 
 	pthread_cond_t left;		/* a thread left */
-	bool abandoned;			/* pool_run returned: the last to leave cleans up */
+	bool abandoned;			/* pool_run returned: the last thread to leave cleans up */
 	unsigned busy;			/* threads that have not left */
 };
 
@@ -69,7 +69,9 @@ pool_give(struct pool *pool)
 		pthread_cond_broadcast(&pool->change);
 }
 
-/* Where take may block, others give meanwhile; then whoever waits may take the next. */
+/*
+ * If take may block, others give meanwhile; afterwards a waiting thread may take the next.
+ */
 static bool
 pool_take(struct pool *pool, void *job)
 {
@@ -106,7 +108,7 @@ pool_work(struct pool *pool)
 	pool->done[number % pool->count] = job;
 }
 
-/* At the end a job that is still worked on is given by its thread, and what follows it. */
+/* At the end, a job still in work is given by its thread, and so are those behind it. */
 static void *
 pool_thread_main(void *argument)
 {
@@ -133,8 +135,8 @@ pool_thread_main(void *argument)
 }
 
 /*
- * Wait until all threads have left; after a stop the one that may be waiting for input
- * counts as gone.  Returns false if that one is left to itself, with the pool.
+ * Wait until all threads have left; after a stop, do not wait for a thread that may be
+ * blocked in take. Returns false if that one is left to itself, with the pool.
  */
 static bool
 pool_wait(struct pool *pool, unsigned made)
@@ -154,7 +156,7 @@ pool_wait(struct pool *pool, unsigned made)
 	return all;
 }
 
-/* With one thread there is nobody to wait for. */
+/* With one thread there is no other to wait for. */
 static bool
 pool_run_alone(const struct pool_ops *ops, void *context, void *job)
 {

@@ -96,7 +96,7 @@ size_format(char *out, size_t size, uint64_t bytes)
 uint64_t
 size_from_double(double bytes)
 {
-	/* What is converted must fit: anything else is undefined, NaN too. */
+	/* Converting a number that does not fit is undefined, and so is NaN. */
 	return bytes >= 0x1p64 ? UINT64_MAX : bytes > 0 ? (uint64_t)bytes : 0;
 }
 

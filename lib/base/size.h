@@ -23,10 +23,10 @@ bool size_parse(const char *text, uint64_t *bytes);
 /* "20.0 GiB", "512 B".  Fits in 16 bytes; returns out. */
 char *size_format(char *out, size_t size, uint64_t bytes);
 
-/* A floating number of bytes as a whole one: rounded down, from 0 to UINT64_MAX. */
+/* Convert a number of bytes: rounded down, and clamped to 0 and UINT64_MAX; NaN is 0. */
 uint64_t size_from_double(double bytes);
 
-/* "20.0 MiB", of bytes in one second; a time shorter than a millisecond counts as one. */
+/* "20.0 MiB": bytes per second; a time shorter than a millisecond counts as one. */
 char *size_format_rate(char *out, size_t size, uint64_t bytes, double seconds);
 
 /* A decimal number from low to high and nothing else.  False with errno set. */

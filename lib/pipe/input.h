@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * input: a buffered reader of a pipe that can look ahead and that notices when
- * there is nobody left to work for.
+ * input: a buffered reader of a pipe that can look ahead, and that stops when the reader of
+ * its results is gone.
  *
- * Large reads go straight to the caller's memory; up to INPUT_AHEAD bytes behind
- * them come along in the same system call.  One thread at a time may use it.
+ * Large reads go straight to the caller's memory; up to INPUT_AHEAD bytes behind them come
+ * along in the same system call. One thread at a time may use it.
  */
 #ifndef INPUT_H
 #define INPUT_H
@@ -19,7 +19,7 @@
 struct input {
 	int fd;
 	int watch;		/* -1, or the descriptor that the results go to */
-	int timeout;		/* -1, or milliseconds of silence that are ETIMEDOUT */
+	int timeout;		/* -1, or milliseconds of silence until ETIMEDOUT */
 	const char *name;	/* for messages; the caller's */
 	uint64_t position;	/* bytes handed out so far */
 	double waited;		/* seconds spent in reads and polls */
@@ -29,8 +29,8 @@ struct input {
 };
 
 /*
- * Start on fd, widening it if it is a pipe.  Where watch is a pipe or socket whose
- * reader has gone, a blocking read fails with EPIPE instead of waiting on.
+ * Start on fd, and widen it if it is a pipe. If watch is a pipe or socket whose reader is
+ * gone, a blocking read fails with EPIPE instead of waiting on.
  */
 void input_open(struct input *, int fd, int watch, const char *name);
 
@@ -44,9 +44,9 @@ ssize_t input_read(struct input *, void *data, size_t length);
 ssize_t input_peek(struct input *, size_t length, const unsigned char **data);
 
 /*
- * Read a line into text, without its newline and with a final 0.  Returns its length;
- * size if it is longer than size - 1 bytes, the rest of it having been passed over; -1 at end
- * of file (errno 0) or with errno set.
+ * Read a line into text, without its newline and with a final 0. Returns its length; size
+ * if it is longer than size - 1 bytes, and then the rest of it was skipped; -1 at end of
+ * file (errno 0) or with errno set.
  */
 ssize_t input_line(struct input *, char *text, size_t size);
 

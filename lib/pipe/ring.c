@@ -12,7 +12,7 @@ struct ring {
 	size_t size;
 	pthread_mutex_t lock;		/* all below */
 	pthread_cond_t filled, emptied;
-	size_t start, used;		/* what is there begins at start, and may go round */
+	size_t start, used;		/* the data begins at start, and may wrap around */
 	bool closed;
 	int error;
 };
@@ -25,7 +25,10 @@ ring_create(size_t size)
 
 	if (ring == NULL)
 		return NULL;
-	/* Memory is taken as it is first used, and a ring that stays empty takes little. */
+	/*
+	 * Pages are allocated when they are first used: a ring that stays empty takes
+	 * little.
+	 */
 	ring->data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (ring->data == MAP_FAILED) {
 		free(ring);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * wait: wait for input, and notice meanwhile that nobody reads the output any more.
+ * wait: wait for input, and notice meanwhile that the reader of the output is gone.
  *
- * Without that a filter whose reader has gone would wait for ever on an input that stays
- * silent.  Any thread.
+ * Otherwise a filter whose reader is gone would wait for ever on a silent input. Any
+ * thread.
  */
 #ifndef WAIT_H
 #define WAIT_H
@@ -11,9 +11,9 @@
 #include <stdbool.h>
 
 /*
- * Wait until a read of in would not block: bytes, end of file, or an error.  output is the
- * descriptor that the results go to, or -1; timeout is milliseconds, -1 for ever.  1: ready;
- * 0: silence, errno is ETIMEDOUT; -1 with errno set, EPIPE where output's reader has gone.
+ * Wait until a read of in would not block: bytes, end of file, or an error. output is the
+ * descriptor that the results go to, or -1; timeout is milliseconds, -1 for ever. 1: ready;
+ * 0: silence, errno is ETIMEDOUT; -1 with errno set, EPIPE if output's reader is gone.
  */
 int wait_input(int in, int output, int timeout);
 
