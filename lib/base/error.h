@@ -2,7 +2,7 @@
 /*
  * error: a message that names the file, the byte and the reason.
  *
- * Modules fill one and return false; only filters print it. The first error wins: filling a
+ * Modules fill one and return false; only filters print it.  The first error wins: filling a
  * struct that already holds one changes nothing.
  */
 #ifndef ERROR_H

@@ -19,8 +19,8 @@ struct extents {
 };
 
 /*
- * Add a range, in any order; ranges may overlap. The caller has checked that offset +
- * length is at most SIZE_LIMIT. Repeated ranges do not take memory for long. False with
+ * Add a range, in any order; ranges may overlap.  The caller has checked that offset +
+ * length is at most SIZE_LIMIT. Repeated ranges do not take memory for long.  False with
  * errno ENOMEM.
  */
 bool extents_add(struct extents *, uint64_t offset, uint64_t length);

@@ -136,7 +136,7 @@ pool_thread_main(void *argument)
 
 /*
  * Wait until all threads have left; after a stop, do not wait for a thread that may be
- * blocked in take. Returns false if that one is left to itself, with the pool.
+ * blocked in take.  Returns false if that one is left to itself, with the pool.
  */
 static bool
 pool_wait(struct pool *pool, unsigned made)

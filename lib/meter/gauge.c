@@ -42,7 +42,7 @@ load(const atomic_uint_fast64_t *where)
 }
 
 /*
- * The progress of an image or a map is its position. A delta jumps, and an undo log goes
+ * The progress of an image or a map is its position.  A delta jumps, and an undo log goes
  * back and forth, so their progress is counted in bytes of data; the header may say how
  * many there are.
  */
@@ -71,8 +71,8 @@ gauge_read(const struct gauge *gauge, double now, struct reading *reading)
 }
 
 /*
- * Zeros take next to no time. So count the data that is left if the header estimates it;
- * otherwise assume that all of the rest is data. For a stream of nothing but zeros use the
+ * Zeros take next to no time.  So count the data that is left if the header estimates it;
+ * otherwise assume that all of the rest is data.  For a stream of nothing but zeros use the
  * position.
  */
 static double

@@ -3,7 +3,7 @@
  * gauge: the state of a meter as a line for people, a number or a JSON object.
  *
  * Pure, except that gauge_line smooths rates from call to call: only one thread at a time
- * may call it. The meter may be fed meanwhile.
+ * may call it.  The meter may be fed meanwhile.
  */
 #ifndef GAUGE_H
 #define GAUGE_H
@@ -27,7 +27,7 @@ struct gauge {
 	struct rate trend, data_trend;	/* for the estimate */
 };
 
-/* Start at this time. All times here are seconds of clock_seconds. */
+/* Start at this time.  All times here are seconds of clock_seconds. */
 void gauge_open(struct gauge *, const struct meter *, double now);
 
 /* Render, as line_render does. state is "running", or how the transfer ended. */

@@ -2,8 +2,8 @@
 /*
  * meter: follows a flow of bytes that may be a block stream, and knows its position.
  *
- * It never holds a byte back and never changes one. It must see the headers; payloads may
- * pass unseen, so that they can move from pipe to pipe inside the kernel. Input that is no
+ * It never holds a byte back and never changes one.  It must see the headers; payloads may
+ * pass unseen, so that they can move from pipe to pipe inside the kernel.  Input that is no
  * block stream, or has an unknown version, kind or feature, is counted as plain bytes.
  *
  * One thread feeds it; the members marked so may be read from any other.
@@ -75,7 +75,7 @@ uint64_t meter_passes(const struct meter *);
 void meter_see(struct meter *, const void *data, size_t length);
 void meter_pass(struct meter *, uint64_t length);
 
-/* End of file. If that is too early, fault is set. */
+/* End of file.  If that is too early, fault is set. */
 void meter_end(struct meter *);
 
 #endif

@@ -30,18 +30,18 @@ struct flow {
 
 /*
  * Start, and widen both if they are pipes. ring_size is 0, or the size of the ring, which a
- * thread begins to fill. False with errno set.
+ * thread begins to fill.  False with errno set.
  */
 bool flow_open(struct flow *, int in, int out, size_t ring_size);
 
-/* Free the resources of flow_open. Not with a ring: its thread ends with the process. */
+/* Free the resources of flow_open.  Not with a ring: its thread ends with the process. */
 void flow_close(struct flow *);
 
 /*
  * Look at up to length of the next bytes, at most FLOW_LOOK. They also pass on: now, or
  * together with the bytes of the next call, which saves waking the reader for a few bytes.
- * There must be a next call. Waits until bytes come, at most timeout milliseconds (-1 for
- * ever). Returns how many; 0 at end of file; -1 with errno set: EPIPE if the output's
+ * There must be a next call.  Waits until bytes come, at most timeout milliseconds (-1 for
+ * ever).  Returns how many; 0 at end of file; -1 with errno set: EPIPE if the output's
  * reader is gone, ETIMEDOUT after silence.
  */
 ssize_t flow_look(struct flow *, void *data, size_t length, int timeout);

@@ -4,7 +4,7 @@
  * its results is gone.
  *
  * Large reads go straight to the caller's memory; up to INPUT_AHEAD bytes behind them come
- * along in the same system call. One thread at a time may use it.
+ * along in the same system call.  One thread at a time may use it.
  */
 #ifndef INPUT_H
 #define INPUT_H
@@ -29,7 +29,7 @@ struct input {
 };
 
 /*
- * Start on fd, and widen it if it is a pipe. If watch is a pipe or socket whose reader is
+ * Start on fd, and widen it if it is a pipe.  If watch is a pipe or socket whose reader is
  * gone, a blocking read fails with EPIPE instead of waiting on.
  */
 void input_open(struct input *, int fd, int watch, const char *name);
@@ -44,7 +44,7 @@ ssize_t input_read(struct input *, void *data, size_t length);
 ssize_t input_peek(struct input *, size_t length, const unsigned char **data);
 
 /*
- * Read a line into text, without its newline and with a final 0. Returns its length; size
+ * Read a line into text, without its newline and with a final 0.  Returns its length; size
  * if it is longer than size - 1 bytes, and then the rest of it was skipped; -1 at end of
  * file (errno 0) or with errno set.
  */

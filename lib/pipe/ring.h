@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * ring: a bounded buffer in memory between one thread that fills it and one that empties
- * it. Both work in its memory.
+ * it.  Both work in its memory.
  */
 #ifndef RING_H
 #define RING_H
@@ -26,7 +26,7 @@ void ring_close(struct ring *, int error);
 
 /*
  * The emptying side: the data, in one piece; waits for it, at most timeout milliseconds (-1
- * for ever). 0 at end of file; -1 with errno set, ETIMEDOUT after silence.
+ * for ever).  0 at end of file; -1 with errno set, ETIMEDOUT after silence.
  */
 ptrdiff_t ring_data(struct ring *, unsigned char **data, int timeout);
 

@@ -117,7 +117,7 @@ progress_line_width(void)
 
 /*
  * Under the lock: replace the drawn line by text and a newline (with redraw: by the text
- * alone), in one write. If stderr takes no bytes within patience milliseconds (-1: no
+ * alone), in one write.  If stderr takes no bytes within patience milliseconds (-1: no
  * limit), leave it out.
  */
 static void

@@ -3,10 +3,10 @@
  * progress: the display of a long transfer, and the signals that end it or ask for its
  * state.
  *
- * One per process. One thread draws, another waits for signals; the counters are atomic and
- * may be changed by any thread. Several filters of one pipeline share a terminal: the one
+ * One per process.  One thread draws, another waits for signals; the counters are atomic and
+ * may be changed by any thread.  Several filters of one pipeline share a terminal: the one
  * that holds the lock on it (fcntl(2), byte 0 of the terminal's node) draws, the others
- * stay silent until it is free. Nothing is drawn from the background. If stderr takes no
+ * stay silent until it is free.  Nothing is drawn from the background.  If stderr takes no
  * bytes, a line is left out: the transfer never waits for its display, and never dies with
  * it.
  */
@@ -31,14 +31,14 @@ struct progress_options {
 
 	/*
 	 * Render the line instead of progress, which then needs no phases: at most width
-	 * columns; 0 is no limit. Called by any thread of progress, and by progress_show,
+	 * columns; 0 is no limit.  Called by any thread of progress, and by progress_show,
 	 * but never by two at once.
 	 */
 	void (*render)(void *context, char *out, size_t size, unsigned width);
 
 	/*
 	 * Called before the process dies by the signal, which waits for it: finish whatever
-	 * must not be left half done. It must not write to stderr. True: print "program: "
+	 * must not be left half done.  It must not write to stderr.  True: print "program: "
 	 * and text, or the current line if text was left empty.
 	 */
 	bool (*on_signal)(void *context, int signal, char *text, size_t size);
@@ -47,8 +47,8 @@ struct progress_options {
 };
 
 /*
- * Take INT, TERM, HUP and USR1 (signals.h), and start the thread that draws. Call it before
- * any other thread is created. USR1 prints a line. INT, TERM and HUP call on_signal, end
+ * Take INT, TERM, HUP and USR1 (signals.h), and start the thread that draws.  Call it before
+ * any other thread is created.  USR1 prints a line.  INT, TERM and HUP call on_signal, end
  * the drawn line, print the message of on_signal, and end the process by the signal, at
  * most SIGNALS_PATIENCE seconds after on_signal returned, even if stderr takes no bytes.
  * False with errno set.
@@ -85,7 +85,7 @@ void progress_resume(void);
 
 /*
  * Take the line away, leave the terminal to others and stop both threads; nothing is drawn
- * afterwards, and the signals act as they did before progress_start. On the thread that
+ * afterwards, and the signals act as they did before progress_start.  On the thread that
  * called progress_start; may be called twice.
  */
 void progress_stop(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * rate: bytes a second, smoothed. The weight of a measurement falls by a factor of e with
- * each span of seconds; in the beginning the rate is the plain mean. Pure.
+ * rate: bytes a second, smoothed.  The weight of a measurement falls by a factor of e with
+ * each span of seconds; in the beginning the rate is the plain mean.  Pure.
  */
 #ifndef RATE_H
 #define RATE_H
@@ -18,7 +18,7 @@ struct rate {
 void rate_start(struct rate *, double span, double now, uint64_t position);
 
 /*
- * Measure: now is the time, position the position. A position before the last one counts as
+ * Measure: now is the time, position the position.  A position before the last one counts as
  * no movement.
  */
 void rate_measure(struct rate *, double now, uint64_t position);

@@ -2,11 +2,11 @@
 /*
  * signals: a thread for the signals that end the process or ask for its state.
  *
- * INT, TERM and HUP end the process by that signal, as they end any filter. Before that,
+ * INT, TERM and HUP end the process by that signal, as they end any filter.  Before that,
  * finish completes whatever must not be left half done, and farewell writes a last message.
  * stderr may take no bytes: a full pipe, or a terminal stopped by Ctrl-S. So this thread
  * writes nothing while it waits for signals; and once one has come, the message gets
- * SIGNALS_PATIENCE seconds. Then a timer ends the process by the signal, whatever its
+ * SIGNALS_PATIENCE seconds.  Then a timer ends the process by the signal, whatever its
  * threads wait for.
  *
  * One per process.
@@ -26,8 +26,8 @@ struct signals_ops {
 
 /*
  * Block INT, TERM, HUP and USR1 in this thread and those created later, and start the
- * thread that receives them. A signal that was ignored stays ignored, as under nohup(1).
- * Call it before any other thread is created. False with errno set.
+ * thread that receives them.  A signal that was ignored stays ignored, as under nohup(1).
+ * Call it before any other thread is created.  False with errno set.
  */
 bool signals_start(const struct signals_ops *);
 

@@ -77,7 +77,7 @@ codec_destroy(struct codec *codec)
 }
 
 /*
- * Entropy of the bytes in samples spread over the data. Media and ciphertext lie above 7.8
+ * Entropy of the bytes in samples spread over the data.  Media and ciphertext lie above 7.8
  * bits a byte; data in which deflate finds matches hardly ever does.
  */
 bool
@@ -149,7 +149,7 @@ codec_zstd_compress(struct codec *codec, int level, const void *data, size_t len
 }
 
 /*
- * As codec_inflate. The payload is exactly one frame, and the sizes in its header are not
+ * As codec_inflate.  The payload is exactly one frame, and the sizes in its header are not
  * trusted.
  */
 static bool

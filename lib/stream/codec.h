@@ -29,7 +29,7 @@ void codec_destroy(struct codec *);
 bool codec_worthwhile(const void *data, size_t length);
 
 /*
- * Deflate at a level from 1 to 9 into less than capacity bytes. Returns the bytes written;
+ * Deflate at a level from 1 to 9 into less than capacity bytes.  Returns the bytes written;
  * 0 if they would not fit, or with errno ENOMEM.
  */
 size_t codec_deflate(struct codec *, int level, const void *data, size_t length,
@@ -51,7 +51,7 @@ bool codec_unpack(struct codec *, const struct record *, const struct stream_hea
 
 /*
  * Compress a record that is stored plain and whose sum is set, as RECORD_DEFLATE or
- * RECORD_ZSTD: changes codec, stored and stored_sum. Returns the new payload in out; or
+ * RECORD_ZSTD: changes codec, stored and stored_sum.  Returns the new payload in out; or
  * payload, unchanged, if compression does not pay. out has room for record->stored bytes.
  */
 const unsigned char *codec_pack(struct codec *, enum record_codec, int level,

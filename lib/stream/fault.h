@@ -3,8 +3,8 @@
  * fault: the messages about a stream that is broken, or that cannot be read.
  *
  * All readers of streams name the place in the same way: the input, the byte of the stream
- * and, after the header, the byte of the device. Each function fills error and returns
- * false. Any thread.
+ * and, after the header, the byte of the device.  Each function fills error and returns
+ * false.  Any thread.
  */
 #ifndef FAULT_H
 #define FAULT_H

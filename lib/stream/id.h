@@ -15,7 +15,7 @@
 
 /*
  * Read an id, 32 hexadecimal digits that blanks and newlines may follow, from "@FILE", or
- * from the environment variable NAME given as "env:NAME". False: error is filled, but never
+ * from the environment variable NAME given as "env:NAME".  False: error is filled, but never
  * with the text that was read.
  */
 bool id_load(const char *argument, unsigned char id[STREAM_ID_SIZE], struct error *);

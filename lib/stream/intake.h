@@ -55,7 +55,7 @@ struct intake {
 #define INTAKE_IMAGE	(1u << STREAM_IMAGE)
 #define INTAKE_PATCH	(1u << STREAM_DELTA | 1u << STREAM_UNDO)
 
-/* Begin a block stream of one of these kinds: read its header. False: error is filled. */
+/* Begin a block stream of one of these kinds: read its header.  False: error is filled. */
 bool intake_open_stream(struct intake *, struct input *, unsigned kinds, struct error *);
 
 /* Begin raw bytes: exactly length of them, or with UINT64_MAX as many as come. */
@@ -67,7 +67,7 @@ bool intake_open_raw(struct intake *, struct input *, uint64_t length, struct er
  */
 const char *intake_mistaken(struct input *, ssize_t *length);
 
-/* Allocate one piece of this intake. NULL with errno set. */
+/* Allocate one piece of this intake.  NULL with errno set. */
 struct piece *piece_create(const struct intake *);
 void piece_destroy(struct piece *);
 
@@ -75,12 +75,12 @@ bool intake_take(struct intake *, struct piece *);
 void intake_work(struct intake *, struct piece *);
 
 /*
- * Add the piece to the digest; at the end, compare digests and set whole. False: the input
+ * Add the piece to the digest; at the end, compare digests and set whole.  False: the input
  * is broken, and piece->error says how.
  */
 bool intake_give(struct intake *, struct piece *);
 
-/* The place of a piece's record in the stream. Any thread. */
+/* The place of a piece's record in the stream.  Any thread. */
 struct place intake_place(const struct intake *, const struct piece *);
 
 /* Bytes of the device that were given; of a delta, where the last range ended. */

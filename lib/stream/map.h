@@ -36,7 +36,7 @@ struct map_writer {
 };
 
 /*
- * Write the header, and a note with the name of the source (NULL for none). False with
+ * Write the header, and a note with the name of the source (NULL for none).  False with
  * errno set, as the other functions of the writer.
  */
 bool map_begin(struct map_writer *, int fd, uint64_t size, uint32_t grid, enum stream_hash,

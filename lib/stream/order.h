@@ -22,7 +22,7 @@ struct order {
 void order_start(struct order *, const struct stream_header *);
 
 /*
- * Check a record against those before it, and count it. END's payload is for
+ * Check a record against those before it, and count it.  END's payload is for
  * order_check_end.
  */
 bool order_check(struct order *, const struct record *, struct error *);

@@ -109,7 +109,7 @@ void record_encode(const struct record *, const unsigned char id[STREAM_ID_SIZE]
 /*
  * Decode a record, and check all that one record shows: magic, sum, type, codec, flags,
  * that offset + length is a device offset, that stored agrees with type, codec and
- * header->payload_max. The sizes of a GOOD record are safe to allocate.
+ * header->payload_max.  The sizes of a GOOD record are safe to allocate.
  */
 enum verdict record_decode(struct record *, const struct stream_header *,
     const unsigned char in[RECORD_SIZE], struct error *);

@@ -33,8 +33,8 @@ struct stream_reader {
 bool stream_detect(struct input *, bool *stream, struct error *);
 
 /*
- * Read and check the header; refuse one that announces a codec this program lacks. The
- * input must outlive the reader. False: error names the input and the byte.
+ * Read and check the header; refuse one that announces a codec this program lacks.  The
+ * input must outlive the reader.  False: error names the input and the byte.
  */
 bool stream_open(struct stream_reader *, struct input *, struct error *);
 
