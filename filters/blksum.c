@@ -34,35 +34,32 @@ struct options {
 	struct sum_range range;
 };
 
-/* What -c met in a list. */
+/* Lines of a list, as -c counts them. */
 struct tally {
 	uint64_t lines, sums, malformed, matched, mismatched, unreadable;
 };
 
-/* What differs from a map. */
+/* Ranges that differ from a map. */
 struct differences {
 	uint64_t ranges, bytes;
+	bool silent;
 };
 
-/* A source, and the pipes before it that a thread may still read after a failure. */
-struct opened {
-	struct source source;
-	struct opened *next;
+struct context {
+	struct options options;
+	struct sum_left *left;		/* files that a thread may still read */
 };
 
-static struct options options;
-static struct opened *left_open;
-
-static void parse_options(int, char **);
-static int print_digests(char **, int);
-static int print_map(const char *);
-static int check_files(char **, int);
-static bool check_list(struct input *, struct tally *);
-static void check_line(const struct sumline *, struct tally *);
-static bool report_list(const char *, const struct tally *);
-static int check_map(struct input *, const char *);
+static void parse_options(struct options *, int, char **);
+static int print_digests(struct context *, char **, int);
+static int print_map(const struct options *, const char *);
+static int check_files(struct context *, char **, int);
+static bool check_list(struct context *, struct input *, struct tally *);
+static void check_line(struct context *, const struct sumline *, struct tally *);
+static bool report_list(const struct options *, const char *, const struct tally *);
+static int check_map(const struct options *, struct input *, const char *);
 static void print_difference(void *, uint64_t, uint64_t);
-static bool digest_file(const char *, enum checksum_kind, char *, struct error *);
+static bool digest_file(struct context *, const char *, enum checksum_kind, char *, struct error *);
 static void open_device(const char *, struct source *);
 static void start_progress(void);
 static void usage(void) __attribute__((noreturn));
@@ -70,30 +67,33 @@ static void usage(void) __attribute__((noreturn));
 int
 main(int argc, char **argv)
 {
+	/* Static: a thread may still look at it while the process exits. */
+	static struct context context;
+	const struct options *options = &context.options;
 	static char *standard_input[] = { (char *)"-", NULL };
 	char **files;
 	int count, status;
 
 	if (!io_claim_standard())
 		err(2, "/dev/null");
-	parse_options(argc, argv);
+	parse_options(&context.options, argc, argv);
 	files = optind < argc ? argv + optind : standard_input;
 	count = optind < argc ? argc - optind : 1;
-	if (options.map && count > 1)
+	if (options->map && count > 1)
 		usage();
-	if (options.check)
-		status = check_files(files, count);
-	else if (options.map)
-		status = print_map(files[0]);
+	if (options->check)
+		status = check_files(&context, files, count);
+	else if (options->map)
+		status = print_map(options, files[0]);
 	else
-		status = print_digests(files, count);
+		status = print_digests(&context, files, count);
 	if (fflush(stdout) == EOF || ferror(stdout) || close(STDOUT_FILENO) == -1)
 		err(2, "standard output");
 	return status;
 }
 
 static void
-parse_options(int argc, char **argv)
+parse_options(struct options *options, int argc, char **argv)
 {
 	enum { TAG = 256, MAP, GRID, STATUS, STRICT, IGNORE_MISSING };
 	static const struct option names[] = {
@@ -114,38 +114,38 @@ parse_options(int argc, char **argv)
 		{ "ignore-missing", no_argument, NULL, IGNORE_MISSING },
 		{ NULL, 0, NULL, 0 }
 	};
-	struct sum_range *range = &options.range;
+	struct sum_range *range = &options->range;
 	struct error error = { 0 };
 	bool good = true;
 	int option;
 
 	range->length = UINT64_MAX;
 	range->jobs = pool_processors() + 1;
-	options.grid = BLK128_BLOCK;
+	options->grid = BLK128_BLOCK;
 	while (good && (option = getopt_long(argc, argv, "a:co:l:j:btqw", names, NULL)) != -1)
 		switch (option) {
-		case 'c': options.check = true; break;
-		case 'b': options.binary = true; break;
-		case 't': options.binary = false; break;
-		case 'q': options.quiet = true; break;
-		case 'w': options.warn = true; break;
-		case TAG: options.tag = true; break;
-		case MAP: options.map = true; break;
-		case STATUS: options.status = true; break;
-		case STRICT: options.strict = true; break;
-		case IGNORE_MISSING: options.ignore_missing = true; break;
+		case 'c': options->check = true; break;
+		case 'b': options->binary = true; break;
+		case 't': options->binary = false; break;
+		case 'q': options->quiet = true; break;
+		case 'w': options->warn = true; break;
+		case TAG: options->tag = true; break;
+		case MAP: options->map = true; break;
+		case STATUS: options->status = true; break;
+		case STRICT: options->strict = true; break;
+		case IGNORE_MISSING: options->ignore_missing = true; break;
 		case 'o': good = argument_size("-o", optarg, &range->offset, &error); break;
 		case 'l': good = argument_size("-l", optarg, &range->length, &error); break;
 		case 'j': good = argument_jobs(optarg, &range->jobs, &error); break;
 		case GRID:
-			good = argument_size("--grid", optarg, &options.grid, &error);
-			if (good && (options.grid < STREAM_GRID_MIN || options.grid > STREAM_GRID_MAX ||
-			    (options.grid & (options.grid - 1)) != 0))
+			good = argument_size("--grid", optarg, &options->grid, &error);
+			if (good && (options->grid < STREAM_GRID_MIN || options->grid > STREAM_GRID_MAX ||
+			    (options->grid & (options->grid - 1)) != 0))
 				good = error_set(&error, "--grid %s: not a power of two from 4K to 1M", optarg);
 			break;
 		case 'a':
-			options.has_kind = checksum_find(optarg, strlen(optarg), &options.kind);
-			good = options.has_kind || error_set(&error,
+			options->has_kind = checksum_find(optarg, strlen(optarg), &options->kind);
+			good = options->has_kind || error_set(&error,
 			    "-a %s: not blk128, xxh128, xxh64, md5, sha1, sha256 or sha512", optarg);
 			break;
 		default:
@@ -153,22 +153,23 @@ parse_options(int argc, char **argv)
 		}
 	if (!good)
 		errx(2, "%s", error.text);
-	if (options.map && (options.check ||
-	    (options.kind != CHECKSUM_SHA256 && options.kind != CHECKSUM_BLK128)))
+	if (options->map && (options->check ||
+	    (options->kind != CHECKSUM_SHA256 && options->kind != CHECKSUM_BLK128)))
 		errx(2, "--map goes with -a blk128 or -a sha256, and not with -c");
 }
 
 static int
-print_digests(char **files, int count)
+print_digests(struct context *context, char **files, int count)
 {
+	const struct options *options = &context->options;
 	char digits[CHECKSUM_HEX];
 	int i, status = 0;
 
 	for (i = 0; i < count; i++) {
 		struct error error = { 0 };
 
-		if (digest_file(files[i], options.kind, digits, &error)) {
-			sumline_print(stdout, options.kind, digits, files[i], options.binary, options.tag);
+		if (digest_file(context, files[i], options->kind, digits, &error)) {
+			sumline_print(stdout, options->kind, digits, files[i], options->binary, options->tag);
 			continue;
 		}
 		warnx("%s", error.text);
@@ -178,7 +179,7 @@ print_digests(char **files, int count)
 }
 
 static int
-print_map(const char *file)
+print_map(const struct options *options, const char *file)
 {
 	struct error error = { 0 };
 	struct source source;
@@ -188,8 +189,8 @@ print_map(const char *file)
 		errx(2, "a map is not written to a terminal");
 	open_device(file, &source);
 	start_progress();
-	done = mapsum_write(&source, &options.range, (uint32_t)options.grid,
-	    options.kind == CHECKSUM_SHA256 ? STREAM_SHA256 : STREAM_XXH3_128, STDOUT_FILENO, &error);
+	done = mapsum_write(&source, &options->range, (uint32_t)options->grid,
+	    options->kind == CHECKSUM_SHA256 ? STREAM_SHA256 : STREAM_XXH3_128, STDOUT_FILENO, &error);
 	progress_stop();
 	if (!done)
 		errx(2, "%s", error.text);
@@ -198,7 +199,7 @@ print_map(const char *file)
 
 /* Each file is a list of digests, or the first one is a map of the second. */
 static int
-check_files(char **files, int count)
+check_files(struct context *context, char **files, int count)
 {
 	struct tally tally = { 0 };
 	int i, status = 0;
@@ -222,8 +223,8 @@ check_files(char **files, int count)
 		} else if (map) {
 			if (i > 0 || count > 2)
 				errx(2, "%s: a map is checked alone, against one file", input.name);
-			return check_map(&input, count == 2 ? files[1] : NULL);
-		} else if (!check_list(&input, &tally)) {
+			return check_map(&context->options, &input, count == 2 ? files[1] : NULL);
+		} else if (!check_list(context, &input, &tally)) {
 			status = 2;
 		}
 		if (!standard)
@@ -234,23 +235,24 @@ check_files(char **files, int count)
 	return status != 0 ? status : tally.mismatched > 0 ? 1 : 0;
 }
 
-/* Check the files of one list.  False if it was none, or options make it a failure. */
+/* Check the files of one list.  False if it is no list, or options make it a failure. */
 static bool
-check_list(struct input *input, struct tally *total)
+check_list(struct context *context, struct input *input, struct tally *total)
 {
 	static char room[SUMLINE_MAX];
+	const struct options *options = &context->options;
 	struct tally tally = { 0 };
 	enum sumline_found found;
 	struct sumline sum;
 
-	while ((found = sumline_read(input, room, options.has_kind, options.kind, &sum)) <
+	while ((found = sumline_read(input, room, options->has_kind, options->kind, &sum)) <
 	    SUMLINE_END) {
 		tally.lines++;
 		if (found == SUMLINE_SUM) {
-			check_line(&sum, &tally);
+			check_line(context, &sum, &tally);
 		} else if (found == SUMLINE_MALFORMED) {
 			tally.malformed++;
-			if (options.warn)
+			if (options->warn)
 				warnx("%s: %ju: improperly formatted checksum line", input->name,
 				    (uintmax_t)tally.lines);
 		}
@@ -258,21 +260,22 @@ check_list(struct input *input, struct tally *total)
 	total->mismatched += tally.mismatched;
 	total->unreadable += tally.unreadable;
 	if (found == SUMLINE_END)
-		return report_list(input->name, &tally);
+		return report_list(options, input->name, &tally);
 	warn("%s", input->name);
 	return false;
 }
 
 static void
-check_line(const struct sumline *sum, struct tally *tally)
+check_line(struct context *context, const struct sumline *sum, struct tally *tally)
 {
+	const struct options *options = &context->options;
 	char digits[CHECKSUM_HEX];
 	struct error error = { 0 };
 	const char *verdict;
 
 	tally->sums++;
-	if (!digest_file(sum->name, sum->kind, digits, &error)) {
-		if (options.ignore_missing && error.number == ENOENT)
+	if (!digest_file(context, sum->name, sum->kind, digits, &error)) {
+		if (options->ignore_missing && error.number == ENOENT)
 			return;
 		warnx("%s", error.text);
 		tally->unreadable++;
@@ -283,16 +286,16 @@ check_line(const struct sumline *sum, struct tally *tally)
 	} else {
 		tally->matched++;
 		verdict = "OK";
-		if (options.quiet)
+		if (options->quiet)
 			return;
 	}
-	if (!options.status)
+	if (!options->status)
 		sumline_print_verdict(stdout, sum->name, verdict);
 }
 
 /* Sum up as md5sum(1) does. */
 static bool
-report_list(const char *name, const struct tally *tally)
+report_list(const struct options *options, const char *name, const struct tally *tally)
 {
 	bool none = tally->matched + tally->mismatched + tally->unreadable == 0;
 
@@ -300,26 +303,26 @@ report_list(const char *name, const struct tally *tally)
 		warnx("%s: no properly formatted checksum lines found", name);
 		return false;
 	}
-	if (!options.status && tally->malformed > 0)
+	if (!options->status && tally->malformed > 0)
 		warnx("WARNING: %ju line%s improperly formatted", (uintmax_t)tally->malformed,
 		    tally->malformed == 1 ? " is" : "s are");
-	if (!options.status && tally->unreadable > 0)
+	if (!options->status && tally->unreadable > 0)
 		warnx("WARNING: %ju listed file%s could not be read", (uintmax_t)tally->unreadable,
 		    tally->unreadable == 1 ? "" : "s");
-	if (!options.status && tally->mismatched > 0)
+	if (!options->status && tally->mismatched > 0)
 		warnx("WARNING: %ju computed checksum%s did NOT match",
 		    (uintmax_t)tally->mismatched, tally->mismatched == 1 ? "" : "s");
-	if (!options.status && none)
+	if (!options->status && none)
 		warnx("%s: no file was verified", name);
-	return !none && (!options.strict || tally->malformed == 0);
+	return !none && (!options->strict || tally->malformed == 0);
 }
 
 /* Compare a file with a map and name the ranges that differ. */
 static int
-check_map(struct input *input, const char *file)
+check_map(const struct options *options, struct input *input, const char *file)
 {
 	static struct map_reader map;
-	struct differences differences = { 0 };
+	struct differences differences = { .silent = options->status };
 	struct error error = { 0 };
 	struct source source;
 	uint64_t end;
@@ -333,23 +336,23 @@ check_map(struct input *input, const char *file)
 		file = map.name;
 	open_device(file, &source);
 	start_progress();
-	done = mapsum_compare(&source, &options.range, &map, print_difference, &differences, &error);
+	done = mapsum_compare(&source, &options->range, &map, print_difference, &differences, &error);
 	progress_stop();
 	if (!done)
 		errx(2, "%s", error.text);
-	end = options.range.offset + map.stream.header.size;
-	if (source.device && options.range.length == UINT64_MAX && source.size > end && !options.status)
+	end = options->range.offset + map.stream.header.size;
+	if (source.device && options->range.length == UINT64_MAX && source.size > end && !options->status)
 		warnx("%s: the %ju bytes beyond the map's %ju were not compared", file,
 		    (uintmax_t)(source.size - end), (uintmax_t)map.stream.header.size);
-	if (differences.ranges > 0 && !options.status)
+	if (differences.ranges > 0 && !options->status)
 		warnx("WARNING: %s: %ju bytes in %ju range%s differ", file, (uintmax_t)differences.bytes,
 		    (uintmax_t)differences.ranges, differences.ranges == 1 ? "" : "s");
-	else if (!options.status && !options.quiet)
+	else if (!options->status && !options->quiet)
 		sumline_print_verdict(stdout, file, "OK");
 	return differences.ranges > 0 ? 1 : 0;
 }
 
-/* A line as blkdiff --changes takes it. */
+/* Print a range as blkdiff --changes reads it. */
 static void
 print_difference(void *context, uint64_t offset, uint64_t length)
 {
@@ -357,45 +360,26 @@ print_difference(void *context, uint64_t offset, uint64_t length)
 
 	differences->ranges++;
 	differences->bytes += length;
-	if (options.status)
+	if (differences->silent)
 		return;
 	progress_pause();
 	printf("%ju %ju\n", (uintmax_t)offset, (uintmax_t)length);
 	progress_resume();
 }
 
-/* The digest of a file; what "-" names may be a stream, what has a name never is. */
 static bool
-digest_file(const char *file, enum checksum_kind kind, char *digits, struct error *error)
+digest_file(struct context *context, const char *file, enum checksum_kind kind, char *digits,
+    struct error *error)
 {
-	struct opened *opened = calloc(1, sizeof(*opened));
-	struct source *source;
-	bool stream = false, done;
+	bool done;
 
-	if (opened == NULL)
-		err(2, "memory");
-	source = &opened->source;
-	if (!source_open(source, file, SOURCE_DIRECT_AUTO, false, error)) {
-		free(opened);
-		return false;
-	}
 	start_progress();
-	done = strcmp(file, "-") != 0 || stream_detect(&source->input, &stream, error);
-	if (done)
-		done = stream ? sum_stream(&source->input, &options.range, kind, digits, error) :
-		    sum_source(source, &options.range, kind, digits, error);
+	done = sum_file(file, &context->options.range, kind, digits, &context->left, error);
 	progress_stop();
-	if (done || !source->pipe) {
-		source_close(source);
-		free(opened);
-	} else {
-		opened->next = left_open;
-		left_open = opened;
-	}
 	return done;
 }
 
-/* What has a size and can be read anywhere. */
+/* Open a device or a file, which has a size and can be read anywhere. */
 static void
 open_device(const char *file, struct source *source)
 {

@@ -4,58 +4,31 @@
 
 #include "base/io.h"
 #include "hash/hash64.h"
+#include "read/blockhash.h"
 #include "read/mapdiff.h"
 #include "read/scan.h"
 #include "show/progress.h"
-
-#define BLOCKS_MAX	(SCAN_CHUNK_MAX / STREAM_GRID_MIN)
 
 /* Zeros with `old` are one record up to the limit of those, and without up to this. */
 #define ZEROS_CHECKED_MAX	STREAM_PAYLOAD_MAX
 #define ZEROS_MAX		(1ull << 30)
 
-/* A chunk's hashes on the map's grid, made beside others. */
-struct grid {
-	unsigned char hashes[BLOCKS_MAX * MAP_HASH_MAX];
-	bool zero[BLOCKS_MAX];
-};
-
 struct mapdiff_state {
 	struct mapdiff *mapdiff;
-	uint32_t block;				/* the map's grid */
-	enum stream_hash hash;
-	size_t hash_size;
+	struct blockhash blocks;		/* on the map's grid */
 	uint64_t map_size;
-	unsigned char zero_hash[MAP_HASH_MAX];	/* of a whole block of zeros */
 	struct mapdiff_run run;			/* being gathered; length 0: none */
 	struct blk128 *digest;
 	size_t base_used;
 	unsigned char base[ZEROS_CHECKED_MAX / STREAM_GRID_MIN * MAP_HASH_MAX];
 };
 
-static const unsigned char zeros[STREAM_GRID_MAX];
-
 static void
 hash_chunk(void *context, struct scan_chunk *chunk)
 {
 	struct mapdiff_state *state = context;
-	struct grid *grid = chunk->user;
-	uint64_t at, block;
-	size_t i;
 
-	for (at = 0, i = 0; !chunk->hole && at < chunk->length; at += block, i++) {
-		unsigned char *hash = grid->hashes + i * state->hash_size;
-
-		block = chunk->length - at < state->block ? chunk->length - at : state->block;
-		grid->zero[i] = state->block == BLK128_BLOCK ? chunk->zero[i] :
-		    bytes_are_zero(chunk->data + at, block);
-		if (state->block == BLK128_BLOCK && state->hash == STREAM_XXH3_128)
-			memcpy(hash, chunk->hashes + i * BLK128_SIZE, BLK128_SIZE);
-		else if (grid->zero[i] && block == state->block)
-			memcpy(hash, state->zero_hash, state->hash_size);
-		else
-			map_hash_blocks(state->hash, state->block, chunk->data + at, block, hash);
-	}
+	blockhash_chunk(&state->blocks, chunk);
 }
 
 static bool
@@ -97,8 +70,8 @@ run_add(struct mapdiff_state *state, uint64_t offset, uint64_t length, const uns
 		*run = (struct mapdiff_run){ .offset = offset, .data = data, .checked = base != NULL };
 	run->length += length;
 	if (base != NULL) {
-		memcpy(state->base + state->base_used, base, state->hash_size);
-		state->base_used += state->hash_size;
+		memcpy(state->base + state->base_used, base, state->blocks.size);
+		state->base_used += state->blocks.size;
 	}
 	return true;
 }
@@ -108,12 +81,7 @@ static const unsigned char *
 map_hash(const struct mapdiff_state *state, const unsigned char *listed, uint64_t length,
     unsigned char room[MAP_HASH_MAX])
 {
-	if (listed != NULL)
-		return listed;
-	if (length == state->block)
-		return state->zero_hash;
-	map_hash_blocks(state->hash, state->block, zeros, length, room);
-	return room;
+	return listed != NULL ? listed : blockhash_zeros(&state->blocks, length, room);
 }
 
 /* Our hash of the same; the source may go on where the map ends. */
@@ -121,13 +89,13 @@ static const unsigned char *
 source_hash(const struct mapdiff_state *state, const struct scan_chunk *chunk, uint64_t at,
     uint64_t length, unsigned char room[MAP_HASH_MAX])
 {
-	const struct grid *grid = chunk->user;
+	const struct blockhash_chunk *grid = chunk->user;
 
 	if (chunk->hole)
 		return map_hash(state, NULL, length, room);
-	if (length == state->block || length == chunk->length - at)
-		return grid->hashes + at / state->block * state->hash_size;
-	map_hash_blocks(state->hash, state->block, chunk->data + at, length, room);
+	if (length == state->blocks.grid || length == chunk->length - at)
+		return grid->hashes + at / state->blocks.grid * state->blocks.size;
+	map_hash_blocks(state->blocks.hash, state->blocks.grid, chunk->data + at, length, room);
 	return room;
 }
 
@@ -136,20 +104,20 @@ static bool
 compare_block(struct mapdiff_state *state, const struct scan_chunk *chunk, uint64_t at,
     uint64_t length, const unsigned char *listed)
 {
-	const struct grid *grid = chunk->user;
+	const struct blockhash_chunk *grid = chunk->user;
 	const struct mapdiff *mapdiff = state->mapdiff;
 	uint64_t offset = chunk->offset + at, in_map = state->map_size - offset;
-	bool zero = chunk->hole || grid->zero[at / state->block];
+	bool zero = chunk->hole || grid->zero[at / state->blocks.grid];
 	unsigned char room[2][MAP_HASH_MAX];
 	const unsigned char *base = map_hash(state, listed, length, room[0]);
 
 	/* Where the source ends inside the map's block, its hash is of more. */
-	if (length < state->block && length < in_map)
+	if (length < state->blocks.grid && length < in_map)
 		base = NULL;
-	else if (memcmp(base, source_hash(state, chunk, at, length, room[1]), state->hash_size) == 0)
+	else if (memcmp(base, source_hash(state, chunk, at, length, room[1]), state->blocks.size) == 0)
 		return true;
 	/* A short block is checked by its hash only where both sides end with it. */
-	if (length < state->block && offset + length < mapdiff->length)
+	if (length < state->blocks.grid && offset + length < mapdiff->length)
 		base = NULL;
 	return run_add(state, mapdiff->offset + offset, length, zero ? NULL : chunk->data + at, base);
 }
@@ -158,16 +126,16 @@ compare_block(struct mapdiff_state *state, const struct scan_chunk *chunk, uint6
 static bool
 add_beyond(struct mapdiff_state *state, const struct scan_chunk *chunk, uint64_t at)
 {
-	const struct grid *grid = chunk->user;
+	const struct blockhash_chunk *grid = chunk->user;
 	uint64_t offset = state->mapdiff->offset + chunk->offset, block;
 
 	if (chunk->hole && at < chunk->length)
 		return run_add(state, offset + at, chunk->length - at, NULL, NULL);
 	for (; at < chunk->length; at += block) {
-		block = state->block - at % state->block;
+		block = state->blocks.grid - at % state->blocks.grid;
 		block = chunk->length - at < block ? chunk->length - at : block;
 		if (!run_add(state, offset + at, block,
-		    grid->zero[at / state->block] ? NULL : chunk->data + at, NULL))
+		    grid->zero[at / state->blocks.grid] ? NULL : chunk->data + at, NULL))
 			return false;
 	}
 	return true;
@@ -182,16 +150,16 @@ compare_span(struct mapdiff_state *state, const struct scan_chunk *chunk, uint64
 
 	/* A hole against zeros: only its last block, where a side may end, is looked at. */
 	if (chunk->hole && hashes == NULL) {
-		last = length % state->block != 0 ? length % state->block : state->block;
+		last = length % state->blocks.grid != 0 ? length % state->blocks.grid : state->blocks.grid;
 		at += length - last;
 		length = last;
 	}
 	for (; length > 0; length -= block, at += block) {
-		block = length < state->block ? length : state->block;
+		block = length < state->blocks.grid ? length : state->blocks.grid;
 		if (!compare_block(state, chunk, at, block, hashes))
 			return false;
 		if (hashes != NULL)
-			hashes += state->hash_size;
+			hashes += state->blocks.size;
 	}
 	return true;
 }
@@ -249,24 +217,19 @@ run_scan(struct mapdiff_state *state, struct error *error)
 	const struct stream_header *header = &mapdiff->map->stream.header;
 	struct scan scan = {
 		.source = mapdiff->source, .offset = mapdiff->offset, .length = mapdiff->length,
-		.jobs = mapdiff->jobs, .hash = true, .user_size = sizeof(struct grid), .work = hash_chunk,
-		.give = compare_chunk, .context = state
+		.jobs = mapdiff->jobs, .work = hash_chunk, .give = compare_chunk, .context = state
 	};
 
 	if (header->size == STREAM_UNKNOWN)
 		return error_set(error, "%s: a map without a size", mapdiff->map->stream.input->name);
 	if (!scan_bound(&scan, error))
 		return false;
-	state->block = header->grid;
-	state->hash = header->hash;
-	state->hash_size = map_hash_size(header->hash);
 	state->map_size = header->size;
-	map_hash_blocks(state->hash, state->block, zeros, state->block, state->zero_hash);
+	blockhash_init(&state->blocks, header->grid, header->hash);
+	blockhash_prepare(&state->blocks, &scan);
 	if (!mapdiff->beyond && scan.length > state->map_size)
 		scan.length = state->map_size;
 	mapdiff->length = scan.length;
-	scan.grid = state->block > BLK128_BLOCK ? state->block : BLK128_BLOCK;
-	scan.chunk = scan.grid > SCAN_CHUNK ? scan.grid : SCAN_CHUNK;
 	progress_phase("comparing", scan.length);
 	return scan_run(&scan, error) && run_give(state) && drain_map(state, error);
 }

@@ -20,10 +20,12 @@ bool
 fault_errno(struct error *error, struct place place)
 {
 	int number = errno;
+	bool first = !error->set;
 
-	if (!error->set)
+	fault_set(error, place, strerror(number));
+	if (first)
 		error->number = number;
-	return fault_set(error, place, strerror(number));
+	return false;
 }
 
 bool

@@ -5,57 +5,33 @@
 
 #include "base/io.h"
 #include "hash/blk128.h"
+#include "read/blockhash.h"
 #include "read/mapdiff.h"
 #include "read/scan.h"
 #include "show/progress.h"
 #include "sum/mapsum.h"
 
-/* The hashes of a chunk on the map's grid, made beside others. */
-struct grid_hashes {
-	unsigned char hash[SCAN_CHUNK_MAX / STREAM_GRID_MIN * MAP_HASH_MAX];
-	bool zero[SCAN_CHUNK_MAX / STREAM_GRID_MIN];
-};
-
 struct mapping {
-	uint32_t grid;
-	enum stream_hash hash;
+	struct blockhash blocks;
 	struct blk128 *digest;
 	struct map_writer writer;
 	int write_errno;
 };
 
-static uint64_t
-block_length(const struct mapping *mapping, const struct scan_chunk *chunk, uint64_t at)
-{
-	return chunk->length - at < mapping->grid ? chunk->length - at : mapping->grid;
-}
-
 static void
 hash_chunk(void *context, struct scan_chunk *chunk)
 {
 	const struct mapping *mapping = context;
-	struct grid_hashes *grid = chunk->user;
-	unsigned char *hash = grid->hash;
-	uint64_t at, block;
-	size_t i;
 
-	for (at = 0, i = 0; !chunk->hole && at < chunk->length; at += block, i++) {
-		block = block_length(mapping, chunk, at);
-		grid->zero[i] = bytes_are_zero(chunk->data + at, block);
-		if (mapping->grid == BLK128_BLOCK && mapping->hash == STREAM_XXH3_128)
-			memcpy(hash, chunk->hashes + i * BLK128_SIZE, BLK128_SIZE);
-		else if (!grid->zero[i])
-			map_hash_blocks(mapping->hash, mapping->grid, chunk->data + at, block, hash);
-		hash += map_hash_size(mapping->hash);
-	}
+	blockhash_chunk(&mapping->blocks, chunk);
 }
 
 /* Digest the chunk, and put its hashes, or that it is zero. */
 static bool
 put_chunk(struct mapping *mapping, const struct scan_chunk *chunk)
 {
-	const struct grid_hashes *grid = chunk->user;
-	const unsigned char *hash = grid->hash;
+	const struct blockhash_chunk *grid = chunk->user;
+	const unsigned char *hash = grid->hashes;
 	uint64_t at, block;
 	size_t i;
 
@@ -65,10 +41,10 @@ put_chunk(struct mapping *mapping, const struct scan_chunk *chunk)
 	}
 	blk128_add(mapping->digest, chunk->hashes, chunk->length);
 	for (at = 0, i = 0; at < chunk->length; at += block, i++) {
-		block = block_length(mapping, chunk, at);
+		block = blockhash_length(&mapping->blocks, chunk, at);
 		if (!map_put(&mapping->writer, block, grid->zero[i] ? NULL : hash))
 			return false;
-		hash += map_hash_size(mapping->hash);
+		hash += mapping->blocks.size;
 	}
 	return true;
 }
@@ -92,7 +68,7 @@ map_scan(struct mapping *mapping, struct scan *scan, int fd, struct error *error
 {
 	unsigned char digest[BLK128_SIZE];
 
-	if (!map_begin(&mapping->writer, fd, scan->length, mapping->grid, mapping->hash,
+	if (!map_begin(&mapping->writer, fd, scan->length, mapping->blocks.grid, mapping->blocks.hash,
 	    scan->source->name)) {
 		mapping->write_errno = errno;
 		return false;
@@ -115,10 +91,7 @@ mapsum_write(struct source *source, const struct sum_range *range, uint32_t grid
 	struct mapping *mapping = calloc(1, sizeof(*mapping));
 	struct scan scan = {
 		.source = source, .offset = range->offset, .length = range->length,
-		.jobs = range->jobs, .grid = grid > BLK128_BLOCK ? grid : BLK128_BLOCK,
-		.chunk = grid > SCAN_CHUNK ? grid : SCAN_CHUNK, .hash = true,
-		.user_size = sizeof(struct grid_hashes), .work = hash_chunk, .give = give_hashes,
-		.context = mapping
+		.jobs = range->jobs, .work = hash_chunk, .give = give_hashes, .context = mapping
 	};
 	bool done;
 
@@ -126,8 +99,8 @@ mapsum_write(struct source *source, const struct sum_range *range, uint32_t grid
 		free(mapping);
 		return error_errno(error, "memory");
 	}
-	mapping->grid = grid;
-	mapping->hash = hash;
+	blockhash_init(&mapping->blocks, grid, hash);
+	blockhash_prepare(&mapping->blocks, &scan);
 	done = scan_bound(&scan, error);
 	if (done) {
 		progress_phase("reading", scan.length);

@@ -203,3 +203,37 @@ sum_stream(struct input *input, const struct sum_range *range, enum checksum_kin
 	summing_destroy(summing);
 	return true;
 }
+
+struct sum_left {
+	struct source source;
+	struct sum_left *next;
+};
+
+bool
+sum_file(const char *file, const struct sum_range *range, enum checksum_kind kind,
+    char digits[CHECKSUM_HEX], struct sum_left **left, struct error *error)
+{
+	struct sum_left *opened = calloc(1, sizeof(*opened));
+	struct source *source;
+	bool stream = false, done;
+
+	if (opened == NULL)
+		return error_errno(error, "memory");
+	source = &opened->source;
+	if (!source_open(source, file, SOURCE_DIRECT_AUTO, false, error)) {
+		free(opened);
+		return false;
+	}
+	done = strcmp(file, "-") != 0 || stream_detect(&source->input, &stream, error);
+	if (done)
+		done = stream ? sum_stream(&source->input, range, kind, digits, error) :
+		    sum_source(source, range, kind, digits, error);
+	if (done || !source->pipe) {
+		source_close(source);
+		free(opened);
+	} else {
+		opened->next = *left;
+		*left = opened;
+	}
+	return done;
+}

@@ -31,4 +31,13 @@ bool sum_source(struct source *, const struct sum_range *, enum checksum_kind,
 bool sum_stream(struct input *, const struct sum_range *, enum checksum_kind,
     char digits[CHECKSUM_HEX], struct error *);
 
+/*
+ * The digest of a file by its name.  "-" is standard input, which may be a block stream; a
+ * file that has a name is always read as bytes.  If a pipe fails, a thread may still read
+ * it: it is added to *left, which must live as long as the process.  False: error is filled.
+ */
+struct sum_left;
+bool sum_file(const char *file, const struct sum_range *, enum checksum_kind,
+    char digits[CHECKSUM_HEX], struct sum_left **left, struct error *);
+
 #endif

@@ -263,7 +263,7 @@ ZERO 999999995904 65536 checked" ] || { records <delta; false; }
 
 	run -2 --separate-stderr bash -c 'blkdiff --map map old >delta'
 
-	[[ $stderr == "blkdiff: map: device byte "*": the sending side gave up: $device: at byte 2097152: Input/output error" ]]
+	[[ $stderr == "blkdiff: map: stream byte "*", device byte "*": the sending side gave up: $device: at byte 2097152: Input/output error" ]]
 	ends_in_abort <delta
 	run -2 blkwrite old <delta
 }
