@@ -12,22 +12,20 @@
 #include "zip/zip.h"
 
 /*
- * A member of ours travels to a thread as it is; of others' members plain bytes do,
- * inflated while they are read.
+ * A member of ours goes to a thread as it is.  Members of others are inflated while they
+ * are read, and their plain bytes go to a thread.
  */
 struct inflater_job {
+	struct zip_job common;		/* in: header, deflate data, trailer */
 	bool ours;
 	uint64_t at;			/* where it begins in the input, for messages */
 	struct gzip_member member;
 	size_t length;			/* plain bytes in out */
 	uint64_t taken;			/* bytes of input, for progress */
-	struct zip_room room;		/* in: header, deflate data, trailer */
-	struct error error;
 };
 
 struct inflater {
-	struct zip *zip;
-	struct inflater_job jobs[ZIP_JOBS];
+	struct zip_engine common;
 
 	/* take's: */
 	bool ended;
@@ -38,15 +36,15 @@ struct inflater {
 	z_stream z;
 	uint32_t crc, size;		/* of that member so far */
 	uint64_t at;			/* where it begins */
-
-	struct error error;		/* give's */
 };
+
+static const struct zip_engine_ops inflater_ops;
 
 static bool
 fault(const struct inflater *inflater, uint64_t at, struct error *error,
     const struct error *reason)
 {
-	error_set(error, "%s: at byte %ju: %s", inflater->zip->input->name, (uintmax_t)at,
+	error_set(error, "%s: at byte %ju: %s", inflater->common.zip->input->name, (uintmax_t)at,
 	    reason->text);
 	error->number = reason->number;
 	return false;
@@ -64,76 +62,76 @@ fault_text(const struct inflater *inflater, uint64_t at, struct error *error, co
 static bool
 fault_read(const struct inflater *inflater, struct error *error)
 {
-	const struct input *input = inflater->zip->input;
+	const struct input *input = inflater->common.zip->input;
 
 	return error_errno(error, "%s: at byte %ju", input->name, (uintmax_t)input->position);
 }
 
-/* What follows the last member must be the end, or zeros up to it, as tapes and disks have. */
+/* After the last member only zeros may come up to the end, as on tapes and disks. */
 static bool
 take_padding(struct inflater *inflater, struct inflater_job *job)
 {
-	struct input *input = inflater->zip->input;
+	struct input *input = inflater->common.zip->input;
 	uint64_t at = input->position;
 	ssize_t n;
 
 	for (;;) {
-		n = input_read(input, job->room.out, GZIP_PLAIN);
+		n = input_read(input, job->common.out, GZIP_PLAIN);
 		if (n == -1)
-			return fault_read(inflater, &job->error);
+			return fault_read(inflater, &job->common.error);
 		if (n == 0 && inflater->any)
 			return false;
-		if (n == 0 || !bytes_are_zero(job->room.out, (size_t)n))
-			return fault_text(inflater, at, &job->error, inflater->any ?
+		if (n == 0 || !bytes_are_zero(job->common.out, (size_t)n))
+			return fault_text(inflater, at, &job->common.error, inflater->any ?
 			    "trailing garbage: what follows is not gzip" :
 			    "neither gzip nor a block stream");
 	}
 }
 
-/* A member of ours: all of it, as it is. */
+/* Take a whole member of ours, as it is. */
 static bool
 take_ours(struct inflater *inflater, struct inflater_job *job, const unsigned char *header)
 {
-	struct input *input = inflater->zip->input;
+	struct input *input = inflater->common.zip->input;
 	struct error reason = { 0 };
 	size_t want;
 	ssize_t n;
 
 	if (!gzip_header_decode(&job->member, header, &reason))
-		return fault(inflater, job->at, &job->error, &reason);
+		return fault(inflater, job->at, &job->common.error, &reason);
 	if (job->member.offset != inflater->offset) {
 		error_set(&reason, "gzip member of byte %ju where that of byte %ju should be",
 		    (uintmax_t)job->member.offset, (uintmax_t)inflater->offset);
-		return fault(inflater, job->at, &job->error, &reason);
+		return fault(inflater, job->at, &job->common.error, &reason);
 	}
 	want = GZIP_HEADER + job->member.data + GZIP_TRAILER;
-	n = input_read(input, job->room.in, want);
+	n = input_read(input, job->common.in, want);
 	if (n == -1)
-		return fault_read(inflater, &job->error);
+		return fault_read(inflater, &job->common.error);
 	if ((size_t)n < want)
-		return fault_text(inflater, input->position, &job->error,
+		return fault_text(inflater, input->position, &job->common.error,
 		    "unexpected end of file");
 	job->ours = true;
-	job->length = load32(job->room.in + want - 4);
+	job->length = load32(job->common.in + want - 4);
 	if (job->length > GZIP_PLAIN || (job->length == 0) != job->member.last) {
 		error_set(&reason, "gzip member of %zu plain bytes", job->length);
-		return fault(inflater, job->at, &job->error, &reason);
+		return fault(inflater, job->at, &job->common.error, &reason);
 	}
 	inflater->unfinished = !job->member.last;
 	inflater->offset = job->member.last ? 0 : inflater->offset + job->length;
 	return true;
 }
 
-/* Begin on a member of others. */
+/* Begin a member of others. */
 static bool
 begin_others(struct inflater *inflater, struct inflater_job *job)
 {
 	struct error reason = { 0 };
 
-	if (!gzip_header_skip(inflater->zip->input, &reason))
-		return fault(inflater, job->at, &job->error, &reason);
+	if (!gzip_header_skip(inflater->common.zip->input, &reason))
+		return fault(inflater, job->at, &job->common.error, &reason);
 	if (inflateReset(&inflater->z) != Z_OK)
-		return fault_text(inflater, job->at, &job->error, "zlib");
+		return fault_text(inflater, job->at, &job->common.error, "zlib");
 	inflater->inside = true;
 	inflater->at = job->at;
 	inflater->crc = inflater->size = 0;
@@ -145,24 +143,24 @@ end_others(struct inflater *inflater, struct inflater_job *job)
 {
 	struct error reason = { 0 };
 	unsigned char trailer[GZIP_TRAILER];
-	ssize_t n = input_read(inflater->zip->input, trailer, sizeof(trailer));
+	ssize_t n = input_read(inflater->common.zip->input, trailer, sizeof(trailer));
 
 	inflater->inside = false;
 	if (n == -1)
-		return fault_read(inflater, &job->error);
+		return fault_read(inflater, &job->common.error);
 	if (n < (ssize_t)sizeof(trailer))
-		return fault_text(inflater, inflater->zip->input->position, &job->error,
+		return fault_text(inflater, inflater->common.zip->input->position, &job->common.error,
 		    "unexpected end of file");
 	if (!gzip_trailer_check(trailer, inflater->crc, inflater->size, &reason))
-		return fault(inflater, inflater->at, &job->error, &reason);
+		return fault(inflater, inflater->at, &job->common.error, &reason);
 	return true;
 }
 
-/* Inflate from what can be seen of the input.  False: error, or *done and the member ended. */
+/* Inflate the input that is at hand.  False: error, or *done and the member ended. */
 static bool
 inflate_some(struct inflater *inflater, struct inflater_job *job, bool *done)
 {
-	struct input *input = inflater->zip->input;
+	struct input *input = inflater->common.zip->input;
 	z_stream *z = &inflater->z;
 	const unsigned char *data;
 	unsigned char dropped[INPUT_AHEAD];
@@ -170,22 +168,22 @@ inflate_some(struct inflater *inflater, struct inflater_job *job, bool *done)
 	int status;
 
 	if (n == -1)
-		return fault_read(inflater, &job->error);
+		return fault_read(inflater, &job->common.error);
 	if (n == 0)
-		return fault_text(inflater, input->position, &job->error,
+		return fault_text(inflater, input->position, &job->common.error,
 		    "unexpected end of file");
 	z->next_in = (unsigned char *)data;
 	z->avail_in = (unsigned)n;
-	z->next_out = job->room.out + job->length;
+	z->next_out = job->common.out + job->length;
 	z->avail_out = (unsigned)(GZIP_PLAIN - job->length);
 	status = inflate(z, Z_NO_FLUSH);
 	job->length = GZIP_PLAIN - z->avail_out;
 	if (input_read(input, dropped, (size_t)n - z->avail_in) == -1)
-		return fault_read(inflater, &job->error);
+		return fault_read(inflater, &job->common.error);
 	*done = status == Z_STREAM_END;
 	if (*done || status == Z_OK || status == Z_BUF_ERROR)
 		return !*done;
-	return fault_text(inflater, input->position, &job->error,
+	return fault_text(inflater, input->position, &job->common.error,
 	    status == Z_MEM_ERROR ? "no memory" : "invalid compressed data");
 }
 
@@ -196,9 +194,9 @@ take_others(struct inflater *inflater, struct inflater_job *job)
 
 	while (job->length < GZIP_PLAIN && inflate_some(inflater, job, &done))
 		;
-	if (job->error.set)
+	if (job->common.error.set)
 		return false;
-	inflater->crc = gzip_crc(inflater->crc, job->room.out, job->length);
+	inflater->crc = gzip_crc(inflater->crc, job->common.out, job->length);
 	inflater->size += (uint32_t)job->length;
 	return !done || end_others(inflater, job);
 }
@@ -207,21 +205,21 @@ take_others(struct inflater *inflater, struct inflater_job *job)
 static bool
 take_member(struct inflater *inflater, struct inflater_job *job)
 {
-	struct input *input = inflater->zip->input;
+	struct input *input = inflater->common.zip->input;
 	const unsigned char *data;
 	ssize_t n = input_peek(input, GZIP_HEADER, &data);
 	bool ours;
 
 	if (n == -1)
-		return fault_read(inflater, &job->error);
+		return fault_read(inflater, &job->common.error);
 	job->at = input->position;
 	if (n == 0 && (!inflater->any || inflater->unfinished))
-		return fault_text(inflater, job->at, &job->error, "unexpected end of file");
+		return fault_text(inflater, job->at, &job->common.error, "unexpected end of file");
 	if (n == 0)
 		return false;
 	ours = gzip_is_ours(data, (size_t)n);
 	if (inflater->unfinished && !ours)
-		return fault_text(inflater, job->at, &job->error,
+		return fault_text(inflater, job->at, &job->common.error,
 		    "neither the next gzip member nor the last");
 	if (!gzip_begins(data, (size_t)n))
 		return take_padding(inflater, job);
@@ -234,17 +232,17 @@ inflater_take(void *context, void *argument)
 {
 	struct inflater *inflater = context;
 	struct inflater_job *job = argument;
-	uint64_t before = inflater->zip->input->position;
+	uint64_t before = inflater->common.zip->input->position;
 
 	if (inflater->ended)
 		return false;
-	job->error.set = false;
+	job->common.error.set = false;
 	job->ours = false;
 	job->length = 0;
 	inflater->ended = (!inflater->inside && !take_member(inflater, job)) ||
 	    (inflater->inside && !take_others(inflater, job));
-	job->taken = inflater->zip->input->position - before;
-	return !inflater->ended || job->error.set;
+	job->taken = inflater->common.zip->input->position - before;
+	return !inflater->ended || job->common.error.set;
 }
 
 static void
@@ -252,19 +250,19 @@ inflater_work(void *context, void *argument)
 {
 	struct inflater *inflater = context;
 	struct inflater_job *job = argument;
-	const unsigned char *data = job->room.in + GZIP_HEADER;
+	const unsigned char *data = job->common.in + GZIP_HEADER;
 	struct error reason = { 0 };
 
-	if (job->error.set || !job->ours)
+	if (job->common.error.set || !job->ours)
 		return;
-	if (!codec_inflate(job->room.codec, data, job->member.data, job->room.out, job->length))
+	if (!codec_inflate(job->common.codec, data, job->member.data, job->common.out, job->length))
 		error_set(&reason, "gzip member does not inflate to the %zu bytes that it says, "
 		    "or does not end where it says", job->length);
 	else
-		gzip_trailer_check(data + job->member.data, gzip_crc(0, job->room.out, job->length),
+		gzip_trailer_check(data + job->member.data, gzip_crc(0, job->common.out, job->length),
 		    (uint32_t)job->length, &reason);
 	if (reason.set)
-		fault(inflater, job->at, &job->error, &reason);
+		fault(inflater, job->at, &job->common.error, &reason);
 }
 
 static bool
@@ -272,59 +270,55 @@ inflater_give(void *context, void *argument)
 {
 	struct inflater *inflater = context;
 	struct inflater_job *job = argument;
-	struct zip *zip = inflater->zip;
+	struct zip *zip = inflater->common.zip;
 
-	/* What others' members gave before they broke off is passed on, as gunzip does. */
-	if (job->error.set && job->ours)
+	/* Bytes of others' members before they broke off are passed on, as gunzip does. */
+	if (job->common.error.set && job->ours)
 		job->length = 0;
-	if (zip->action != ZIP_TEST && !write_full(zip->output, job->room.out, job->length))
-		return error_errno(&inflater->error, "standard output");
+	if (zip->action != ZIP_TEST && !write_full(zip->output, job->common.out, job->length))
+		return error_errno(&inflater->common.error, "standard output");
 	zip->written += job->length;
 	progress_add(job->taken);
-	if (job->error.set)
-		inflater->error = job->error;
-	return !job->error.set;
-}
-
-static void
-inflater_destroy(struct inflater *inflater)
-{
-	for (unsigned i = 0; i < pool_jobs(inflater->zip->threads); i++)
-		zip_room_destroy(&inflater->jobs[i].room);
-	inflateEnd(&inflater->z);
-	free(inflater);
+	if (job->common.error.set)
+		inflater->common.error = job->common.error;
+	return !job->common.error.set;
 }
 
 static bool
-inflater_prepare(struct inflater *inflater)
+inflater_open(void *context, struct error *error)
 {
-	for (unsigned i = 0; i < pool_jobs(inflater->zip->threads); i++)
-		if (!zip_room_create(&inflater->jobs[i].room,
-		    GZIP_HEADER + GZIP_DATA_MAX + GZIP_TRAILER, GZIP_PLAIN))
-			return false;
-	errno = ENOMEM;
-	return inflateInit2(&inflater->z, -MAX_WBITS) == Z_OK;
+	struct inflater *inflater = context;
+
+	if (inflateInit2(&inflater->z, -MAX_WBITS) != Z_OK) {
+		errno = ENOMEM;
+		return error_errno(error, "memory");
+	}
+	return zip_jobs(&inflater->common, &inflater_ops,
+	    GZIP_HEADER + GZIP_DATA_MAX + GZIP_TRAILER, GZIP_PLAIN, error);
 }
+
+static bool
+inflater_all(void *context, struct error *error)
+{
+	return zip_run(context, &inflater_ops.pool, error);
+}
+
+static void
+inflater_close(void *context)
+{
+	struct inflater *inflater = context;
+
+	inflateEnd(&inflater->z);
+}
+
+static const struct zip_engine_ops inflater_ops = {
+	.pool = { inflater_take, inflater_work, inflater_give },
+	.size = sizeof(struct inflater), .job_size = sizeof(struct inflater_job),
+	.open = inflater_open, .run = inflater_all, .close = inflater_close
+};
 
 bool
 inflater_run(struct zip *zip, struct error *error)
 {
-	static const struct pool_ops ops = {
-		.take = inflater_take, .work = inflater_work, .give = inflater_give
-	};
-	struct inflater *inflater = calloc(1, sizeof(*inflater));
-	bool done;
-
-	if (inflater == NULL)
-		return error_errno(error, "memory");
-	zip->engine = inflater;
-	inflater->zip = zip;
-	done = inflater_prepare(inflater) ?
-	    zip_run(zip, &ops, inflater, inflater->jobs, sizeof(inflater->jobs[0]), &inflater->error, error) :
-	    error_errno(error, "memory");
-	if (done || zip->threads == 1) {
-		inflater_destroy(inflater);
-		zip->engine = NULL;
-	}
-	return done;
+	return zip_engine(zip, &inflater_ops, error);
 }

@@ -5,39 +5,77 @@
 #include "base/io.h"
 #include "zip/zip.h"
 
-bool
-zip_room_create(struct zip_room *room, size_t in, size_t out)
+static void
+job_destroy(struct zip_job *job)
 {
-	room->in = buffer_create(in);
-	room->out = buffer_create(out);
-	room->codec = codec_create();
-	if (room->in != NULL && room->out != NULL && room->codec != NULL)
-		return true;
-	errno = ENOMEM;
-	return false;
+	free(job->in);
+	free(job->out);
+	codec_destroy(job->codec);
+	free(job);
 }
 
-void
-zip_room_destroy(struct zip_room *room)
+static struct zip_job *
+job_create(size_t size, size_t in, size_t out)
 {
-	free(room->in);
-	free(room->out);
-	codec_destroy(room->codec);
+	struct zip_job *job = calloc(1, size);
+
+	if (job == NULL)
+		return NULL;
+	job->in = buffer_create(in);
+	job->out = buffer_create(out);
+	job->codec = codec_create();
+	if (job->in != NULL && job->out != NULL && job->codec != NULL)
+		return job;
+	job_destroy(job);
+	return NULL;
 }
 
 bool
-zip_run(struct zip *zip, const struct pool_ops *ops, void *engine, void *jobs, size_t job_size,
-    const struct error *stopped, struct error *error)
+zip_jobs(struct zip_engine *engine, const struct zip_engine_ops *ops, size_t in, size_t out,
+    struct error *error)
 {
-	void *list[ZIP_JOBS];
+	unsigned wanted = pool_jobs(engine->zip->threads);
 
-	for (unsigned i = 0; i < pool_jobs(zip->threads); i++)
-		list[i] = (char *)jobs + i * job_size;
-	if (pool_run(ops, engine, list, pool_jobs(zip->threads), zip->threads))
+	for (; engine->count < wanted; engine->count++) {
+		engine->jobs[engine->count] = job_create(ops->job_size, in, out);
+		if (engine->jobs[engine->count] == NULL) {
+			errno = ENOMEM;
+			return error_errno(error, "%u jobs of %zu bytes", wanted, in + out);
+		}
+	}
+	return true;
+}
+
+bool
+zip_run(struct zip_engine *engine, const struct pool_ops *ops, struct error *error)
+{
+	if (pool_run(ops, engine, engine->jobs, engine->count, engine->zip->threads))
 		return true;
-	if (stopped->set)
-		*error = *stopped;
+	if (engine->error.set)
+		*error = engine->error;
 	else
-		error_errno(error, "%u threads", zip->threads);
+		error_errno(error, "%u threads", engine->zip->threads);
 	return false;
+}
+
+bool
+zip_engine(struct zip *zip, const struct zip_engine_ops *ops, struct error *error)
+{
+	struct zip_engine *engine = calloc(1, ops->size);
+	bool done;
+
+	if (engine == NULL)
+		return error_errno(error, "memory");
+	zip->engine = engine;
+	engine->zip = zip;
+	done = ops->open(engine, error) && ops->run(engine, error);
+	/* With one thread there is no other that may still use it. */
+	if (!done && zip->threads > 1)
+		return false;
+	ops->close(engine);
+	while (engine->count > 0)
+		job_destroy(engine->jobs[--engine->count]);
+	free(engine);
+	zip->engine = NULL;
+	return done;
 }

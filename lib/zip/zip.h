@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * zip: what the three engines of blkzip are told and what they tell: recode (block
- * streams), deflater (raw bytes to gzip), inflater (gzip to raw bytes).
+ * zip: the interface of the three engines of blkzip, and the frame that they share: recode
+ * (block streams), deflater (raw bytes to gzip), inflater (gzip to raw bytes).
  *
- * Each reads the input to its end on a pool of threads, writes output in order, and
- * moves the counters of progress.h.  What an engine makes for its threads hangs on
- * engine: after a failure one of several may still be waiting for input, so it is not
- * freed then, and the struct must live as long as the process.
+ * Each reads the input to its end on a pool of threads (base/pool.h), writes output in
+ * order, and moves the counters of progress.h.  After a failure a thread may still wait for
+ * input.  So the memory of the engine is then not freed, but stays at zip->engine, and the
+ * struct zip must live as long as the process.
  */
 #ifndef ZIP_H
 #define ZIP_H
@@ -22,7 +22,6 @@
 #include "zip/load.h"
 
 #define ZIP_THREADS	64
-#define ZIP_JOBS	(2 * ZIP_THREADS)
 
 enum zip_action { ZIP_COMPRESS, ZIP_DECOMPRESS, ZIP_TEST };
 
@@ -38,22 +37,48 @@ struct zip {
 	void *engine;
 };
 
-/* The memory of one job. */
-struct zip_room {
+/* What each job of an engine begins with. */
+struct zip_job {
 	unsigned char *in, *out;
 	struct codec *codec;
+	struct error error;		/* of take or work; give reports it */
 };
 
-/* False with errno set; what was made is still to be destroyed. */
-bool zip_room_create(struct zip_room *, size_t in, size_t out);
-void zip_room_destroy(struct zip_room *);
+/* What each engine begins with. */
+struct zip_engine {
+	struct zip *zip;
+	void *jobs[2 * ZIP_THREADS];	/* each begins with a struct zip_job */
+	unsigned count;
+	struct error error;		/* give returned false for this */
+};
 
 /*
- * Run the jobs of an engine, an array of structs of that size, until take ends.  False:
- * error is what give left in stopped, or that threads could not be made.
+ * What an engine is made of.  The functions but the pool's get the engine, and return
+ * false with the error filled.
  */
-bool zip_run(struct zip *, const struct pool_ops *, void *engine, void *jobs, size_t job_size,
-    const struct error *stopped, struct error *error);
+struct zip_engine_ops {
+	struct pool_ops pool;
+	size_t size, job_size;		/* bytes of the engine, and of each of its jobs */
+
+	/* Read what the input begins with, and allocate the jobs with zip_jobs. */
+	bool (*open)(void *engine, struct error *);
+
+	/* All of the input: mostly zip_run. */
+	bool (*run)(void *engine, struct error *);
+
+	/* Free what open allocated besides the jobs.  Also after a failure of open. */
+	void (*close)(void *engine);
+};
+
+/* Allocate the engine, open it, run it and free it. */
+bool zip_engine(struct zip *, const struct zip_engine_ops *, struct error *);
+
+/* Allocate the jobs, with so many bytes in in and out. */
+bool zip_jobs(struct zip_engine *, const struct zip_engine_ops *, size_t in, size_t out,
+    struct error *);
+
+/* Run the pool until take ends. */
+bool zip_run(struct zip_engine *, const struct pool_ops *, struct error *);
 
 /* A block stream from the input, which begins with one, to the output. */
 bool recode_run(struct zip *, struct error *);
