@@ -160,19 +160,25 @@ dm_parse_device(const char *text, dev_t *device, const char **rest)
 
 /* The table: metadata device, origin, sectors of a block. */
 uint64_t
-dm_era_block(dev_t device)
+dm_parse_era(const struct dm_target *table)
 {
-	struct error ignored = { 0 };
-	struct dm_target table;
 	const char *rest;
 	uint64_t sectors;
 	dev_t other;
 
-	if (!dm_query(device, false, &table, &ignored) || strcmp(table.type, "era") != 0 ||
-	    !dm_parse_device(table.params, &other, &rest) || !dm_parse_device(rest, &other, &rest) ||
-	    !number_parse(rest, 1, UINT32_MAX, &sectors))
+	if (strcmp(table->type, "era") != 0 || !dm_parse_device(table->params, &other, &rest) ||
+	    !dm_parse_device(rest, &other, &rest) || !number_parse(rest, 1, UINT32_MAX, &sectors))
 		return 0;
 	return sectors * 512;
+}
+
+uint64_t
+dm_era_block(dev_t device)
+{
+	struct error ignored = { 0 };
+	struct dm_target table;
+
+	return dm_query(device, false, &table, &ignored) ? dm_parse_era(&table) : 0;
 }
 
 bool

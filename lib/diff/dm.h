@@ -44,7 +44,8 @@ bool dm_holders(dev_t, dev_t holders[DM_HOLDERS_MAX], size_t *count, struct erro
 /* "253:1" at the beginning of text; *rest is behind it.  False if it is none. */
 bool dm_parse_device(const char *text, dev_t *, const char **rest);
 
-/* Bytes of a block of a dm-era device, as its table says; 0 of others. */
+/* Bytes of a block of a dm-era device, by its table; 0 for any other device. */
+uint64_t dm_parse_era(const struct dm_target *table);
 uint64_t dm_era_block(dev_t);
 
 /*

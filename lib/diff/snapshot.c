@@ -23,11 +23,32 @@ refuse(const char *name, const char *reason, const char *instead, struct error *
 }
 
 bool
+snapshot_table(struct snapshot *snapshot, const struct dm_target *table, struct error *error)
+{
+	const char *name = snapshot->name, *rest;
+
+	if (strcmp(table->type, "snapshot-merge") == 0 || strcmp(table->type, "error") == 0)
+		return refuse(name, "the snapshot is being merged into its origin",
+		    "wait for the merge, then use --map", error);
+	if (table->targets != 1 || strcmp(table->type, "snapshot") != 0)
+		return error_set(error, "%s: no classic snapshot, its target is %s (thin volumes: "
+		    "thin_delta and --changes)", name, table->type);
+	if (!dm_parse_device(table->params, &snapshot->origin, &rest) ||
+	    !dm_parse_device(rest, &snapshot->cow, &rest))
+		return error_set(error, "%s: table not understood: %s", name, table->params);
+	if (rest[0] != 'P')
+		return refuse(name, "the snapshot is transient, its list is only in memory",
+		    "make a persistent one, or use --map", error);
+	snapshot->size = table->sectors * SECTOR;
+	snapshot->read_only = table->read_only;
+	return true;
+}
+
+bool
 snapshot_open(struct snapshot *snapshot, const char *path, struct error *error)
 {
 	struct dm_target table;
 	struct stat status;
-	const char *rest;
 	uint64_t allocated, metadata;
 
 	memset(snapshot, 0, sizeof(*snapshot));
@@ -44,21 +65,7 @@ snapshot_open(struct snapshot *snapshot, const char *path, struct error *error)
 		return refuse(path, "no device-mapper device, so no snapshot",
 		    "an exception store is read by --store", error);
 	}
-	if (strcmp(table.type, "snapshot-merge") == 0 || strcmp(table.type, "error") == 0)
-		return refuse(path, "the snapshot is being merged into its origin",
-		    "wait for the merge, then use --map", error);
-	if (table.targets != 1 || strcmp(table.type, "snapshot") != 0)
-		return error_set(error, "%s: no classic snapshot, its target is %s (thin volumes: thin_delta and "
-		    "--changes)", path, table.type);
-	if (!dm_parse_device(table.params, &snapshot->origin, &rest) ||
-	    !dm_parse_device(rest, &snapshot->cow, &rest))
-		return error_set(error, "%s: table not understood: %s", path, table.params);
-	if (rest[0] != 'P')
-		return refuse(path, "the snapshot is transient, its list is only in memory",
-		    "make a persistent one, or use --map", error);
-	snapshot->size = table.sectors * SECTOR;
-	snapshot->read_only = table.read_only;
-	return dm_device_path(snapshot->origin, snapshot->origin_path,
+	return snapshot_table(snapshot, &table, error) && dm_device_path(snapshot->origin, snapshot->origin_path,
 	    sizeof(snapshot->origin_path), error) &&
 	    dm_device_path(snapshot->cow, snapshot->cow_path, sizeof(snapshot->cow_path), error) &&
 	    snapshot_check(snapshot, &allocated, &metadata, error);
@@ -69,19 +76,27 @@ snapshot_check(const struct snapshot *snapshot, uint64_t *allocated, uint64_t *m
     struct error *error)
 {
 	struct dm_target status;
+
+	return dm_query(snapshot->device, true, &status, error) &&
+	    snapshot_status(snapshot, &status, allocated, metadata, error);
+}
+
+bool
+snapshot_status(const struct snapshot *snapshot, const struct dm_target *status,
+    uint64_t *allocated, uint64_t *metadata, struct error *error)
+{
 	uintmax_t used, total, list;
 
-	if (!dm_query(snapshot->device, true, &status, error))
-		return false;
-	if (strcmp(status.type, "snapshot") != 0)
+	if (strcmp(status->type, "snapshot") != 0)
 		return refuse(snapshot->name, "the snapshot is being merged into its origin",
 		    "wait for the merge, then use --map", error);
-	if (strcmp(status.params, "Invalid") == 0 || strcmp(status.params, "Overflow") == 0)
+	if (strcmp(status->params, "Invalid") == 0 || strcmp(status->params, "Overflow") == 0)
 		return refuse(snapshot->name, "the snapshot overflowed, its list is not whole",
 		    "use --map", error);
-	if (sscanf(status.params, "%ju/%ju %ju", &used, &total, &list) != 3 || list > used ||
+	if (sscanf(status->params, "%ju/%ju %ju", &used, &total, &list) != 3 || list > used ||
 	    used > total)
-		return error_set(error, "%s: status not understood: %s", snapshot->name, status.params);
+		return error_set(error, "%s: status not understood: %s", snapshot->name,
+		    status->params);
 	*allocated = used;
 	*metadata = list;
 	return true;
@@ -134,7 +149,7 @@ flush_device(dev_t device, struct error *error)
 	return true;
 }
 
-/* What is on top first: its cache goes into the one below. */
+/* The devices on top first: their caches go into the one below. */
 static bool
 flush_stack(dev_t device, unsigned depth, struct error *error)
 {
@@ -152,8 +167,8 @@ flush_stack(dev_t device, unsigned depth, struct error *error)
 }
 
 /*
- * The list of a snapshot that is the source, as it is before the older one's is read.  None
- * of what else can be the source, or of a snapshot that lists what was written to itself.
+ * If the source is itself a snapshot, read its list, before that of the older one is read.
+ * An empty list if it is anything else, or a snapshot that also lists writes to itself.
  */
 static bool
 list_source(const struct snapshot *snapshot, const struct source *source, struct cow *list,
@@ -174,7 +189,7 @@ list_source(const struct snapshot *snapshot, const struct source *source, struct
 	return done;
 }
 
-/* Whether each chunk of one list touches one of the other; theirs may be of another size. */
+/* True if each chunk of part touches one of all; the chunk sizes may differ. */
 static bool
 touches(const struct cow *part, const struct cow *all)
 {
@@ -191,7 +206,7 @@ touches(const struct cow *part, const struct cow *all)
 	return true;
 }
 
-/* Does count, of a list read between two looks at the kernel's, agree with what it counted? */
+/* True if count, of a list read between two looks at the kernel's count, agrees with both. */
 static bool
 counts_agree(size_t count, uint64_t first, uint64_t before, uint64_t after)
 {

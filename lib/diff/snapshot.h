@@ -24,17 +24,25 @@ struct snapshot {
 };
 
 /*
- * Find origin and store of the snapshot at path.  Refused, with what to do instead, is
- * what is no snapshot, or one that is invalid, overflowed, merging or transient.
+ * Find origin and store of the snapshot at path.  A device that is no snapshot, or one that
+ * is invalid, overflowed, merging or transient, is refused with what to do instead.
  */
 bool snapshot_open(struct snapshot *, const char *path, struct error *);
 
-/* Still whole?  Sectors in use, and of them for the list. */
+/*
+ * The parts of it that ask nobody: take devices, size and read_only from a table; take
+ * sectors in use, and those of them that hold the list, from a status.
+ */
+bool snapshot_table(struct snapshot *, const struct dm_target *table, struct error *);
+bool snapshot_status(const struct snapshot *, const struct dm_target *status,
+    uint64_t *allocated, uint64_t *metadata, struct error *);
+
+/* Ask the kernel for the status: is the snapshot still whole? */
 bool snapshot_check(const struct snapshot *, uint64_t *allocated, uint64_t *metadata,
     struct error *);
 
 /*
- * Whether the source can show a later state of the origin: it has its size, and is no
+ * True if the source can show a later state of the origin: it has its size, and is no
  * snapshot of another origin, nor this one.
  */
 bool snapshot_fits(const struct snapshot *, const struct source *, struct error *);
