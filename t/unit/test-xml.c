@@ -58,6 +58,8 @@ static const struct {
 	{ "no length", THIN("<different begin=\"1\"/>"), 0, NULL, "without length" },
 	{ "beyond any device", THIN("<different begin=\"9000000000000000000\" length=\"1\"/>"), 0, NULL,
 	    "beyond any device" },
+	{ "longer than any device", THIN("<different begin=\"1\" length=\"9000000000000000000\"/>"), 0,
+	    NULL, "beyond any device" },
 	{ "the sink's reason", THIN("<different begin=\"0\" length=\"3\"/>"), 0, NULL, "no more of these" },
 	{ "cut", "<blocks><block block=\"1\"/>", 4096, NULL, "list: " },
 	{ "empty", "", 4096, NULL, "list: " },
