@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Thin volumes: thin_delta lists what two of them do not share.  It reads the pool's metadata as
-# they are at one moment, which the kernel reserves for it; there is one reservation of a pool
-# only, and what others have reserved is left alone.
+# Thin volumes: thin_delta lists the blocks that two of them do not share.  It reads the pool's
+# metadata of one moment, which the kernel reserves for it.  A pool has only one reservation, and
+# that of another program is left alone.
 
 # by_thin DISK OLDER VIEW: both are volumes of one pool.
 by_thin() {
@@ -37,10 +37,11 @@ pool=$(lvs --noheadings -o lv_dm_path "$group/$pool" | tr -d " ")
 metadata=$(lvs -a --noheadings -o lv_dm_path "$group/$metadata" | tr -d " ")
 echo "$pool-tpool $metadata"'
 
-# What this program has reserved it knows by the root that the kernel names, also where a run was
-# killed.
+# This program recognizes its own reservation by the root that the kernel names, even after a run
+# that was killed.
 thin_list='
 set -e
+shopt -s inherit_errexit
 pool=$1 metadata=$2 older=$3 newer=$4 list=$5
 command -v thin_delta >/dev/null || { echo "thin_delta is missing: install thin-provisioning-tools" >&2; exit 1; }
 reserved() {
@@ -57,11 +58,21 @@ if [ "$root" != - ]; then
 	}
 	release
 fi
+# A volume whose number cannot be read must not pass for number 0.
+thin_id() {
+	local said id
+
+	said=$(lvs --noheadings -o thin_id "$1")
+	read -r id <<<"$said"
+	[[ $id =~ ^(0|[1-9][0-9]{0,9})$ ]] || { echo "$1: no thin volume, lvs says \"$id\"" >&2; exit 1; }
+	echo "$id"
+}
+older_id=$(thin_id "$older")
+newer_id=$(thin_id "$newer")
 blockdev --flushbufs "$newer"
 trap "" HUP INT TERM
 dmsetup message "$pool" 0 reserve_metadata_snap
 trap release EXIT
 reserved >"$list.reserved"
 trap "exit 1" HUP INT TERM
-thin_delta -m --thin1 "$(($(lvs --noheadings -o thin_id "$older")))" \
-	--thin2 "$(($(lvs --noheadings -o thin_id "$newer")))" "$metadata" >"$list"'
+thin_delta -m --thin1 "$older_id" --thin2 "$newer_id" "$metadata" >"$list"'

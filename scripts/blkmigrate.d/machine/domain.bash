@@ -47,20 +47,20 @@ source_state() {
 
 # find_vm NAME: its uuid.  A number would be an id to libvirt, so the name is compared.
 find_vm() {
-	local list line
+	local line
 
 	if [[ $1 == */* ]]; then
 		find_xen "$1"
 		return
 	fi
-	list=$(vm_on old list --all --uuid --name) ||
+	vm_ask_lines old "$a_uuid .+" list --all --uuid --name ||
 		die "libvirt on $(name_of old) does not answer; a machine of Xen is named by its configuration, /etc/xen/$1.cfg say"
-	while IFS= read -r line; do
+	for line in "${answers[@]}"; do
 		uuid=${line%% *} vm=${line#* }
 		if [ "$uuid" = "$1" ] || [ "$vm" = "$1" ]; then
 			return
 		fi
-	done <<<"$list"
+	done
 	die "there is no virtual machine called $1 on $(name_of old)"
 }
 
