@@ -83,13 +83,13 @@ asking() {
 }
 
 @test "find_vm: a line of libvirt's list without a UUID is no answer" {
-	list='vm_on() { printf "%s\n" "e8cd958e-6645-5478-bdcf-1cd19353ac12 other" "$line"; }'
+	list='vm_on() { printf "%s\n" "e8cd958e-6645-5478-bdcf-1cd19353ac12 other" "$said"; }'
 	for line in '../../../srv web' 'web' 'a[$(touch oops)] web'; do
-		run -2 --separate-stderr inside "line='$line'; $list; find_vm web; echo \"\$uuid\""
+		run -2 --separate-stderr inside "said='$line'; $list; find_vm web; echo \"\$uuid\""
 		[ -z "$output" ]
 		[[ $stderr == *'cannot be asked (virsh list'*' is no answer' ]]
 	done
-	run -0 inside "line='e8cd958e-6645-5478-bdcf-1cd19353ac13 my web'; $list; find_vm 'my web'; echo \"\$uuid \$vm\""
+	run -0 inside "said='e8cd958e-6645-5478-bdcf-1cd19353ac13 my web'; $list; find_vm 'my web'; echo \"\$uuid \$vm\""
 	[ "$output" = 'e8cd958e-6645-5478-bdcf-1cd19353ac13 my web' ]
 	[ ! -e oops ]
 }
