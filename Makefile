@@ -118,7 +118,10 @@ units: $(UNIT_BATS)
 # Files of tests run side by side, the longest first; the output of each is printed as one piece,
 # and kept in $(RESULTS), where t/summary counts it.
 BUILDS = t/project/builds.bats
-CHECKS = t/format/hostile.bats $(filter-out t/format/hostile.bats $(BUILDS), \
+LONGEST = $(addprefix t/,blkmigrate/copy.bats blkmigrate/transport.bats filters/blkwrite.bats \
+	filters/blkmeter.bats filters/blksum.bats filters/blkread.bats filters/progress.bats \
+	blkmigrate/keys.bats project/demo.bats)
+CHECKS = $(LONGEST) $(filter-out $(LONGEST) $(BUILDS), \
 	$(shell ls -S t/filters/*.bats t/format/*.bats t/blkmigrate/*.bats t/project/*.bats))
 JOBS ?= $(shell nproc)
 RESULTS = $(BUILD)/results
