@@ -35,12 +35,23 @@ struct xml {
 	unsigned names_count;
 };
 
+/* From expat 2.9 on the functions without 64 in their names are deprecated. */
+#if XML_MAJOR_VERSION > 2 || XML_MINOR_VERSION >= 9
+#define XML_GetCurrentLineNumber	XML_GetCurrentLineNumber64
+#define XML_GetCurrentByteIndex		XML_GetCurrentByteIndex64
+#endif
+
+static uintmax_t
+xml_line(const struct xml *xml)
+{
+	return XML_GetCurrentLineNumber(xml->parser);
+}
+
 /* Stop with a reason; the first one counts. */
 static void
 xml_fail(struct xml *xml, const char *reason)
 {
-	error_set(xml->error, "%s: line %lu: %s", xml->name,
-	    (unsigned long)XML_GetCurrentLineNumber(xml->parser), reason);
+	error_set(xml->error, "%s: line %ju: %s", xml->name, xml_line(xml), reason);
 	XML_StopParser(xml->parser, XML_FALSE);
 }
 
@@ -211,7 +222,7 @@ static bool
 xml_parse(struct xml *xml, struct input *input)
 {
 	char part[PART];
-	XML_Index seen = 0;
+	int64_t seen = 0;
 	uint64_t read = 0;
 	ssize_t n;
 
@@ -220,8 +231,7 @@ xml_parse(struct xml *xml, struct input *input)
 		if (n == -1)
 			return error_errno(xml->error, "%s", xml->name);
 		if (XML_Parse(xml->parser, part, (int)n, n < PART) != XML_STATUS_OK)
-			return error_set(xml->error, "%s: line %lu: %s", xml->name,
-			    (unsigned long)XML_GetCurrentLineNumber(xml->parser),
+			return error_set(xml->error, "%s: line %ju: %s", xml->name, xml_line(xml),
 			    XML_ErrorString(XML_GetErrorCode(xml->parser)));
 		/* What the parser keeps is what it has not understood yet. */
 		read += (uint64_t)n;
