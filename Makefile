@@ -123,7 +123,8 @@ LONGEST = $(addprefix t/,blkmigrate/copy.bats blkmigrate/transport.bats filters/
 	blkmigrate/keys.bats project/demo.bats)
 CHECKS = $(LONGEST) $(filter-out $(LONGEST) $(BUILDS), \
 	$(shell ls -S t/filters/*.bats t/format/*.bats t/blkmigrate/*.bats t/project/*.bats))
-JOBS ?= $(shell nproc)
+# One more than there are processors: tests wait for ssh, for rates and for signals.
+JOBS ?= $(shell expr 1 + $$(nproc))
 RESULTS = $(BUILD)/results
 
 check: all $(UNIT_BATS) $(MAKERS) $(REPLAYS)
@@ -161,7 +162,7 @@ check-long: all $(UNIT_BATS) $(MAKERS) fuzz
 	FUZZ=$(abspath $(OUT)/fuzz) $(LONG_BATS) $(wildcard t/long/*.bats)
 
 # Tests that bound memory or time read SANITIZER to know what they run.
-ASAN = BUILD=$(OUT)/asan BIN=$(OUT)/asan/bin \
+ASAN = BUILD=$(OUT)/asan BIN=$(OUT)/asan/bin JOBS=$(shell nproc) \
 	MODE='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 TSAN = BUILD=$(OUT)/tsan BIN=$(OUT)/tsan/bin MODE='-fsanitize=thread -fno-omit-frame-pointer'
 
