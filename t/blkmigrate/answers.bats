@@ -93,3 +93,130 @@ asking() {
 	[ "$output" = 'e8cd958e-6645-5478-bdcf-1cd19353ac13 my web' ]
 	[ ! -e oops ]
 }
+
+# refused CODE WORDS: the program ends with these words, and nothing behind CODE is done.
+refused() {
+	run -2 --separate-stderr inside "$1; echo went on"
+	echo "$output / $stderr"
+	[ -z "$output" ]
+	[[ $stderr == *"$2"* ]]
+}
+
+images='disks=(vda) kind[vda]=qcow2; export_clear() { :; }'
+no_libvirt='on() { echo "error: failed to connect to the hypervisor" >&2; return 1; }'
+
+@test "read_xen: a new host that does not answer is not one without KVM" {
+	code='echo "name = \"web\"" >"$private/source.cfg"; xen_config=/etc/xen/web.cfg
+		cp '"$root"'/t/files/xen/pv.xml "$private/native.xml"; remark() { echo "$*"; }
+		feed() { on "$@"; }; on() { case "$*" in new*) says "$@" ;; esac; }'
+
+	refused "$code; says() { return 255; }; read_xen" 'cannot be asked'
+	refused "$code; says() { return 1; }; read_xen" 'libvirt on this host does not answer'
+	run -0 inside "$code; says() { [[ \$* != *domcapabilities* ]]; }; read_xen"
+	[[ $output == *'has no KVM'* ]]
+}
+
+@test "checkpoints and jobs: a libvirt that does not answer is not one without them" {
+	for code in find_checkpoints drop_checkpoints last_checkpoint backup_end '! backup_end'; do
+		refused "$images; $no_libvirt; $code" 'libvirt on this host does not answer'
+	done
+
+	old='on() { case "$*" in *" list "*) echo 1-2-3 ;; *) return 1 ;; esac; }'
+	run -0 inside "$images; $old; backup_end; drop_checkpoints; echo \"\${#checkpoints[@]} of them\""
+	[ "$output" = '0 of them' ]
+	# Xen has none, and no libvirt that runs QEMU.
+	run -0 inside "$images; xen_config=/etc/xen/web.cfg; $no_libvirt; backup_end; drop_checkpoints; echo none"
+	[ "$output" = none ]
+}
+
+@test "drop_checkpoints: one that a host was told to remove, and did not answer, may be there" {
+	list='on() { echo blkmigrate-0123456789ab-3; }'
+
+	refused "$images; $list; vm_act() { return 255; }; drop_checkpoints" 'does not answer; the checkpoint'
+	refused "$images; $list; vm_act() { [[ \$* != *--metadata ]] || return 255; return 1; }; drop_checkpoints" 'does not answer; the checkpoint'
+	run -0 inside "$images; $list; vm_act() { return 1; }; drop_checkpoints"
+	[[ $output == *'cannot be removed' ]]
+	run -0 inside "$images; $list; vm_act() { [[ \$* == *--metadata ]]; }; drop_checkpoints; echo dropped"
+	[ "$output" = dropped ]
+}
+
+@test "a job that cannot be ended does not keep a failed cutover from being rolled back" {
+	run -2 inside "$images; $no_libvirt; backing_up=true; after_failure() { echo rolled back; }; trap clean EXIT; die failed"
+
+	[[ $output == *'rolled back' ]]
+}
+
+@test "look_at_target: a volume that LVM cannot read is not absent" {
+	code='target[vda]=$PWD/web target_volume[vda]=vg/web target_kind[vda]=lvm; export PATH=$PWD/bin:$PATH; look_at_target vda'
+	mkdir bin
+	printf '#!/bin/bash\ncase "$*" in *lv_size*) exit 5 ;; esac\n%s\n' 'eval "$lvs"' >bin/lvs
+	printf '#!/bin/bash\neval "$vgs"\n' >bin/vgs
+	chmod +x bin/*
+	export lvs vgs
+
+	lvs='exit 5' vgs='exit 5'
+	refused "$code" 'cannot be asked about'
+	lvs='exit 5' vgs='echo "  vg"'
+	refused "$code" 'vg is there, and cannot be read'
+	lvs='echo "  vg/root"; echo "  vg/web"' vgs='exit 5'
+	refused "$code" 'vg/web is there, and cannot be read'
+	lvs='echo "  vg/root"; echo "  vg/web2"'
+	run -0 inside "$code; echo \"\$there\""
+	[ "$output" = absent ]
+	lvs='exit 5' vgs='echo "  vg2"'
+	run -0 inside "$code; echo \"\$there\""
+	[ "$output" = absent ]
+}
+
+@test "same_layout: blkid and sfdisk both have to be there" {
+	mkdir bin
+	ln -s "$(command -v bash)" "$(command -v grep)" "$(command -v sed)" bin
+	for program in blkid sfdisk; do
+		printf '#!%s\n' "$(command -v bash)" >bin/$program
+		chmod +x bin/$program
+		refused 'target[vda]=/x; on() { shift; PATH=$PWD/bin "$@"; }; same_layout vda /x' \
+			'blkid and sfdisk have to be on both hosts'
+		rm bin/$program
+	done
+}
+
+@test "check_gpt: a host that does not answer is not a disk without a table" {
+	disk='disks=(vda) source[vda]=$PWD/old.img kind[vda]=file target_kind[vda]=lvm target_volume[vda]=vg/web size[vda]=5000000
+		remark() { echo remark; }'
+	{ head -c 512 /dev/zero; printf 'EFI PART'; } >old.img
+
+	refused "$disk; on() { [ \$1 = new ] || return 255; echo 4194304; }; check_gpt" 'cannot be asked'
+	run -0 inside "$disk; on() { case \$1 in new) echo 4194304 ;; *) shift; \"\$@\" ;; esac; }; check_gpt"
+	[ "$output" = remark ]
+}
+
+@test "freeze: nothing is frozen where no process was started that thaws it" {
+	for status in 255 75 1; do
+		run -2 inside "perform() { return $status; }; guarded() { touch frozen; }; on() { :; }; freeze || true"
+		[[ $output == *'is not frozen'* ]]
+		[ ! -e frozen ]
+	done
+}
+
+@test "take_back: a shared volume that may be active on the new host is not activated on the old one" {
+	volume='shared=(vda) volume[vda]=vg/web; name_of() { echo "$1"; }'
+
+	refused "$volume; act() { [ \$1 = old ] || return 255; echo activated >&2; }; take_back" 'may have vg/web active; nothing is started'
+	[[ $stderr != *activated* ]]
+	run -0 inside "$volume; act() { [ \$1 = old ] || return 5; echo activated >&2; }; take_back"
+	[[ $output == *'stays active on new'*activated ]]
+}
+
+@test "check_managers: a host without pgrep does not say that no cluster manages it" {
+	printf '<domain/>\n' >domain.xml
+	code='cp domain.xml "$private/source.xml"; on() { shift; PATH=$PWD/bin "$@"; }; check_managers'
+	mkdir bin
+	ln -s "$(command -v bash)" bin
+
+	refused "$code" 'pgrep has to be there'
+	printf '#!%s\n[ "$2" = pmxcfs ]\n' "$(command -v bash)" >bin/pgrep
+	chmod +x bin/pgrep
+	run -0 inside "problem() { echo \"\$1\"; }; $code"
+	[[ $output == 'Proxmox VE manages'* ]]
+	[ "${#lines[@]}" = 2 ]
+}

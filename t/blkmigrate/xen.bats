@@ -159,7 +159,7 @@ xl_says() {
 	cp "$root/t/files/xen/pv.xml" native.xml
 
 	run -2 inside "$xen"'; cp native.xml "$private"; cp xen/db.cfg "$private/source.cfg"
-		on() { return 255; }
+		on() { [ "$1" = new ] || return 255; }
 		read_xen; echo "autostart is $autostart"'
 
 	[[ $output == *"cannot be asked for $dir/auto" ]]

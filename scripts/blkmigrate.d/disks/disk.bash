@@ -71,7 +71,21 @@ look='
 path=$1 volume=$2 mark=$3 tag=$4
 if [ -n "$volume" ]; then
 	if ! list=$(lvs --noheadings --nosuffix --units b --separator "|" -o lv_size,lv_tags "$volume" 2>/dev/null); then
-		[ ! -e "$path" ] && [ ! -L "$path" ] && echo absent || echo "other thing 0"
+		if [ -e "$path" ] || [ -L "$path" ]; then
+			echo "other thing 0"
+			exit
+		fi
+		# An inactive volume has no path either, so only the list of its group tells.
+		group=${volume%/*} found=$volume
+		if ! list=$(lvs --noheadings --separator / -o vg_name,lv_name "$group" 2>/dev/null); then
+			list=$(vgs --noheadings -o vg_name) || exit
+			found=$group
+		fi
+		if grep -qxF -e "$found" <<<"${list//[[:blank:]]/}"; then
+			echo "$found is there, and cannot be read" >&2
+			exit 1
+		fi
+		echo absent
 		exit
 	fi
 	IFS="|" read -r size tags <<<"${list//[[:blank:]]/}"

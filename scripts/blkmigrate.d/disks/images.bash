@@ -35,7 +35,11 @@ find_checkpoints() {
 	local name
 
 	checkpoints=()
-	vm_ask_lines -q old "$a_line" checkpoint-list --name "$uuid" || return 0
+	! is_xen || return 0
+	if ! vm_ask_lines -q old "$a_line" checkpoint-list --name "$uuid"; then
+		need_libvirt old
+		return
+	fi
 	for name in "${answers[@]}"; do
 		[[ ! $name =~ ^"blkmigrate-$id-"([1-9][0-9]{0,8})$ ]] || checkpoints+=("${BASH_REMATCH[1]}")
 	done
@@ -160,7 +164,11 @@ backup_end() {
 	for job in $(image_disks); do
 		export_clear old "$(state_of old)/$job.view"
 	done
-	vm_ask -q old "$any_text" backup-dumpxml "$uuid" || return 0
+	! is_xen || return 0
+	if ! vm_ask -q old "$any_text" backup-dumpxml "$uuid"; then
+		need_libvirt old
+		return
+	fi
 	[[ $answer == *"$(backup_socket)"* ]] || return 0
 	vm_act old domjobabort "$uuid" >/dev/null || die "the backup job of $vm cannot be ended"
 }
@@ -198,15 +206,22 @@ by_bitmap() {
 # drop_checkpoints [KEEP]: ours, but not that number.  Of a machine that is off libvirt can
 # only forget them; their bitmaps stay in the image.
 drop_checkpoints() {
-	local number name
+	local number name status
 
 	[ -n "$(image_disks)" ] || return 0
 	find_checkpoints
 	for number in "${checkpoints[@]}"; do
 		[ "$number" != "${1:-none}" ] || continue
-		name=$(checkpoint_name "$number")
-		vm_act old checkpoint-delete "$uuid" "$name" >/dev/null 2>&1 ||
-			vm_act old checkpoint-delete "$uuid" "$name" --metadata >/dev/null ||
-			warn "the checkpoint $name of $vm cannot be removed"
+		name=$(checkpoint_name "$number") status=0
+		vm_act old checkpoint-delete "$uuid" "$name" >/dev/null 2>&1 || status=$?
+		if [[ $status != @(0|255) ]]; then
+			status=0
+			vm_act old checkpoint-delete "$uuid" "$name" --metadata >/dev/null || status=$?
+		fi
+		case $status in
+		0) ;;
+		255) die "$(name_of old) does not answer; the checkpoint $name of $vm may still be there" ;;
+		*) warn "the checkpoint $name of $vm cannot be removed" ;;
+		esac
 	done
 }

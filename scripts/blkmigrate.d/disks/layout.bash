@@ -18,7 +18,7 @@ check_gpt() {
 
 # has_gpt DISK: behind its first sector, of 512 or 4096 bytes.
 has_gpt() {
-	on old bash -c 'set -o pipefail
+	asks_yes old bash -c 'set -o pipefail
 		head() {
 			case $2 in
 			qcow2)
@@ -48,7 +48,7 @@ a target of the very same size, a file say, keeps it: --map-disk"
 
 # layout HOST FILE: without its name.
 layout() {
-	on "$1" bash -c 'command -v blkid sfdisk >/dev/null || exit
+	on "$1" bash -c 'command -v blkid >/dev/null && command -v sfdisk >/dev/null || exit
 		blkid -p -o export -- "$1" | grep -v "^DEVNAME="
 		sfdisk -d -- "$1" 2>/dev/null | sed "/^device:/d; s/^.* : start=/start=/"
 		true' layout "$2"

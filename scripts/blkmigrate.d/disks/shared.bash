@@ -58,13 +58,20 @@ hand_over() {
 	done
 }
 
-# take_back: what hand_over may have done.
+# take_back: what hand_over may have done.  A volume is never activated on the old host while it is
+# unknown whether the new one has done what it was told.
 take_back() {
-	local disk
+	local disk status
 
 	for disk in "${shared[@]}"; do
 		[ -n "${volume[$disk]:-}" ] || continue
-		act new lvchange -q -q -an "${volume[$disk]}" >/dev/null || warn "${volume[$disk]} stays active on $(name_of new)"
+		status=0
+		act new lvchange -q -q -an "${volume[$disk]}" >/dev/null || status=$?
+		case $status in
+		0) ;;
+		255) die "$(name_of new) does not answer, and may have ${volume[$disk]} active; nothing is started anywhere" ;;
+		*) warn "${volume[$disk]} stays active on $(name_of new)" ;;
+		esac
 		act old lvchange -q -q -ay "${volume[$disk]}" >/dev/null || die "${volume[$disk]} cannot be activated on $(name_of old)"
 	done
 }

@@ -19,6 +19,11 @@ vm_act() {
 	act "$1" virsh -q -c "$uri" "${@:2}"
 }
 
+# need_libvirt HOST: after virsh has failed there; it was a no only if libvirt answers at all.
+need_libvirt() {
+	vm_ask -q "$1" "$any_text" list --all --uuid || die "libvirt on $(name_of "$1") does not answer"
+}
+
 # hypervisor_of HOST: for people.
 hypervisor_of() {
 	[ "$1" = old ] && is_xen && echo xl || echo libvirt

@@ -69,9 +69,16 @@ check_managers() {
 			problem "$vm is managed by ${name##*/}, as its definition says" "migrate it with that"
 	done
 	for host in old new; do
-		ask_lines "$host" "$a_name" bash -c 'for name; do ! pgrep -x "$name" >/dev/null || echo "$name"; done' \
-			managers pacemakerd corosync pmxcfs ganeti-noded vdsmd ||
-			die "$(name_of "$host") cannot be asked for its cluster managers"
+		ask_lines "$host" "$a_name" bash -c 'for name; do
+				status=0
+				pgrep -x "$name" >/dev/null || status=$?
+				case $status in
+				0) echo "$name" ;;
+				1) ;;
+				*) exit "$status" ;;
+				esac
+			done' managers pacemakerd corosync pmxcfs ganeti-noded vdsmd ||
+			die "$(name_of "$host") cannot be asked for its cluster managers; pgrep has to be there"
 		found_managers=("${answers[@]}")
 		for process in "${found_managers[@]}"; do
 			case $process in

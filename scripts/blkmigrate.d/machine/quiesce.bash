@@ -52,7 +52,7 @@ freeze() {
 	local virsh=(timeout "$freeze_seconds" virsh -c "$uri" domfsfreeze "$uuid") why
 
 	frozen=$(state_of old)/frozen.$BASHPID.$RANDOM
-	thaw_later
+	thaw_later || die "$(name_of old) starts no process that would thaw $vm, so it is not frozen; without --quiesce the same command goes on"
 	show old "$(quote "${virsh[@]}")"
 	$dry_run || guarded old "${virsh[@]}" >"$private/froze" 2>&1 || {
 		why=$(head -n 1 "$private/froze")
@@ -63,7 +63,7 @@ freeze() {
 # thaw_later: it must not keep the lock of this run open, or the next run would kill it.
 thaw_later() {
 	perform old "setsid sh -c 'sleep $freeze_seconds; virsh -c $uri domfsthaw $uuid' &" '
-		: >"$2"
+		: >"$2" && type -P setsid >/dev/null || exit
 		setsid bash -c "$1" thaw "${@:2}" </dev/null >/dev/null 2>&1 9>&- &' '
 		sleep "$2"
 		for ((i = 0; i < 60; i++)); do

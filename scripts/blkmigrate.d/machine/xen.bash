@@ -45,7 +45,8 @@ xen_uuid() {
 read_xen() {
 	local type=kvm screen='' links
 
-	if ! vm_on new domcapabilities --virttype kvm >/dev/null 2>&1; then
+	if ! vm_asks_yes -q new domcapabilities --virttype kvm; then
+		need_libvirt new
 		type=qemu
 		remark "$(name_of new) has no KVM: $vm will be emulated there, and slow"
 	fi
