@@ -54,6 +54,15 @@ printf -v "known[$name]" %s x'
 	finds sed 'x | awk "\$1 == $number"'
 }
 
+@test "a command in the arithmetic of a script for the host is found" {
+	finds arithmetic "list='
+id=\$((\$(lvs --noheadings -o thin_id x)))'"
+	finds arithmetic "on old bash -c 'echo \$((\$(date +%s) - 1))' x"
+	passes "list='
+id=\$((number + 1))
+(cd x; y=\$(ls))'"
+}
+
 @test "what has been checked, what runs on the host and what people read is not" {
 	passes 'ask old "$a_number" vgs x || die "x"
 [ "$answer" -ge 3 ]'
@@ -67,7 +76,7 @@ g() {
 	[ "$free" -ge 3 ]
 }'
 	passes "on old bash -c 'case \$(on x) in
-		x) echo \$((\$(on y))) ;;
+		x) echo \$(on y) ;;
 	esac' x"
 	passes '# case $(on x) in'
 	passes 'for each in $(image_disks); do say "$(name_of new)"; done'

@@ -55,7 +55,8 @@ count_bytes='
 head -c 1 >/dev/null
 began=$(date +%s%N)
 bytes=$(timeout "$1" cat | wc -c)
-echo "$bytes $(($(date +%s%N) - began))"'
+ended=$(date +%s%N)
+echo "$bytes $((ended - began))"'
 
 # measure_line: $measured, how fast bytes that do not deflate get to the new host; empty where that
 # is not known.
