@@ -4,7 +4,7 @@
 #   make help            this list
 #   make demo            migrate a demonstration disk on this machine
 #   make check           the tests (README)
-#   make check-quick     a part of them that takes a minute: what may differ between systems
+#   make check-quick     the part of them that may differ between systems, in a minute
 #   make check-builds    the tests of static binaries and of those without zstd
 #   make check-lab       namespaces, guests, real disks
 #   make check-long      hours of fuzzing and mutation
@@ -18,7 +18,7 @@
 #   make coverage        the tests once more, and which lines they ran
 #   make static          binaries that run on any host of this architecture
 #   make install         to $(DESTDIR)$(PREFIX); uninstall takes it away again
-#   make dist            what is committed, as a tar file
+#   make dist            the committed files as a tar file
 #
 # Objects go to $(BUILD), programs to $(BIN); other builds are other folders.
 # WERROR=1 makes warnings errors.
@@ -26,7 +26,7 @@
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 
-# What is not a program of its own is in a folder beside it: NAME.d/, installed as share/NAME.
+# The files that a script loads are in a folder beside it: NAME.d/, installed as share/NAME.
 SCRIPTS = blkmigrate
 ROOMS = $(patsubst scripts/%/,%,$(subst .d/,/,$(wildcard $(SCRIPTS:%=scripts/%.d/*/))))
 FILTERS = blkread blkzip blkmeter blkwrite blkdiff blksum
@@ -68,7 +68,7 @@ all: $(FILTERS:%=$(BIN)/%)
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
 
-# What objects were compiled with: when it changes, they are compiled again.
+# The command that compiled the objects: when it changes, they are compiled again.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CC) $(ALL_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS)' >$@
@@ -91,7 +91,7 @@ UNITS = $(patsubst t/unit/%.c,%,$(wildcard t/unit/test-*.c))
 UNIT_PROGRAMS = $(UNITS:%=$(BUILD)/t/unit/%)
 UNIT_BATS = $(BUILD)/t/unit.bats
 
-# What the bats tests use: makers of input, and fuzzers that replay their corpus.
+# Programs that the bats tests use: makers of input, and fuzzers that replay their corpus.
 MAKERS = $(patsubst %.c,$(BUILD)/%,$(filter-out t/unit/test-%,$(wildcard t/unit/*.c)))
 FUZZERS = $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/fuzz-*.c))
 REPLAYS = $(FUZZERS:fuzz-%=$(BUILD)/t/fuzz/replay-%)
@@ -161,7 +161,7 @@ check-long: all $(UNIT_BATS) $(MAKERS) fuzz
 		t/filters/resume.bats t/filters/blkdiff-map.bats t/filters/blkdiff-changes.bats
 	FUZZ=$(abspath $(OUT)/fuzz) $(LONG_BATS) $(wildcard t/long/*.bats)
 
-# Tests that bound memory or time read SANITIZER to know what they run.
+# Tests that bound memory or time read SANITIZER, to know with what they run.
 ASAN = BUILD=$(OUT)/asan BIN=$(OUT)/asan/bin JOBS=$(shell nproc) \
 	MODE='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 TSAN = BUILD=$(OUT)/tsan BIN=$(OUT)/tsan/bin MODE='-fsanitize=thread -fno-omit-frame-pointer'

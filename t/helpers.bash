@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What every *.bats file loads: `load ../helpers`.
+# Every *.bats file loads this: `load ../helpers`.
 #
 # Each test runs in a fresh folder, $dir, which is also the working directory, with
 # the programs of $BIN (bin/ by default) first in PATH.  What a test sets up is
@@ -27,11 +27,12 @@ case ${BIN:=$root/bin} in
 esac
 export BIN
 export LC_ALL=C
-# What scripts/deps installs comes before a person's own: a python3 of pyenv takes a second to start.
+# Programs that scripts/deps installs come before a person's own: a python3 of pyenv takes a
+# second to start.
 export PATH=$BIN:/usr/bin:/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export PYTHONDONTWRITEBYTECODE=1
 
-# A make that a test runs is nobody's child.
+# A make that a test runs must not take itself for a child of this one.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
 # A test that hangs is a failed test; every wait in here is shorter than this.
@@ -104,14 +105,14 @@ wait_for() {
 	began=${EPOCHREALTIME/./}
 	until "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
-		# At most half of the time goes into looking; what is waited for needs the other half.
+		# Spend at most half of the time looking; the event itself needs the other half.
 		pause=$((${EPOCHREALTIME/./} - began + 50000))
 		sleep "$((pause / 1000000)).$(printf %06d $((pause % 1000000)))"
 		began=${EPOCHREALTIME/./}
 	done
 }
 
-# gone PID ...: none of the processes is there any more.
+# gone PID ...: true if all of the processes have ended.
 gone() {
 	local process
 
@@ -305,7 +306,7 @@ attach() {
 	backing=$(realpath "$backing")
 	device=$(losetup --find --show --sector-size "${2:-512}" "$backing")
 	at_end detach "$device" "$backing"
-	# What blockdev --setro has set outlives the file that was attached then.
+	# A read-only flag set by blockdev --setro outlives the file that was attached then.
 	blockdev --setrw "$device"
 }
 
@@ -395,7 +396,7 @@ inject() {
 	strace -qq -f -o /dev/null "${path[@]}" -e "trace=$calls" -e "inject=$calls:$fault" "$@"
 }
 
-# The search for leaks does not work in what is traced.
+# LeakSanitizer does not work in a traced process.
 strace() {
 	ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} command strace "$@"
 }
@@ -501,7 +502,7 @@ write_ssh_config() {
 	EOC
 }
 
-# free_port: a port of 127.0.0.1 where nobody listens, in $port.
+# free_port: a free port of 127.0.0.1, in $port.
 free_port() {
 	port=$(perl -MSocket -e '
 		socket(my $socket, PF_INET, SOCK_STREAM, 0) or die "$!\n";

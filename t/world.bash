@@ -3,8 +3,8 @@
 #
 # Two hosts in which the examples of README and the manuals run as they are printed: `load
 # world` after helpers.  On each of them /dev/vg/web is a volume of its own, on "old" with a
-# disk in it, on "new" with what stood there before; old reaches new by name, with ssh and nc.
-# They share a network of their own, so that a port like 5000 is free.
+# disk in it, on "new" with older data; old reaches new by name, with ssh and nc.
+# They share a private network, in which ports like 5000 are free.
 
 # start_world: the volumes are $dir/old.img and $dir/new.img, 24 MiB each.
 start_world() {
@@ -26,7 +26,7 @@ start_world() {
 	start_new_sshd
 }
 
-# on HOST COMMAND: what a shell on that host does with the command, in the folder $dir/HOST.
+# on HOST COMMAND: run the command in a shell on that host, in the folder $dir/HOST.
 on() {
 	(on_exec "$@")
 }

@@ -3,7 +3,7 @@
 #
 # Snapshots of a guest that went down, in the one that is booted then; see cases.bash.
 
-# What is there when the guest is shut down.
+# The state when the guest is shut down.
 until_rebooted() {
 	make_pair
 	change 1024 400
@@ -23,7 +23,7 @@ across_reboot() {
 	same $origin $target
 }
 
-# What is under way when the guest is killed; says when that may be.
+# The work in progress when the guest is killed; it says when that may be.
 until_killed() {
 	make_pair 16k 40M
 	scribble -n 0 -s 64 "$origin" &

@@ -64,7 +64,7 @@ migrate() {
 	cat log
 }
 
-# make_source SIZE: what is to be copied, in $origin.
+# make_source SIZE: a volume to be copied, in $origin.
 make_source() {
 	make_volume origin "$1"
 	origin=$volume

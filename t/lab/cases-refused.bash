@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What blkdiff --snapshot refuses, each time saying why and what to do; see cases.bash.
+# Refusals of blkdiff --snapshot, each with the reason and what to do; see cases.bash.
 
 refused_cases() {
 	try "refused: a snapshot that overflowed" refused_overflowed

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What cases in the lab's guest use.  A case is a function that a name says what it shows;
+# Helpers of the cases in the lab's guest.  A case is a function that a name says what it shows;
 # `try "the name" function` runs it in a shell of its own with errexit, in a fresh folder,
 # and prints a line of TAP with the time that it took, after a failure what it printed too.
-# What a case registers by at_end is undone afterwards, then its volumes go.
+# Whatever a case registers by at_end is undone afterwards, then its volumes are removed.
 #
 # Helpers that make a volume set $origin, $snapshot, $target or $volume to its path; $number
 # counts cases, $failures those that failed.
@@ -115,7 +115,7 @@ wait_for() {
 	done
 }
 
-# stop PID: end what the case has started, and wait for the end.
+# stop PID: end a process that the case has started, and wait for it.
 stop() {
 	kill "$1"
 	wait "$1" || true
@@ -179,7 +179,7 @@ patch() {
 	blkdiff "$@" | blkwrite --verify "$target"
 }
 
-# What is left where a snapshot is of no use.
+# The remaining way if a snapshot is of no use.
 patch_by_map() {
 	blksum --map "$target" | blkdiff --map - "$origin" | blkwrite --verify "$target"
 }

@@ -7,10 +7,10 @@
 
 guest_needs=(qemu-system-x86_64 busybox cpio modprobe lvm dmsetup xsltproc xmllint bats)
 
-# What the guest is like, by its options.
+# Options of the guest.
 guest_options=(-m 1536)
 
-# What it is to have besides, before the hosts are started.
+# Further preparations in the guest, before the hosts are started.
 guest_begin() {
 	:
 }

@@ -12,7 +12,7 @@
 lab_needs=(unshare nsenter setpriv ip ssh sshd ssh-keygen libvirtd virsh qemu-img
 	qemu-system-x86_64 gcc ld python3)
 
-# What tests need besides.
+# Further programs that tests need.
 also_needed=()
 
 setup_file() {
@@ -55,7 +55,7 @@ stop_hosts() {
 	dir=${lab:-} test_end
 }
 
-# require_hosts: in setup, so that what is missing is said.
+# require_hosts: called in setup; it names what is missing.
 require_hosts() {
 	require_root "hosts"
 	require "${lab_needs[@]}"
@@ -121,7 +121,7 @@ lose_power() {
 	wait_for 10 gone "$init"
 }
 
-# on HOST COMMAND: what a shell of root does with it there, at home.
+# on HOST COMMAND: run it there in a shell of root, in its home folder.
 on() {
 	PATH=$(host_path "$1") nsenter --target "$(cat "$lab/$1/init")" \
 		--mount --root --net --pid --uts --ipc \

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What tests of blkmigrate on the lab's two hosts use: `load migrate` after libvirt.
+# Helpers for tests of blkmigrate on the lab's two hosts: `load migrate` after libvirt.
 
 also_needed+=(xsltproc xmllint)
 
@@ -88,7 +88,7 @@ make_rich() {
 	disk=$images/web.img
 }
 
-# images_of HOST: what is in its folder of images, as one line.
+# images_of HOST: the files in its folder of images, as one line.
 images_of() {
 	ls -A "$lab/$1/images" | paste -s -d ' '
 }

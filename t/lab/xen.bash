@@ -97,12 +97,12 @@ start_domain() {
 	wait_for 60 counts_to old "$disk" 10
 }
 
-# xl_state NAME: what xl says of it in six letters, or nothing.
+# xl_state NAME: its state as xl's six letters, or nothing.
 xl_state() {
 	on old "xl list -- $(printf %q "$1") 2>/dev/null" | awk 'NR > 1 { print $(NF - 1) }'
 }
 
-# no_domains: none is left but the first.
+# no_domains: true if only the first domain is left.
 no_domains() {
 	on old 'for id in $(xl list | awk "NR > 1 && \$2 > 0 { print \$2 }"); do xl destroy "$id"; done'
 }
