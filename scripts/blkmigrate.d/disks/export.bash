@@ -6,7 +6,7 @@
 # none that runs is read.
 
 # view_open DISK: view[DISK] is what is read on the old host of a disk that is off; with
-# BITMAP, what was written since is asked for at view[DISK].sock.
+# BITMAP, the ranges written since are asked for at view[DISK].sock.
 view_open() {
 	local bitmap=${2:-} words=()
 
@@ -83,7 +83,7 @@ export_close() {
 	export_clear "$@"
 }
 
-# export_clear HOST FILE: whatever is left of one.
+# export_clear HOST FILE: remove the remains of an export.
 export_clear() {
 	$dry_run || guarded "$1" bash -c '
 exec 9>&-

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What is in CD-ROM drives, with --copy-media.  A file that has to be copied is made and marked
+# The discs in CD-ROM drives, with --copy-media.  A file that has to be copied is made and marked
 # as disks are; one that the new host has already, byte for byte, is used as it is.  The old
 # host's stays even at a purge, for other machines may have it in their drives.
 

@@ -32,7 +32,7 @@ quote_words() {
 
 # --- ssh --------------------------------------------------------------------------
 
-# make_private: the sockets of ssh are where nobody else can reach them.
+# make_private: a folder for the sockets of ssh that no other user can reach.
 make_private() {
 	private=$(mktemp -d "${TMPDIR:-/tmp}/blkmigrate.XXXXXX") || die "cannot make a private folder"
 }

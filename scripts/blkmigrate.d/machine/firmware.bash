@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What a machine has besides its disks: the variables of its firmware, and the state of an emulated
+# The parts of a machine besides its disks: the variables of its firmware, and the state of an emulated
 # TPM.  Both are small, and change until the shutdown; they are copied after it, to the same path,
 # with owner and mode.
 

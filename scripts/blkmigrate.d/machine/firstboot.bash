@@ -4,7 +4,7 @@
 # The first start on the new host: by a kernel of that host, if --first-boot says so, and in
 # sight of the operator, if --console does.
 #
-# What is defined never has that kernel.  The machine that is started has it for as long as it
+# The definition never names that kernel.  The machine that is started has it for as long as it
 # runs, through reboots of its own; from its next start on its disk's loader counts.
 
 first_boot='' console=false

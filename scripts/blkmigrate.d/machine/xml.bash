@@ -34,7 +34,8 @@ place() {
 		"$(xml_escape "$1")" "$2" "$3" "$(xml_escape "$4")"
 }
 
-# rewrite FROM TO DRIVES <PLACES: of drives, what is in them is kept, or only what has a place.
+# rewrite FROM TO DRIVES <PLACES: DRIVES says if the media of drives are kept, or only those that
+# have a place.
 rewrite() {
 	{
 		echo '<places>'
@@ -92,7 +93,7 @@ fence_of() {
 	printf '/nonexistent/blkmigrate-%s/moved-to-%s/%s\n' "$id" "${address[new]//[^A-Za-z0-9_.@-]/_}" "$1"
 }
 
-# What becomes of the XML, without its secrets.
+# The changes to the XML, without its secrets.
 show_xml_diff() {
 	local side source=source
 

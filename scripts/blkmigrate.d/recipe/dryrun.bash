@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What a dry run tells of the cutover.
+# The part of a dry run about the cutover.
 
 # show_cutover: what a dry run tells of it.
 show_cutover() {

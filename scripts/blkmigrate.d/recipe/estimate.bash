@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What a plan would cost, in bytes, in time and in downtime, as it is shown before the operator
+# The cost of a plan, in bytes, in time and in downtime, as it is shown before the operator
 # agrees to it.
 
 # to_send[DISK] is how many bytes cross at most; rates are in bytes a second, and empty where they

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What was begun and what was done, in from/ID/journal on the old host: one line for each,
+# The steps begun and done, in from/ID/journal on the old host: one line for each,
 # appended and flushed before anything else happens.  A line that was cut by a power failure lacks
 # its last word, a dot, and counts as not written.
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # A migration is kept in from/ID on the old host: the plan, as lines of name=value, the XML, and
-# the journal; nobody else can read it.  What the new host has to know of it is in to/ID there.
+# the journal; no other user can read it.  The part that the new host has to know is in to/ID there.
 
 plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool first_boot xen_config)
 plan_lists=(disks shared swaps skipped later media media_there)

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What is to move, and where each part of it goes.
+# The machine to move, and the place of each part of it.
 
 disk_map=() net_map=() drives=empty dir_option=''
 # By which this very file or volume is told from another of the same name.
@@ -22,7 +22,7 @@ make_plan() {
 	make_fenced_xml
 }
 
-# other_name: for people, what it is called on the new host, if that is another name.
+# other_name: for people, its name on the new host, if that is another one.
 other_name() {
 	[ "$new_name" = "$vm" ] || printf ' as %s' "$new_name"
 	[ "$new_uuid" = "$uuid" ] || printf ' (%s)' "$new_uuid"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What would go wrong later is found now, and all of it is reported at once, each with a remedy.
+# Preflight finds now what would go wrong later, and reports all of it at once, with remedies.
 
 problems=()
 remarks=()

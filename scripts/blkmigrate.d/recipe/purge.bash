@@ -3,7 +3,7 @@
 #
 # blkmigrate purge: remove what a migration has left on the host where the machine is not.
 
-# vm_purge NAME: after a migration, its old disks; where there was none, what was made for it on the
+# vm_purge NAME: remove the old disks after a migration; without one, whatever was made for it on the
 # new host.
 vm_purge() {
 	local status=0 state
@@ -26,7 +26,7 @@ vm_purge() {
 		;;
 	*) die "$(name_of new) cannot be asked; nothing is removed" ;;
 	esac
-	# The commit goes last: without it, what is left would look like a migration that failed.
+	# Remove the commit last: without it, the remains would look like a migration that failed.
 	forget_state old
 	forget_state new
 	say "purged"

@@ -26,7 +26,7 @@ parse_size() {
 	whole=${whole:-0}
 	# As many digits as the largest number has, which is then compared as text.
 	[ ${#whole} -lt 19 ] || { [ ${#whole} = 19 ] && [[ ! $whole > 9223372036854775807 ]]; } || return
-	# The fraction unit by unit, so that no step overflows; in the end nothing may be left of it.
+	# Convert the fraction unit by unit, so that no step overflows; no rest may remain.
 	left=$((10#0$fraction))
 	for ((i = 0; i < power; i++)); do
 		part=$((part * base + left * base / 10 ** digits))
