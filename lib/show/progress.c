@@ -291,13 +291,9 @@ progress_main(void *unused)
 	struct pollfd wake = { .fd = progress.wake, .events = POLLIN };
 	double due = clock_seconds() + progress.options.delay;
 	eventfd_t count;
-	sigset_t quiet;
 
 	(void)unused;
-	/* A broken stderr must not end the transfer. */
-	sigemptyset(&quiet);
-	sigaddset(&quiet, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &quiet, NULL);
+	signals_block_pipe();
 	for (;;) {
 		if (poll(&wake, 1, progress_timeout(due)) > 0)
 			(void)eventfd_read(progress.wake, &count);

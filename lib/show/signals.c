@@ -49,6 +49,16 @@ die(int number)
 	raise(number);
 }
 
+void
+signals_block_pipe(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 static void *
 receive(void *unused)
 {
@@ -57,13 +67,9 @@ receive(void *unused)
 		{ .fd = signals.stop, .events = POLLIN },
 	};
 	struct signalfd_siginfo info;
-	sigset_t quiet;
 
 	(void)unused;
-	/* If stderr is broken, the process still dies by the signal that came. */
-	sigemptyset(&quiet);
-	sigaddset(&quiet, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &quiet, NULL);
+	signals_block_pipe();
 	for (;;) {
 		if (poll(wait, 2, -1) == -1)
 			continue;

@@ -31,6 +31,9 @@ struct signals_ops {
  */
 bool signals_start(const struct signals_ops *);
 
+/* A thread that writes to stderr calls this first: a broken stderr must not end the process. */
+void signals_block_pipe(void);
+
 /* End the thread; the signals act as they did before.  On the thread that started it. */
 void signals_stop(void);
 
