@@ -190,3 +190,13 @@ xl_says() {
 
 	[ "$(inside 'find_migration "$PWD/xen/db.cfg" && load_plan && echo "$id $vm $xen_config"')" = "0123456789ab db $dir/xen/db.cfg" ]
 }
+
+@test "find_xen: a UUID that libvirt reads and that is none is no part of a path" {
+	echo 'uuid = "of libvirt"' >>xen/db.cfg
+	for uuid in '../../../srv' '' '7ad2dd35-5644-4fa9-9503-72f223ef0e2c/..'; do
+		sed "s|<uuid>.*</uuid>|<uuid>$uuid</uuid>|" "$root/t/files/xen/pv.xml" >native.xml
+		run -2 inside 'on() { case "$*" in *virsh*) cat native.xml ;; *) shift; "$@" ;; esac; }
+			find_xen "$PWD/xen/db.cfg"; echo "found $uuid"'
+		[[ $output == *"reads \"$uuid\" as its UUID" ]]
+	done
+}

@@ -30,6 +30,7 @@ find_xen() {
 	else
 		uuid=$(xen_uuid) || die "$(name_of old) cannot be asked"
 	fi
+	[[ $uuid =~ ^($a_uuid)$ ]] || die "$xen_config: libvirt on $(name_of old) reads \"$(printable "$uuid")\" as its UUID"
 	[[ $vm == [!-]* && $vm == *[!0-9]* ]] || die "$xen_config: \"$vm\" is no name by which xl finds it: give it one"
 }
 
