@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/io.h"
+#include "check.h"
+#include "hash/blk128.h"
+#include "noise.h"
+#include "streams.h"
+#include "sum/mapsum.h"
+#include "sum/sum.h"
+
+#define SIZE	((3u << 20) + 77)
+
+static unsigned char device[SIZE];
+
+/* The digest as the modules of hash/ compute it, in one piece. */
+static const char *
+expected(enum checksum_kind kind, const unsigned char *data, size_t length)
+{
+	static unsigned char hashes[BLK128_BLOCKS(SIZE) * BLK128_SIZE], raw[BLK128_SIZE];
+	static char digits[CHECKSUM_HEX];
+	struct checksum *sum;
+	struct blk128 *digest;
+
+	if (kind != CHECKSUM_BLK128) {
+		sum = checksum_create(kind);
+		checksum_add(sum, data, length);
+		checksum_finish(sum, digits);
+		checksum_destroy(sum);
+		return digits;
+	}
+	digest = blk128_create();
+	blk128_blocks(data, length, hashes);
+	blk128_add(digest, hashes, length);
+	blk128_finish(digest, raw);
+	blk128_destroy(digest);
+	return blk128_hex(raw, digits);
+}
+
+static void
+check_source(uint64_t offset, uint64_t length, unsigned jobs, enum checksum_kind kind)
+{
+	struct sum_range range = { .offset = offset, .length = length, .jobs = jobs };
+	struct source source;
+	struct error error = { 0 };
+	char digits[CHECKSUM_HEX] = "";
+
+	noise_source(&source, device, SIZE, "device");
+	CHECK(sum_source(&source, &range, kind, digits, &error));
+	CHECK_TEXT(digits, expected(kind, device + offset,
+	    length == UINT64_MAX ? SIZE - offset : length));
+	source_close(&source);
+}
+
+static void
+a_source_with_holes_has_the_digest_of_its_bytes(void)
+{
+	for (int kind = 0; kind < CHECKSUM_KINDS; kind++) {
+		check_case = checksum_name((enum checksum_kind)kind);
+		check_source(0, UINT64_MAX, 1, (enum checksum_kind)kind);
+		check_source(0, UINT64_MAX, 3, (enum checksum_kind)kind);
+		check_source(1, (1 << 20) + 5, 3, (enum checksum_kind)kind);
+		check_source(SIZE - 10, UINT64_MAX, 2, (enum checksum_kind)kind);
+	}
+	check_case = "";
+}
+
+static void
+a_range_beyond_the_end_is_refused(void)
+{
+	struct sum_range range = { .offset = SIZE, .length = 1, .jobs = 1 };
+	struct source source;
+	struct error error = { 0 };
+	char digits[CHECKSUM_HEX];
+
+	noise_source(&source, device, SIZE, "device");
+	CHECK(!sum_source(&source, &range, CHECKSUM_MD5, digits, &error) && error.set);
+	source_close(&source);
+}
+
+/* Digest the first bytes of a stream.  Static: a thread may still wait for the input. */
+static bool
+sum_made(const struct streams_made *made, size_t length, uint64_t offset, char *digits,
+    struct error *error)
+{
+	struct sum_range range = { .offset = offset, .length = UINT64_MAX, .jobs = 2 };
+	struct input *input = malloc(sizeof(*input));
+
+	if (input == NULL)
+		err(2, "memory");
+	input_open(input, check_file(made->bytes, length), -1, "stream");
+	return sum_stream(input, &range, CHECKSUM_SHA256, digits, error);
+}
+
+static void
+a_stream_has_the_digest_of_its_image(void)
+{
+	static struct streams_made made;
+	static const char *const names[] = { "empty", "image", "holes", "bad", "unsized" };
+	char digits[CHECKSUM_HEX];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct error error = { 0 };
+
+		check_case = names[i];
+		streams_make(&made, streams_find(names[i]));
+		CHECK(sum_made(&made, made.length, 0, digits, &error));
+		CHECK_TEXT(digits, expected(CHECKSUM_SHA256, made.after, made.plan->size));
+		free(made.bytes);
+	}
+	check_case = "";
+}
+
+static void
+a_stream_that_is_cut_or_of_which_a_range_is_wanted_has_none(void)
+{
+	static struct streams_made made;
+	struct error cut = { 0 }, range = { 0 }, delta = { 0 };
+	char digits[CHECKSUM_HEX];
+
+	streams_make(&made, streams_find("image"));
+	CHECK(!sum_made(&made, made.length - 1, 0, digits, &cut) && cut.set);
+	CHECK(strstr(cut.text, "the stream was cut") != NULL);
+	CHECK(!sum_made(&made, made.length, 1, digits, &range) && range.set);
+	free(made.bytes);
+	streams_make(&made, streams_find("delta"));
+	CHECK(!sum_made(&made, made.length, 0, digits, &delta) && delta.set);
+	free(made.bytes);
+}
+
+static void
+a_file_that_is_not_there_is_told_by_its_errno(void)
+{
+	struct sum_range range = { .length = UINT64_MAX, .jobs = 1 };
+	struct sum_left *left = NULL;
+	struct error error = { 0 };
+	char digits[CHECKSUM_HEX];
+
+	CHECK(!sum_file("/nonexistent", &range, CHECKSUM_MD5, digits, &left, &error));
+	CHECK_NUMBER(error.number, ENOENT);
+	CHECK(left == NULL);
+}
+
+static char differences[256];
+
+static void
+note_difference(void *context, uint64_t offset, uint64_t length)
+{
+	char *end = differences + strlen(differences);
+
+	(void)context;
+	snprintf(end, sizeof(differences) - (size_t)(end - differences), "%ju+%ju ",
+	    (uintmax_t)offset, (uintmax_t)length);
+}
+
+/* Write the map of device, change it, and compare. */
+static void
+check_map(uint32_t grid, enum stream_hash hash, const char *want)
+{
+	static struct map_reader map;
+	static unsigned char changed[SIZE];
+	struct sum_range range = { .length = UINT64_MAX, .jobs = 2 };
+	int fd = memfd_create("map", MFD_CLOEXEC);
+	struct source source;
+	struct input input;
+	struct error error = { 0 };
+
+	noise_source(&source, device, SIZE, "device");
+	CHECK(mapsum_write(&source, &range, grid, hash, fd, &error));
+	source_close(&source);
+	memcpy(changed, device, SIZE);
+	changed[0] ^= 1;
+	changed[2 << 20] ^= 1;
+	changed[(2 << 20) + grid] ^= 1;
+
+	noise_source(&source, changed, SIZE - 1, "changed");
+	lseek(fd, 0, SEEK_SET);
+	input_open(&input, fd, -1, "map");
+	differences[0] = '\0';
+	CHECK(map_open(&map, &input, &error) &&
+	    mapsum_compare(&source, &range, &map, note_difference, NULL, &error));
+	CHECK_TEXT(differences, want);
+	map_close(&map);
+	source_close(&source);
+	close(fd);
+}
+
+static void
+what_differs_from_a_map_is_named_with_neighbours_merged(void)
+{
+	check_map(4096, STREAM_XXH3_128, "0+4096 2097152+8192 3145728+77 ");
+	check_map(BLK128_BLOCK, STREAM_XXH3_128, "0+65536 2097152+131072 3145728+77 ");
+	check_map(4096, STREAM_SHA256, "0+4096 2097152+8192 3145728+77 ");
+	check_map(1 << 20, STREAM_SHA256, "0+1048576 2097152+1048653 ");
+}
+
+int
+main(void)
+{
+	noise_scribble(device, SIZE, 40);
+	memset(device + (1 << 20), 0, 1 << 19);
+	device[SIZE - 1] = 1;
+	a_source_with_holes_has_the_digest_of_its_bytes();
+	a_range_beyond_the_end_is_refused();
+	a_stream_has_the_digest_of_its_image();
+	a_stream_that_is_cut_or_of_which_a_range_is_wanted_has_none();
+	a_file_that_is_not_there_is_told_by_its_errno();
+	what_differs_from_a_map_is_named_with_neighbours_merged();
+	return check_done();
+}
