@@ -349,7 +349,7 @@ report_image(struct context *context, double seconds)
 	if (!context->options.verbose)
 		return;
 	blk128_finish(intake->digest, digest);
-	size_format(rate, sizeof(rate), (uint64_t)((double)restore->size / (seconds > 0 ? seconds : 1)));
+	size_format_rate(rate, sizeof(rate), restore->size, seconds);
 	warnx("%s: %ju bytes, %ju of them zero, %.1f s, %s/s%s, blk128:%s", name,
 	    (uintmax_t)restore->size, (uintmax_t)restore->zero, seconds, rate,
 	    restore->writer.verify != NULL ? ", verified" : "", blk128_hex(digest, hex));
