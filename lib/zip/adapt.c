@@ -139,7 +139,7 @@ lower_gear(const struct adapt *adapt)
 	return adapt->gear > adapt->stride ? adapt->gear - adapt->stride : GEAR_STORE;
 }
 
-/* What gained nothing is not done again at once: wait longer each time. */
+/* Do not try at once again a change that gained nothing: wait longer each time. */
 static void
 hold(struct adapt *adapt)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * adapt: how hard to compress, decided from who waits for whom.  Pure: it has no
- * clock and no threads (load.h measures).
+ * adapt: decides how hard to compress, from the times that reading, compressing and writing
+ * wait.  Pure: it has no clock and no threads (load.h measures).
  *
  * Effort runs in gears from storing everything, by quarters up to deflating every
  * piece at level 1, then level by level.  Three things may be the bottleneck, and each

@@ -42,7 +42,7 @@ struct gzip_member {
 	uint64_t offset;	/* plain bytes before it */
 };
 
-/* True if a gzip member, whosever, begins here. */
+/* True if a gzip member of any program begins here. */
 bool gzip_begins(const unsigned char *bytes, size_t length);
 
 /* True if a header of ours begins here; needs GZIP_HEADER bytes. */
@@ -72,7 +72,7 @@ int gzip_store(const unsigned char *data, size_t length,
     unsigned char heads[GZIP_STORED_BLOCKS][GZIP_STORED_HEAD], struct iovec *parts);
 uint32_t gzip_stored_size(size_t length);
 
-/* Read past the header of a member, whosever: name, comment and extra field are dropped. */
+/* Skip the header of a member of any program: name, comment and extra field are dropped. */
 bool gzip_header_skip(struct input *, struct error *);
 
 #endif

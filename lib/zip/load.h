@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * load: measures who waits for whom in a running compressor, and keeps its level
- * where adapt.h wants it.
+ * load: measures the waiting times in a running compressor, and sets its level as adapt.h
+ * decides.
  *
  * load_level, load_stores and load_waited_to_read belong to take (pool.h), load_worked
- * to work, the others to give.  All do nothing, or give the fixed level, where the load
+ * to work, the others to give.  All do nothing, or give the fixed level, if the load
  * is NULL.
  */
 #ifndef LOAD_H

@@ -17,7 +17,7 @@ struct relay {
 	bool usable;
 	struct input *input;
 	struct flow flow;
-	struct load *load;	/* is told who is waited for */
+	struct load *load;	/* gets the times spent waiting */
 };
 
 /* Sets usable: the input and out are pipes. */

@@ -37,14 +37,14 @@ struct zip {
 	void *engine;
 };
 
-/* What each job of an engine begins with. */
+/* The beginning of each job of an engine. */
 struct zip_job {
 	unsigned char *in, *out;
 	struct codec *codec;
 	struct error error;		/* of take or work; give reports it */
 };
 
-/* What each engine begins with. */
+/* The beginning of each engine. */
 struct zip_engine {
 	struct zip *zip;
 	void *jobs[2 * ZIP_THREADS];	/* each begins with a struct zip_job */
@@ -53,14 +53,14 @@ struct zip_engine {
 };
 
 /*
- * What an engine is made of.  The functions but the pool's get the engine, and return
+ * The operations of an engine.  All functions except the pool's get the engine, and return
  * false with the error filled.
  */
 struct zip_engine_ops {
 	struct pool_ops pool;
 	size_t size, job_size;		/* bytes of the engine, and of each of its jobs */
 
-	/* Read what the input begins with, and allocate the jobs with zip_jobs. */
+	/* Read the beginning of the input, and allocate the jobs with zip_jobs. */
 	bool (*open)(void *engine, struct error *);
 
 	/* All of the input: mostly zip_run. */
