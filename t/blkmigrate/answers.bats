@@ -220,3 +220,23 @@ no_libvirt='on() { echo "error: failed to connect to the hypervisor" >&2; return
 	[[ $output == 'Proxmox VE manages'* ]]
 	[ "${#lines[@]}" = 2 ]
 }
+
+@test "backup_begin: documents that cannot be written are not those of an earlier pass" {
+	for file in backup.xml checkpoint.xml; do
+		refused "$images
+			feed() { cat >/dev/null; [[ \$* != *'$file'* ]] || return 255; }
+			find_checkpoints() { checkpoints=(); }
+			vm_act() { echo told; }
+			images_begin || true" "$file cannot be written"
+	done
+}
+
+@test "check_user: a libvirt that does not answer does not say as whom it runs QEMU" {
+	refused 'vm_on() { return 255; }; check_user' 'cannot be asked'
+	refused 'vm_on() { return 1; }; check_user' 'libvirt on this host does not answer'
+}
+
+@test "find_xen: a host that does not answer is not one without the file" {
+	refused 'on() { return 255; }; find_xen /etc/xen/web.cfg' 'cannot be asked'
+	refused 'on() { return 1; }; find_xen /etc/xen/web.cfg' 'there is no /etc/xen/web.cfg'
+}

@@ -119,7 +119,8 @@ next_checkpoint() {
 	done
 }
 
-# backup_begin NUMBER BASE: one moment for all disks; with BASE, what was written since.
+# backup_begin NUMBER BASE: one moment for all disks; with BASE, what was written since.  In a pipe
+# put could end its own subshell only, and libvirt would read the documents of an earlier pass.
 backup_begin() {
 	local disk place
 
@@ -138,7 +139,8 @@ backup_begin() {
 			fi
 		done
 		echo '</disks></domainbackup>'
-	} | put old "$(state_of old)/backup.xml"
+	} >"$private/backup.xml"
+	put old "$(state_of old)/backup.xml" <"$private/backup.xml"
 	{
 		echo "<domaincheckpoint><name>$(checkpoint_name "$1")</name><disks>"
 		for disk in "${disks[@]}"; do
@@ -146,7 +148,8 @@ backup_begin() {
 			printf '<disk name="%s" checkpoint="%s"/>\n' "$disk" "$place"
 		done
 		echo '</disks></domaincheckpoint>'
-	} | put old "$(state_of old)/checkpoint.xml"
+	} >"$private/checkpoint.xml"
+	put old "$(state_of old)/checkpoint.xml" <"$private/checkpoint.xml"
 	backing_up=true
 	vm_act old backup-begin "$uuid" "$(state_of old)/backup.xml" "$(state_of old)/checkpoint.xml" \
 		>/dev/null 2>"$private/why" || {

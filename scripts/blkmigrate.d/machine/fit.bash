@@ -141,10 +141,10 @@ check_memory() {
 check_user() {
 	local ours theirs
 
-	vm_on new capabilities >"$private/new.capabilities" || return 0
+	vm_on new capabilities >"$private/new.capabilities" || { need_libvirt new && return; }
 	theirs=$(qemu_user new) ours=$theirs
 	if ! is_xen; then
-		vm_on old capabilities >"$private/old.capabilities" || return 0
+		vm_on old capabilities >"$private/old.capabilities" || { need_libvirt old && return; }
 		ours=$(qemu_user old)
 	fi
 	if [ "$theirs" != +0:+0 ] && ask -q new "$any_text" grep -sE '^[[:space:]]*dynamic_ownership[[:space:]]*=[[:space:]]*0' /etc/libvirt/qemu.conf; then

@@ -18,7 +18,8 @@ is_xen() {
 # find_xen FILE: the name and the UUID are those that libvirt reads.  For a file without one it
 # makes up another each time; but a machine has to be the same when it is asked for again.
 find_xen() {
-	xen_config=$(on old realpath -e -- "$1") || die "there is no $1 on $(name_of old)"
+	ask old "$any_text" realpath -e -- "$1" || die "there is no $1 on $(name_of old)"
+	xen_config=$answer
 	[[ $xen_config != *$'\n'* ]] || die "$1 has a line feed in its name"
 	on old sh -c 'cat -- "$1"' cat "$xen_config" >"$private/source.cfg" ||
 		die "$xen_config on $(name_of old) cannot be read"
