@@ -135,7 +135,7 @@ check: all $(UNIT_BATS) $(MAKERS) $(REPLAYS)
 	@t/summary $(RESULTS)
 
 # Where the system's own programs and kernel interfaces matter most; t/lab/other-release runs it.
-QUICK = t/filters/blkread.bats t/filters/standard.bats t/blkmigrate/plan.bats t/blkmigrate/xml.bats
+QUICK = t/filters/standard.bats t/blkmigrate/plan.bats t/blkmigrate/xml.bats
 
 check-quick:
 	@$(MAKE) --no-print-directory CHECKS='$(QUICK)' check

@@ -65,9 +65,9 @@ refuse() {
 
 @test "blkwrite leaves the first MiB zero, and what lies outside alone, wherever the fault is" {
 	{
-		seq 1 100000
+		seq 1 300000
 		head -c 300K /dev/zero
-		head -c 512K /dev/urandom
+		head -c 1M /dev/urandom
 	} >image
 	size=$(stat -c %s image)
 	mkdir broken
