@@ -505,8 +505,6 @@ require_zstd() {
 }
 
 @test "all processors are used where more are possible than a fixed set has room for" {
-	# A sanitizer asks for the processors too, and starts threads of its own.
-	[ -z "${SANITIZER:-}" ] || return 0
 	require strace
 	make_stream stream 64K
 
@@ -515,5 +513,6 @@ require_zstd() {
 		-e inject=sched_getaffinity:error=EINVAL:when=1 blkzip -t stream
 
 	grep -q 'EINVAL.*INJECTED' large
-	[ "$(grep -c clone large)" = "$(grep -c clone all)" ]
+	# A call that another thread interrupts has two lines; only the first has a parenthesis.
+	[ "$(grep -cE 'clone3?\(' large)" = "$(grep -cE 'clone3?\(' all)" ]
 }
