@@ -7,9 +7,7 @@
  */
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +27,7 @@
 #include "read/mapdiff.h"
 #include "read/scan.h"
 #include "show/progress.h"
+#include "show/signals.h"
 #include "stream/id.h"
 
 struct options {
@@ -60,7 +59,6 @@ static void list_store(struct diff *, uint64_t, bool);
 static void read_changes(struct diff *, const char *);
 static void open_device(struct diff *, struct source *, const char *);
 static void open_source(struct diff *, const char *);
-static void open_list(struct input *, const char *, int);
 static void finish(struct diff *, const struct error *, const unsigned char *,
     const unsigned char *);
 static void fail(struct diff *, const struct error *) __attribute__((noreturn));
@@ -216,7 +214,8 @@ compare_map(struct diff *diff, const char *path)
 	struct error error = { 0 };
 
 	open_source(diff, path);
-	open_list(&input, options->map, STDOUT_FILENO);
+	if (!input_open_file(&input, options->map, STDOUT_FILENO))
+		err(2, "%s", options->map);
 	if (!map_open(&map, &input, &error))
 		fail(diff, &error);
 	header_init(&header, STREAM_DELTA, options->length);
@@ -307,7 +306,8 @@ read_changes(struct diff *diff, const char *path)
 	struct stat status;
 
 	open_source(diff, path);
-	open_list(&input, diff->options.changes, -1);
+	if (!input_open_file(&input, diff->options.changes, -1))
+		err(2, "%s", diff->options.changes);
 	list.size = diff->source.size;
 	if (list.era_block == 0 && diff->source.device && fstat(diff->source.fd, &status) == 0)
 		list.era_block = dm_era_block(status.st_rdev);
@@ -346,18 +346,6 @@ open_source(struct diff *diff, const char *path)
 	report_source(&diff->report, &diff->source, options->offset, options->length);
 }
 
-/* Open a list or a map; watch is the descriptor that the results go to. */
-static void
-open_list(struct input *input, const char *path, int watch)
-{
-	bool standard = strcmp(path, "-") == 0;
-	int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd == -1)
-		err(2, "%s", path);
-	input_open(input, fd, watch, standard ? "standard input" : path);
-}
-
 /* Close the stream or the list, or tell both sides what went wrong. */
 static void
 finish(struct diff *diff, const struct error *error, const unsigned char *digest,
@@ -378,9 +366,8 @@ static void
 fail(struct diff *diff, const struct error *error)
 {
 	progress_stop();
-	/* When the reader of our output is gone, end as a write to it would have ended us. */
 	if (error->number == EPIPE)
-		raise(SIGPIPE);
+		signals_raise_pipe();
 	report_abort(&diff->report, error->text);
 	errx(2, "%s", error->text);
 }

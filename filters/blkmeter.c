@@ -9,13 +9,10 @@
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/arguments.h"
@@ -24,8 +21,10 @@
 #include "meter/gauge.h"
 #include "meter/meter.h"
 #include "meter/throttle.h"
+#include "meter/watchdog.h"
 #include "pipe/flow.h"
 #include "show/progress.h"
+#include "show/signals.h"
 
 /* Milliseconds of silence after END that count as end of file. */
 #define AFTER_END	1000
@@ -53,8 +52,8 @@ struct metering {
 	struct meter meter;
 	struct gauge gauge;
 	struct throttle throttle;
+	struct watchdog watchdog;
 	bool faulty;			/* the stream's fault was reported */
-	atomic_bool ended;		/* no more bytes need to come */
 	atomic_bool finished;		/* the last line was shown */
 	_Atomic(const char *) state;
 };
@@ -62,7 +61,7 @@ struct metering {
 static void parse_options(int, char **, struct metering *);
 static bool parse_option(int, struct metering *, struct error *);
 static void start_display(struct metering *);
-static void start_watchdog(struct metering *);
+static void stalled(void *, uint64_t);
 static void pass_all(struct metering *);
 static size_t pass_limit(struct throttle *, uint64_t);
 static void report_faults(struct metering *);
@@ -79,7 +78,6 @@ main(int argc, char **argv)
 	static struct metering metering = { .options.interval = 1, .state = "running" };
 	const struct options *options = &metering.options;
 	struct error error = { 0 };
-	sigset_t broken_pipe;
 
 	if (!io_claim_standard())
 		err(2, "/dev/null");
@@ -89,16 +87,17 @@ main(int argc, char **argv)
 		errx(2, "%s", error.text);
 
 	/* Report a broken pipe before dying of it: see fail. */
-	sigemptyset(&broken_pipe);
-	sigaddset(&broken_pipe, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &broken_pipe, NULL);
-
+	signals_block_pipe();
 	meter_open(&metering.meter, "standard input", options->raw);
 	start_display(&metering);
 	if (!flow_open(&metering.flow, STDIN_FILENO, STDOUT_FILENO, options->ring))
 		fail(&metering, "memory");
-	if (options->watchdog > 0)
-		start_watchdog(&metering);
+	metering.watchdog = (struct watchdog){
+		.seconds = options->watchdog, .moved = &metering.meter.wire,
+		.stalled = stalled, .context = &metering
+	};
+	if (options->watchdog > 0 && !watchdog_start(&metering.watchdog))
+		fail(&metering, "threads");
 	pass_all(&metering);
 	return finish(&metering);
 }
@@ -149,9 +148,7 @@ parse_option(int option, struct metering *metering, struct error *error)
 	switch (option) {
 	case 's':
 		return argument_size("-s", optarg, &metering->gauge.size, error);
-	case 'L':
-		options->rate = optarg;
-		return true;
+	case 'L': options->rate = optarg; break;
 	case 'B':
 		if (!argument_size("-B", optarg, &options->ring, error))
 			return false;
@@ -170,29 +167,18 @@ parse_option(int option, struct metering *metering, struct error *error)
 		return argument_seconds("-i", optarg, 3600, &options->interval, error);
 	case 'W':
 		return argument_seconds("--watchdog", optarg, 1e9, &options->watchdog, error);
-	case 'f':
-		options->force = true;
-		return true;
-	case 'q':
-		options->quiet = true;
-		return true;
-	case 'n':
-		options->numeric = true;
-		return true;
-	case 'b':
-		options->bytes = true;
-		return true;
-	case 'R':
-		options->raw = true;
-		return true;
-	case 'J':
-		options->json = true;
-		return true;
+	case 'f': options->force = true; break;
+	case 'q': options->quiet = true; break;
+	case 'n': options->numeric = true; break;
+	case 'b': options->bytes = true; break;
+	case 'R': options->raw = true; break;
+	case 'J': options->json = true; break;
 	case 'p': case 't': case 'e': case 'r': case 'a':
-		return true;		/* pv's letters for parts that are always shown */
+		break;			/* pv's letters for parts that are always shown */
 	default:
 		usage();
 	}
+	return true;
 }
 
 static void
@@ -239,42 +225,16 @@ start_display(struct metering *metering)
 		err(2, "threads");
 }
 
-/*
- * Count ticks instead of reading the clock, so that a process that was stopped for a while
- * (SIGSTOP) is not taken for a stalled one when it continues.
- */
-static void *
-watch(void *context)
+/* On the watchdog's thread. */
+static void
+stalled(void *context, uint64_t wire)
 {
 	struct metering *metering = context;
-	double seconds = metering->options.watchdog, tick = fmin(seconds / 4, 1), silent = 0;
-	struct timespec pause = { (time_t)tick, (long)((tick - floor(tick)) * 1e9) };
-	uint64_t last = 0;
 
-	while (silent < seconds) {
-		uint64_t wire;
-
-		nanosleep(&pause, NULL);
-		wire = atomic_load(&metering->meter.wire);
-		silent = wire == last ? silent + tick : 0;
-		last = wire;
-		if (atomic_load(&metering->ended))
-			return NULL;
-	}
-	progress_warn("no byte has moved for %g seconds, after %ju bytes", seconds, (uintmax_t)last);
+	progress_warn("no byte has moved for %g seconds, after %ju bytes", metering->options.watchdog,
+	    (uintmax_t)wire);
 	show_last(metering, "stalled");
 	_exit(2);
-}
-
-static void
-start_watchdog(struct metering *metering)
-{
-	pthread_t thread;
-
-	errno = pthread_create(&thread, NULL, watch, metering);
-	if (errno != 0)
-		fail(metering, "threads");
-	pthread_detach(thread);
 }
 
 /* Pass everything on, up to the end of file or its equivalent. */
@@ -302,7 +262,7 @@ pass_all(struct metering *metering)
 		if (n > 0)
 			throttle_spend(&metering->throttle, (uint64_t)n);
 		if (meter->state == METER_AFTER)
-			atomic_store(&metering->ended, true);
+			watchdog_end(&metering->watchdog);
 		report_faults(metering);
 	} while (n > 0);
 
@@ -352,25 +312,17 @@ report_faults(struct metering *metering)
 	}
 }
 
-/*
- * Die of errno.  When the reader of our output is gone, die by SIGPIPE, as any filter
- * does, unless our parent set it to be ignored.
- */
+/* Die of errno. */
 static void
 fail(struct metering *metering, const char *what)
 {
 	int number = errno;
-	sigset_t set;
 
-	atomic_store(&metering->ended, true);
+	watchdog_end(&metering->watchdog);
 	show_last(metering, "failed");
 	progress_stop();
-	if (number == EPIPE) {
-		sigemptyset(&set);
-		sigaddset(&set, SIGPIPE);
-		raise(SIGPIPE);
-		pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-	}
+	if (number == EPIPE)
+		signals_raise_pipe();
 	errno = number;
 	err(2, "%s", what);
 }
@@ -385,7 +337,7 @@ finish(struct metering *metering)
 	struct meter *meter = &metering->meter;
 	char summary[256];
 
-	atomic_store(&metering->ended, true);
+	watchdog_end(&metering->watchdog);
 	meter_end(meter);
 	report_faults(metering);
 	if (close(STDOUT_FILENO) == -1)

@@ -8,7 +8,6 @@
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "read/image.h"
 #include "read/scan.h"
 #include "show/progress.h"
+#include "show/signals.h"
 #include "stream/id.h"
 
 /* Unreadable ranges that are listed one by one. */
@@ -302,13 +302,12 @@ report_loss(struct reading *reading)
 	losses->length = 0;
 }
 
-/* When the reader of our output is gone, end as a write to it would have ended us. */
 static void
 fail(const struct reading *reading, const struct error *error)
 {
 	progress_stop();
 	if (error->number == EPIPE)
-		raise(SIGPIPE);
+		signals_raise_pipe();
 	if (reading->write_errno != 0 || error->number == EPIPE) {
 		errno = reading->write_errno != 0 ? reading->write_errno : EPIPE;
 		err(2, "standard output");

@@ -7,7 +7,6 @@
  */
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,23 +25,13 @@
 #include "sum/mapsum.h"
 #include "sum/sum.h"
 #include "sum/sumline.h"
+#include "sum/tally.h"
 
 struct options {
 	bool has_kind, check, map, binary, tag, quiet, status, strict, warn, ignore_missing;
 	enum checksum_kind kind;
 	uint64_t grid;
 	struct sum_range range;
-};
-
-/* Lines of a list, as -c counts them. */
-struct tally {
-	uint64_t lines, sums, malformed, matched, mismatched, unreadable;
-};
-
-/* Ranges that differ from a map. */
-struct differences {
-	uint64_t ranges, bytes;
-	bool silent;
 };
 
 struct context {
@@ -205,18 +194,15 @@ check_files(struct context *context, char **files, int count)
 	int i, status = 0;
 
 	for (i = 0; i < count; i++) {
-		bool standard = strcmp(files[i], "-") == 0;
-		int fd = standard ? STDIN_FILENO : open(files[i], O_RDONLY | O_CLOEXEC);
 		struct error error = { 0 };
 		struct input input;
 		bool map;
 
-		if (fd == -1) {
+		if (!input_open_file(&input, files[i], -1)) {
 			warn("%s", files[i]);
 			status = 2;
 			continue;
 		}
-		input_open(&input, fd, -1, standard ? "standard input" : files[i]);
 		if (!stream_detect(&input, &map, &error)) {
 			warnx("%s", error.text);
 			status = 2;
@@ -227,8 +213,7 @@ check_files(struct context *context, char **files, int count)
 		} else if (!check_list(context, &input, &tally)) {
 			status = 2;
 		}
-		if (!standard)
-			close(fd);
+		input_close(&input);
 	}
 	if (tally.unreadable > 0)
 		status = 2;
@@ -257,8 +242,7 @@ check_list(struct context *context, struct input *input, struct tally *total)
 				    (uintmax_t)tally.lines);
 		}
 	}
-	total->mismatched += tally.mismatched;
-	total->unreadable += tally.unreadable;
+	tally_add(total, &tally);
 	if (found == SUMLINE_END)
 		return report_list(options, input->name, &tally);
 	warn("%s", input->name);
@@ -293,28 +277,22 @@ check_line(struct context *context, const struct sumline *sum, struct tally *tal
 		sumline_print_verdict(stdout, sum->name, verdict);
 }
 
-/* Sum up as md5sum(1) does. */
 static bool
 report_list(const struct options *options, const char *name, const struct tally *tally)
 {
-	bool none = tally->matched + tally->mismatched + tally->unreadable == 0;
+	char text[TALLY_TEXT];
+	unsigned i;
 
 	if (tally->sums == 0) {
 		warnx("%s: no properly formatted checksum lines found", name);
 		return false;
 	}
-	if (!options->status && tally->malformed > 0)
-		warnx("WARNING: %ju line%s improperly formatted", (uintmax_t)tally->malformed,
-		    tally->malformed == 1 ? " is" : "s are");
-	if (!options->status && tally->unreadable > 0)
-		warnx("WARNING: %ju listed file%s could not be read", (uintmax_t)tally->unreadable,
-		    tally->unreadable == 1 ? "" : "s");
-	if (!options->status && tally->mismatched > 0)
-		warnx("WARNING: %ju computed checksum%s did NOT match",
-		    (uintmax_t)tally->mismatched, tally->mismatched == 1 ? "" : "s");
-	if (!options->status && none)
+	for (i = 0; !options->status && i < TALLY_WARNINGS; i++)
+		if (tally_warning(tally, i, text))
+			warnx("%s", text);
+	if (!options->status && tally_files(tally) == 0)
 		warnx("%s: no file was verified", name);
-	return !none && (!options->strict || tally->malformed == 0);
+	return tally_files(tally) > 0 && (!options->strict || tally->malformed == 0);
 }
 
 /* Compare a file with a map and name the ranges that differ. */
@@ -322,11 +300,11 @@ static int
 check_map(const struct options *options, struct input *input, const char *file)
 {
 	static struct map_reader map;
-	struct differences differences = { .silent = options->status };
+	struct mapsum_found found;
 	struct error error = { 0 };
 	struct source source;
 	uint64_t end;
-	bool done;
+	bool silent = options->status, done;
 
 	if (!map_open(&map, input, &error))
 		errx(2, "%s", error.text);
@@ -336,7 +314,8 @@ check_map(const struct options *options, struct input *input, const char *file)
 		file = map.name;
 	open_device(file, &source);
 	start_progress();
-	done = mapsum_compare(&source, &options->range, &map, print_difference, &differences, &error);
+	done = mapsum_compare(&source, &options->range, &map, print_difference, &silent, &found,
+	    &error);
 	progress_stop();
 	if (!done)
 		errx(2, "%s", error.text);
@@ -344,23 +323,21 @@ check_map(const struct options *options, struct input *input, const char *file)
 	if (source.device && options->range.length == UINT64_MAX && source.size > end && !options->status)
 		warnx("%s: the %ju bytes beyond the map's %ju were not compared", file,
 		    (uintmax_t)(source.size - end), (uintmax_t)map.stream.header.size);
-	if (differences.ranges > 0 && !options->status)
-		warnx("WARNING: %s: %ju bytes in %ju range%s differ", file, (uintmax_t)differences.bytes,
-		    (uintmax_t)differences.ranges, differences.ranges == 1 ? "" : "s");
+	if (found.ranges > 0 && !options->status)
+		warnx("WARNING: %s: %ju bytes in %ju range%s differ", file, (uintmax_t)found.bytes,
+		    (uintmax_t)found.ranges, found.ranges == 1 ? "" : "s");
 	else if (!options->status && !options->quiet)
 		sumline_print_verdict(stdout, file, "OK");
-	return differences.ranges > 0 ? 1 : 0;
+	return found.ranges > 0 ? 1 : 0;
 }
 
 /* Print a range as blkdiff --changes reads it. */
 static void
 print_difference(void *context, uint64_t offset, uint64_t length)
 {
-	struct differences *differences = context;
+	const bool *silent = context;
 
-	differences->ranges++;
-	differences->bytes += length;
-	if (differences->silent)
+	if (*silent)
 		return;
 	progress_pause();
 	printf("%ju %ju\n", (uintmax_t)offset, (uintmax_t)length);

@@ -7,9 +7,7 @@
  */
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +21,7 @@
 #include "pipe/input.h"
 #include "pipe/wait.h"
 #include "show/progress.h"
+#include "show/signals.h"
 #include "stream/stream.h"
 #include "zip/gzip.h"
 #include "zip/zip.h"
@@ -56,7 +55,7 @@ main(int argc, char **argv)
 	if (!io_claim_standard())
 		err(2, "/dev/null");
 	parse_options(argc, argv, &options, &zip);
-	open_input(&input, argv[optind], &zip);
+	open_input(&input, optind < argc ? argv[optind] : "-", &zip);
 	zip.input = &input;
 	/* Other stages of a pipeline know more, and draw first. */
 	if (is_pipe(STDOUT_FILENO))
@@ -168,21 +167,13 @@ check_options(const struct options *options, const struct zip *zip)
 		errx(2, "compressed data is not written to a terminal");
 }
 
-/* The operand, or standard input where there is none. */
 static void
 open_input(struct input *input, const char *name, const struct zip *zip)
 {
-	int fd = STDIN_FILENO, watch = zip->action == ZIP_TEST ? -1 : STDOUT_FILENO;
-
-	if (name != NULL && strcmp(name, "-") != 0) {
-		fd = open(name, O_RDONLY | O_CLOEXEC);
-		if (fd == -1)
-			err(2, "%s", name);
-	} else
-		name = "standard input";
-	if (zip->action != ZIP_COMPRESS && isatty(fd))
-		errx(2, "%s: compressed data is not read from a terminal", name);
-	input_open(input, fd, watch, name);
+	if (!input_open_file(input, name, zip->action == ZIP_TEST ? -1 : STDOUT_FILENO))
+		err(2, "%s", name);
+	if (zip->action != ZIP_COMPRESS && isatty(input->fd))
+		errx(2, "%s: compressed data is not read from a terminal", input->name);
 	pipe_widen(STDOUT_FILENO);
 }
 
@@ -243,9 +234,8 @@ static void
 fail(const struct error *error)
 {
 	progress_stop();
-	/* The reader of our output has gone: end as a write to it would have ended us. */
 	if (error->number == EPIPE)
-		raise(SIGPIPE);
+		signals_raise_pipe();
 	errx(2, "%s", error->text);
 }
 

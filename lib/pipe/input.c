@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -17,6 +18,25 @@ input_open(struct input *input, int fd, int watch, const char *name)
 	input->timeout = -1;
 	input->name = name;
 	pipe_widen(fd);
+}
+
+bool
+input_open_file(struct input *input, const char *name, int watch)
+{
+	bool standard = strcmp(name, "-") == 0;
+	int fd = standard ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
+
+	if (fd == -1)
+		return false;
+	input_open(input, fd, watch, standard ? "standard input" : name);
+	return true;
+}
+
+void
+input_close(struct input *input)
+{
+	if (input->fd != STDIN_FILENO)
+		close(input->fd);
 }
 
 static int

@@ -34,6 +34,14 @@ struct input {
  */
 void input_open(struct input *, int fd, int watch, const char *name);
 
+/*
+ * Open the file of that name, "-" is standard input, and start on it.  False with errno set.
+ */
+bool input_open_file(struct input *, const char *name, int watch);
+
+/* Close the descriptor, unless it is standard input. */
+void input_close(struct input *);
+
 /* Read length bytes; fewer only at end of file.  -1 with errno set. */
 ssize_t input_read(struct input *, void *data, size_t length);
 

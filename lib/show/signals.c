@@ -59,6 +59,17 @@ signals_block_pipe(void)
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
+void
+signals_raise_pipe(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	raise(SIGPIPE);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 static void *
 receive(void *unused)
 {

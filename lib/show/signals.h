@@ -34,6 +34,12 @@ bool signals_start(const struct signals_ops *);
 /* A thread that writes to stderr calls this first: a broken stderr must not end the process. */
 void signals_block_pipe(void);
 
+/*
+ * When the reader of our output is gone: end as a write to it would have ended us.  Returns
+ * only where our parent had SIGPIPE ignored.
+ */
+void signals_raise_pipe(void);
+
 /* End the thread; the signals act as they did before.  On the thread that started it. */
 void signals_stop(void);
 

@@ -120,13 +120,17 @@ struct comparing {
 	uint64_t start, length;
 	void (*differs)(void *, uint64_t, uint64_t);
 	void *context;
+	struct mapsum_found *found;
 };
 
 static void
 differs_report(struct comparing *comparing)
 {
-	if (comparing->length > 0)
-		comparing->differs(comparing->context, comparing->start, comparing->length);
+	if (comparing->length == 0)
+		return;
+	comparing->found->ranges++;
+	comparing->found->bytes += comparing->length;
+	comparing->differs(comparing->context, comparing->start, comparing->length);
 	comparing->length = 0;
 }
 
@@ -149,9 +153,10 @@ differs_run(void *context, const struct mapdiff_run *run)
 
 bool
 mapsum_compare(struct source *source, const struct sum_range *range, struct map_reader *map,
-    void (*differs)(void *, uint64_t, uint64_t), void *context, struct error *error)
+    void (*differs)(void *, uint64_t, uint64_t), void *context, struct mapsum_found *found,
+    struct error *error)
 {
-	struct comparing comparing = { .differs = differs, .context = context };
+	struct comparing comparing = { .differs = differs, .context = context, .found = found };
 	struct mapdiff mapdiff = {
 		.source = source, .offset = range->offset, .length = range->length,
 		.jobs = range->jobs, .map = map, .beyond = !source->device,
@@ -159,6 +164,7 @@ mapsum_compare(struct source *source, const struct sum_range *range, struct map_
 	};
 	uint64_t size = map->stream.header.size;
 
+	*found = (struct mapsum_found){ 0 };
 	if (!mapdiff_run(&mapdiff, error))
 		return false;
 	if (mapdiff.length < size)

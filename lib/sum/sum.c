@@ -10,26 +10,28 @@
 #include "stream/intake.h"
 #include "sum/sum.h"
 
+/* The head of whatever is left to a thread that waited for a pipe when something failed. */
+struct sum_left {
+	struct sum_left *next;
+};
+
+static void
+left_add(struct sum_left **left, struct sum_left *item)
+{
+	item->next = *left;
+	*left = item;
+}
+
 /* Either a checksum of bytes in order, or a digest of block hashes that threads make. */
 struct summing {
+	struct sum_left left;
 	struct checksum *sum;		/* NULL for blk128 */
 	struct blk128 *digest;		/* of a source */
 	struct scan scan;
 	struct intake intake;
 	void **pieces;			/* of a stream, one for each thread */
 	struct error *error;
-	struct summing *next;
 };
-
-/* What threads may still use that waited for a pipe when something failed. */
-static struct summing *summing_kept;
-
-static void
-summing_keep(struct summing *summing)
-{
-	summing->next = summing_kept;
-	summing_kept = summing;
-}
 
 static struct summing *
 summing_create(enum checksum_kind kind, struct error *error)
@@ -95,7 +97,7 @@ give_chunk(void *context, struct scan_chunk *chunk)
 
 bool
 sum_source(struct source *source, const struct sum_range *range, enum checksum_kind kind,
-    char digits[CHECKSUM_HEX], struct error *error)
+    char digits[CHECKSUM_HEX], struct sum_left **left, struct error *error)
 {
 	struct summing *summing = summing_create(kind, error);
 	bool done;
@@ -117,7 +119,7 @@ sum_source(struct source *source, const struct sum_range *range, enum checksum_k
 	if (done || !source->pipe)
 		summing_destroy(summing);
 	else
-		summing_keep(summing);
+		left_add(left, &summing->left);
 	return done;
 }
 
@@ -179,7 +181,7 @@ sum_pieces(struct summing *summing, unsigned jobs, struct error *error)
 
 bool
 sum_stream(struct input *input, const struct sum_range *range, enum checksum_kind kind,
-    char digits[CHECKSUM_HEX], struct error *error)
+    char digits[CHECKSUM_HEX], struct sum_left **left, struct error *error)
 {
 	struct summing *summing;
 
@@ -190,12 +192,12 @@ sum_stream(struct input *input, const struct sum_range *range, enum checksum_kin
 	if (summing == NULL)
 		return false;
 	if (!intake_open_stream(&summing->intake, input, INTAKE_IMAGE, error)) {
-		summing_keep(summing);
+		left_add(left, &summing->left);
 		return false;
 	}
 	progress_phase("reading", summing->intake.reader.header.size);
 	if (!sum_pieces(summing, range->jobs, error)) {
-		summing_keep(summing);
+		left_add(left, &summing->left);
 		return false;
 	}
 	summing_finish(summing, summing->intake.digest, digits);
@@ -204,16 +206,16 @@ sum_stream(struct input *input, const struct sum_range *range, enum checksum_kin
 	return true;
 }
 
-struct sum_left {
+struct opened {
+	struct sum_left left;
 	struct source source;
-	struct sum_left *next;
 };
 
 bool
 sum_file(const char *file, const struct sum_range *range, enum checksum_kind kind,
     char digits[CHECKSUM_HEX], struct sum_left **left, struct error *error)
 {
-	struct sum_left *opened = calloc(1, sizeof(*opened));
+	struct opened *opened = calloc(1, sizeof(*opened));
 	struct source *source;
 	bool stream = false, done;
 
@@ -226,14 +228,13 @@ sum_file(const char *file, const struct sum_range *range, enum checksum_kind kin
 	}
 	done = strcmp(file, "-") != 0 || stream_detect(&source->input, &stream, error);
 	if (done)
-		done = stream ? sum_stream(&source->input, range, kind, digits, error) :
-		    sum_source(source, range, kind, digits, error);
+		done = stream ? sum_stream(&source->input, range, kind, digits, left, error) :
+		    sum_source(source, range, kind, digits, left, error);
 	if (done || !source->pipe) {
 		source_close(source);
 		free(opened);
 	} else {
-		opened->next = *left;
-		*left = opened;
+		left_add(left, &opened->left);
 	}
 	return done;
 }

@@ -2,9 +2,10 @@
 /*
  * sum: a digest of a device, a file, a pipe, or the image in a block stream.
  *
- * Progress is counted by progress_add.  False: error names the file and the byte; where
- * a pipe or a stream was read, a thread may then still wait for it: the source must live
- * as long as the process.
+ * Progress is counted by progress_add.  False: error names the file and the byte.  Where a
+ * pipe or a stream was read, a thread may then still wait for it: the source or input must
+ * live as long as the process, and so must *left, a list that what the thread uses is added
+ * to.  It begins as NULL, and nobody looks at it: it keeps that memory reachable.
  */
 #ifndef SUM_H
 #define SUM_H
@@ -23,20 +24,20 @@ struct sum_range {
 	unsigned jobs;
 };
 
+struct sum_left;
+
 /* The digest of a range of a source. */
 bool sum_source(struct source *, const struct sum_range *, enum checksum_kind,
-    char digits[CHECKSUM_HEX], struct error *);
+    char digits[CHECKSUM_HEX], struct sum_left **left, struct error *);
 
 /* The digest of the image in a block stream, which is checked; it has no ranges. */
 bool sum_stream(struct input *, const struct sum_range *, enum checksum_kind,
-    char digits[CHECKSUM_HEX], struct error *);
+    char digits[CHECKSUM_HEX], struct sum_left **left, struct error *);
 
 /*
  * The digest of a file by its name.  "-" is standard input, which may be a block stream; a
- * file that has a name is always read as bytes.  If a pipe fails, a thread may still read
- * it: it is added to *left, which must live as long as the process.  False: error is filled.
+ * file that has a name is always read as bytes.
  */
-struct sum_left;
 bool sum_file(const char *file, const struct sum_range *, enum checksum_kind,
     char digits[CHECKSUM_HEX], struct sum_left **left, struct error *);
 

@@ -236,6 +236,31 @@ the_end_is_told_from_silence_and_from_more(void)
 	close(ends[0]);
 }
 
+static void
+a_file_is_opened_by_its_name_and_a_dash_is_standard_input(void)
+{
+	char path[] = "/tmp/test-input.XXXXXX", data[4] = "";
+	int fd = mkstemp(path);
+
+	CHECK(write(fd, "abc", 3) == 3);
+	close(fd);
+	CHECK(input_open_file(&input, path, -1));
+	CHECK_TEXT(input.name, path);
+	CHECK_NUMBER(input_read(&input, data, 4), 3);
+	CHECK_TEXT(data, "abc");
+	fd = input.fd;
+	input_close(&input);
+	CHECK(fcntl(fd, F_GETFD) == -1);
+	unlink(path);
+	CHECK(!input_open_file(&input, path, -1) && errno == ENOENT);
+
+	CHECK(input_open_file(&input, "-", -1));
+	CHECK_NUMBER(input.fd, STDIN_FILENO);
+	CHECK_TEXT(input.name, "standard input");
+	input_close(&input);
+	CHECK(fcntl(STDIN_FILENO, F_GETFD) != -1);
+}
+
 int
 main(void)
 {
@@ -250,5 +275,6 @@ main(void)
 	a_wait_ends_when_the_reader_of_the_results_goes();
 	a_watched_file_or_closed_descriptor_is_no_matter();
 	the_end_is_told_from_silence_and_from_more();
+	a_file_is_opened_by_its_name_and_a_dash_is_standard_input();
 	return check_done();
 }

@@ -13,6 +13,7 @@
 #define SIZE	((3u << 20) + 77)
 
 static unsigned char device[SIZE];
+static struct sum_left *kept;
 
 /* The digest as the modules of hash/ compute it, in one piece. */
 static const char *
@@ -47,7 +48,7 @@ check_source(uint64_t offset, uint64_t length, unsigned jobs, enum checksum_kind
 	char digits[CHECKSUM_HEX] = "";
 
 	noise_source(&source, device, SIZE, "device");
-	CHECK(sum_source(&source, &range, kind, digits, &error));
+	CHECK(sum_source(&source, &range, kind, digits, &kept, &error));
 	CHECK_TEXT(digits, expected(kind, device + offset,
 	    length == UINT64_MAX ? SIZE - offset : length));
 	source_close(&source);
@@ -75,7 +76,7 @@ a_range_beyond_the_end_is_refused(void)
 	char digits[CHECKSUM_HEX];
 
 	noise_source(&source, device, SIZE, "device");
-	CHECK(!sum_source(&source, &range, CHECKSUM_MD5, digits, &error) && error.set);
+	CHECK(!sum_source(&source, &range, CHECKSUM_MD5, digits, &kept, &error) && error.set);
 	source_close(&source);
 }
 
@@ -95,7 +96,7 @@ sum_made(const struct streams_made *made, size_t length, uint64_t offset, char *
 	if (used > sizeof(inputs) / sizeof(inputs[0]))
 		errx(2, "more streams than inputs");
 	input_open(input, check_file(made->bytes, length), -1, "stream");
-	return sum_stream(input, &range, CHECKSUM_SHA256, digits, error);
+	return sum_stream(input, &range, CHECKSUM_SHA256, digits, &kept, error);
 }
 
 static void
@@ -114,6 +115,7 @@ a_stream_has_the_digest_of_its_image(void)
 		CHECK_TEXT(digits, expected(CHECKSUM_SHA256, made.after, made.plan->size));
 		free(made.bytes);
 	}
+	CHECK(kept == NULL);
 	check_case = "";
 }
 
@@ -127,6 +129,7 @@ a_stream_that_is_cut_or_of_which_a_range_is_wanted_has_none(void)
 	streams_make(&made, streams_find("image"));
 	CHECK(!sum_made(&made, made.length - 1, 0, digits, &cut) && cut.set);
 	CHECK(strstr(cut.text, "the stream was cut") != NULL);
+	CHECK(kept != NULL);
 	CHECK(!sum_made(&made, made.length, 1, digits, &range) && range.set);
 	free(made.bytes);
 	streams_make(&made, streams_find("delta"));
@@ -161,7 +164,7 @@ note_difference(void *context, uint64_t offset, uint64_t length)
 
 /* Write the map of device, change it, and compare. */
 static void
-check_map(uint32_t grid, enum stream_hash hash, const char *want)
+check_map(uint32_t grid, enum stream_hash hash, const char *want, uint64_t ranges, uint64_t total)
 {
 	static struct map_reader map;
 	static unsigned char changed[SIZE];
@@ -169,6 +172,7 @@ check_map(uint32_t grid, enum stream_hash hash, const char *want)
 	int fd = memfd_create("map", MFD_CLOEXEC);
 	struct source source;
 	struct input input;
+	struct mapsum_found found;
 	struct error error = { 0 };
 
 	noise_source(&source, device, SIZE, "device");
@@ -184,8 +188,10 @@ check_map(uint32_t grid, enum stream_hash hash, const char *want)
 	input_open(&input, fd, -1, "map");
 	differences[0] = '\0';
 	CHECK(map_open(&map, &input, &error) &&
-	    mapsum_compare(&source, &range, &map, note_difference, NULL, &error));
+	    mapsum_compare(&source, &range, &map, note_difference, NULL, &found, &error));
 	CHECK_TEXT(differences, want);
+	CHECK_NUMBER(found.ranges, ranges);
+	CHECK_NUMBER(found.bytes, total);
 	map_close(&map);
 	source_close(&source);
 	close(fd);
@@ -194,10 +200,10 @@ check_map(uint32_t grid, enum stream_hash hash, const char *want)
 static void
 what_differs_from_a_map_is_named_with_neighbours_merged(void)
 {
-	check_map(4096, STREAM_XXH3_128, "0+4096 2097152+8192 3145728+77 ");
-	check_map(BLK128_BLOCK, STREAM_XXH3_128, "0+65536 2097152+131072 3145728+77 ");
-	check_map(4096, STREAM_SHA256, "0+4096 2097152+8192 3145728+77 ");
-	check_map(1 << 20, STREAM_SHA256, "0+1048576 2097152+1048653 ");
+	check_map(4096, STREAM_XXH3_128, "0+4096 2097152+8192 3145728+77 ", 3, 12365);
+	check_map(BLK128_BLOCK, STREAM_XXH3_128, "0+65536 2097152+131072 3145728+77 ", 3, 196685);
+	check_map(4096, STREAM_SHA256, "0+4096 2097152+8192 3145728+77 ", 3, 12365);
+	check_map(1 << 20, STREAM_SHA256, "0+1048576 2097152+1048653 ", 2, 2097229);
 }
 
 int
