@@ -220,8 +220,6 @@ run_scan(struct mapdiff_state *state, struct error *error)
 		.jobs = mapdiff->jobs, .work = hash_chunk, .give = compare_chunk, .context = state
 	};
 
-	if (header->size == STREAM_UNKNOWN)
-		return error_set(error, "%s: a map without a size", mapdiff->map->stream.input->name);
 	if (!scan_bound(&scan, error))
 		return false;
 	state->map_size = header->size;

@@ -65,6 +65,11 @@ header_is_known(const struct stream_header *header, struct error *error)
 	return true;
 }
 
+static const char *const kind_names[] = {
+	[STREAM_IMAGE] = "image", [STREAM_DELTA] = "delta", [STREAM_MAP] = "map",
+	[STREAM_UNDO] = "undo log",
+};
+
 /* Check all other values of a header whose sum holds. */
 static bool
 header_check(const struct stream_header *header, struct error *error)
@@ -79,12 +84,16 @@ header_check(const struct stream_header *header, struct error *error)
 		return error_set(error, "largest payload of %u bytes", header->payload_max);
 	if (header->size != STREAM_UNKNOWN && header->size > SIZE_LIMIT)
 		return error_set(error, "device of %ju bytes", (uintmax_t)header->size);
-	if (header->size == STREAM_UNKNOWN && header->kind == STREAM_UNDO)
-		return error_set(error, "undo log that does not say the size of its device");
+	if (header->size == STREAM_UNKNOWN && header->kind != STREAM_IMAGE)
+		return error_set(error, "%s that does not say the size of its device",
+		    kind_names[header->kind]);
 	if (header->data != STREAM_UNKNOWN && header->data > SIZE_LIMIT)
 		return error_set(error, "%ju data bytes to come", (uintmax_t)header->data);
 	if (header->base_size != STREAM_UNKNOWN && header->base_size > SIZE_LIMIT)
 		return error_set(error, "base of %ju bytes", (uintmax_t)header->base_size);
+	if (header->base_size != STREAM_UNKNOWN && header->kind != STREAM_DELTA)
+		return error_set(error, "%s with a base of %ju bytes, which only a delta has",
+		    kind_names[header->kind], (uintmax_t)header->base_size);
 	return true;
 }
 

@@ -271,9 +271,6 @@ patch_create(struct patch *patch, const struct patch_options *options, struct in
 		return false;
 	patch->writer.total = intake->reader.header.data;
 	patch->writer.head_length = patch->size < COMMIT_SIZE ? patch->size : COMMIT_SIZE;
-	if (patch->size == STREAM_UNKNOWN)
-		return error_set(error, "%s: the delta does not say how large its device is",
-		    intake->input->name);
 	if (is_undo(patch) && (target->offset != 0 || target->confined))
 		return error_set(error, "%s: an undo log applies to a whole target: -o and -l cannot be used",
 		    intake->input->name);

@@ -49,7 +49,8 @@ class Stream:
         need(not rest or struct.unpack("<Q", rest[-8:])[0] == xxh64(rest[:-8]), "extension")
         need(all(n <= MOST or n == UNKNOWN for n in (self.size, coming, self.base)), "sizes")
         need(self.kind in KINDS and self.hash in (1, 2), "kind")
-        need(self.size != UNKNOWN or self.kind != 4, "undo log without a size")
+        need(self.size != UNKNOWN or self.kind == 1, "no image, and no size")
+        need(self.base == UNKNOWN or self.kind == 2, "a base, but no delta")
         need(self.grid in {2**n for n in range(12, 21)} and 1 <= self.most <= 2**24, "grid")
         self.whole = self.kind in (1, 3)  # covers the device
         self.seed, self.at, self.device = struct.unpack("<Q", ident[:8])[0], length, device

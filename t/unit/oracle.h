@@ -91,7 +91,8 @@ oracle_header(struct oracle *o)
 	    o->payload_max < 1 || o->payload_max > 16 << 20)
 		return oracle_no(o, "grid");
 	if (!oracle_size(o->size) || !oracle_size(o->base_size) ||
-	    !oracle_size(oracle_number(p + 56, 8)) || (o->kind == 4 && o->size == UINT64_MAX) ||
+	    !oracle_size(oracle_number(p + 56, 8)) || (o->kind != 1 && o->size == UINT64_MAX) ||
+	    (o->kind != 2 && o->base_size != UINT64_MAX) ||
 	    (o->size != UINT64_MAX && o->size > o->capacity))
 		return oracle_no(o, "size");
 	o->p += length;

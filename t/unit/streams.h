@@ -30,6 +30,7 @@ enum streams_trait {
 	STREAMS_EXTENDED = 2,	/* header with an extension, a higher minor, optional features */
 	STREAMS_SHA256 = 4,
 	STREAMS_ZSTD = 8,	/* packed with zstd, not deflated */
+	STREAMS_UNBASED = 16,	/* a delta whose header leaves the size of the base open */
 };
 
 struct streams_plan {
@@ -55,9 +56,9 @@ static const struct streams_plan streams_plans[] = {
 	{ "delta", STREAM_DELTA, 65536,
 	    "D5b+7b* Z100b+50b* d4+4* n B10000b+512b D20000b+10b Z20020b+100b e", 0 },
 	{ "delta-hashes", STREAM_DELTA, 70000, "d0+8# n Z12+4# d20+4* d64+4# D68+368b# e", 0 },
-	{ "delta-unsized", STREAM_DELTA, 65536, "D5b+7b* B100b+5b e", STREAMS_UNSIZED },
+	{ "delta-unbased", STREAM_DELTA, 65536, "D5b+7b* d4+4# Z8+8# B20000b+5b e", STREAMS_UNBASED },
 	{ "map", STREAM_MAP, 132000, "n M0+8 Z8+8 m16+112 M128+928b e", 0 },
-	{ "map-sha256", STREAM_MAP, 66000, "m0+64 M64+464b e", STREAMS_SHA256 | STREAMS_UNSIZED },
+	{ "map-sha256", STREAM_MAP, 66000, "m0+64 M64+464b e", STREAMS_SHA256 },
 	{ "undo", STREAM_UNDO, 65536, "d4+4* D20000b+16b* n d0+4 Z8+4* D19000b+16b* e", 0 },
 	{ "undo-overlap", STREAM_UNDO, 65536, "d0+4 D100b+16b e", 0 },	/* only who applies it sees it */
 	{ "undo-cut", STREAM_UNDO, 65536, "d4+4* D20000b+16b* n d0+4", 0 },
@@ -258,7 +259,7 @@ streams_header(const struct streams_plan *plan)
 	memcpy(header.id, "0123456789abcdef", STREAM_ID_SIZE);
 	if (plan->kind == STREAM_DELTA || plan->kind == STREAM_MAP)
 		header.grid = 4096;
-	if (plan->kind == STREAM_DELTA)
+	if (plan->kind == STREAM_DELTA && (plan->traits & STREAMS_UNBASED) == 0)
 		header.base_size = plan->size;
 	if (plan->traits & STREAMS_SHA256)
 		header.hash = STREAM_SHA256;

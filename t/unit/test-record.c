@@ -16,7 +16,8 @@ header_of(enum stream_kind kind)
 	header_init(&header, kind, 1024 * KIB);
 	for (int i = 0; i < STREAM_ID_SIZE; i++)
 		header.id[i] = (unsigned char)(0xa0 + i);
-	header.base_size = 1024 * KIB - 512;
+	if (kind == STREAM_DELTA)
+		header.base_size = 1024 * KIB - 512;
 	return header;
 }
 
@@ -106,6 +107,7 @@ static const struct change header_changes[] = {
 	{ "reserved bytes of the stripe", 74, 4, UINT32_MAX, NULL },
 	{ "base 2^63", 80, 8, FAR, "base of 9223372036854775808 bytes" },
 	{ "base unknown", 80, 8, UINT64_MAX, NULL },
+	{ "base of an image", 80, 8, 4096, "image with a base of 4096 bytes, which only a delta has" },
 	{ "reserved bytes", 112, 8, UINT64_MAX, NULL },
 };
 
@@ -134,18 +136,42 @@ a_header_is_checked_field_by_field(void)
 	check_case = "";
 }
 
-static void
-an_undo_log_says_its_size(void)
+/* What a header of this kind, with this size and base, is refused for; "" if it is not. */
+static const char *
+refusal_of(enum stream_kind kind, uint64_t size, uint64_t base)
 {
-	struct stream_header header = header_of(STREAM_UNDO);
-	struct error error = { 0 };
+	static struct error error;
+	struct stream_header header = header_of(kind);
 
+	error = (struct error){ 0 };
+	header.size = size;
+	header.base_size = base;
 	header_encode(&header);
-	CHECK(header_decode(&header, &error) == VERDICT_GOOD);
-	header.size = STREAM_UNKNOWN;
-	header_encode(&header);
-	CHECK(header_decode(&header, &error) != VERDICT_GOOD);
-	CHECK_TEXT(error.text, "undo log that does not say the size of its device");
+	CHECK((header_decode(&header, &error) == VERDICT_GOOD) == (error.text[0] == '\0'));
+	return error.text;
+}
+
+static void
+only_an_image_may_leave_its_size_open(void)
+{
+	CHECK_TEXT(refusal_of(STREAM_IMAGE, STREAM_UNKNOWN, STREAM_UNKNOWN), "");
+	CHECK_TEXT(refusal_of(STREAM_DELTA, STREAM_UNKNOWN, STREAM_UNKNOWN),
+	    "delta that does not say the size of its device");
+	CHECK_TEXT(refusal_of(STREAM_MAP, STREAM_UNKNOWN, STREAM_UNKNOWN),
+	    "map that does not say the size of its device");
+	CHECK_TEXT(refusal_of(STREAM_UNDO, STREAM_UNKNOWN, STREAM_UNKNOWN),
+	    "undo log that does not say the size of its device");
+}
+
+static void
+only_a_delta_has_a_base(void)
+{
+	CHECK_TEXT(refusal_of(STREAM_DELTA, 4096, 0), "");
+	CHECK_TEXT(refusal_of(STREAM_DELTA, 4096, STREAM_UNKNOWN), "");
+	CHECK_TEXT(refusal_of(STREAM_IMAGE, 4096, 0), "image with a base of 0 bytes, which only a delta has");
+	CHECK_TEXT(refusal_of(STREAM_MAP, 4096, 4096), "map with a base of 4096 bytes, which only a delta has");
+	CHECK_TEXT(refusal_of(STREAM_UNDO, 4096, 4096),
+	    "undo log with a base of 4096 bytes, which only a delta has");
 }
 
 static void
@@ -466,7 +492,8 @@ main(void)
 	a_newer_format_is_told_from_damage();
 	a_header_comes_back_as_it_went();
 	a_header_is_checked_field_by_field();
-	an_undo_log_says_its_size();
+	only_an_image_may_leave_its_size_open();
+	only_a_delta_has_a_base();
 	every_bit_of_a_header_is_under_its_sum();
 	an_extension_has_its_own_sum();
 	a_record_comes_back_as_it_went();
