@@ -43,22 +43,50 @@ PKG_CONFIG ?= pkg-config
 ZSTD := $(shell $(PKG_CONFIG) --exists libzstd && echo libzstd)
 NAMED = zlib libxxhash libmd libbsd expat $(ZSTD)
 
-# Debian's libxxhash.so can choose instructions at run time, its libxxhash.a cannot.
-XXH_DISPATCH := $(shell program=$$(mktemp) && \
-	echo 'void XXH3_64bits_dispatch(void); int main(void) { XXH3_64bits_dispatch(); }' | \
-	$(CC) $(LDFLAGS) -x c -o $$program - -lxxhash 2>/dev/null && echo -DXXH_DISPATCH; rm -f $$program)
-
 CFLAGS ?= -O2 -g
-WARNINGS = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes \
-	-Wmissing-prototypes -Wwrite-strings -Wvla -Wformat=2 -Wundef
 MODE =
+
+# compiles FLAGS: FLAGS, if the compiler knows them for this architecture.
+compiles = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/null && echo '$(1)')
+
+# links FLAGS [LIBRARIES [FUNCTION]]: FLAGS, if an empty program, or one that calls FUNCTION, can be
+# linked with them.
+links = $(shell program=$$(mktemp) && \
+	echo '$(if $(3),void $(3)(void);) int main(void) { $(if $(3),$(3)();) return 0; }' | \
+	$(CC) $(HARDENING) $(1) $(LDFLAGS) -x c -o $$program - $(2) 2>/dev/null && echo '$(1)'; rm -f $$program)
+
+# What makes a fault harder to exploit: -fcf-protection is for x86, -mbranch-protection for arm64.
+# `make HARDENING= FORTIFY= LINKAGE=` builds without.
+HARDENING := $(foreach flag,-fPIE -fstack-protector-strong -fstack-clash-protection \
+	-fcf-protection -mbranch-protection=standard,$(call compiles,$(flag)))
+
+# Not if the compiler, CPPFLAGS or CFLAGS set it already; nor without optimization, which it needs;
+# nor with a sanitizer, which would not see the calls that it replaces.
+MACROS := $(shell $(CC) $(MODE) $(CPPFLAGS) $(CFLAGS) -dM -E -x c /dev/null | \
+	grep -oE ' (_FORTIFY_SOURCE|__OPTIMIZE__) ')
+FORTIFY := $(if $(filter _FORTIFY_SOURCE,$(MACROS))$(findstring -fsanitize,$(MODE) $(CPPFLAGS) $(CFLAGS)),,\
+	$(if $(filter __OPTIMIZE__,$(MACROS)),$(firstword $(foreach level,3 2,$(filter-out -O2 -include stdlib.h,\
+	$(call compiles,-O2 -include stdlib.h -D_FORTIFY_SOURCE=$(level)))))))
+
+RELRO = -Wl,-z,relro,-z,now
+LINKAGE := $(if $(filter -static% -no-pie,$(LDFLAGS)),,$(or $(call links,-pie $(RELRO)),$(call links,-pie)))
+
+# The same bytes in whatever folder they are built: debug information names files from the top.
+SAME := $(call compiles,-ffile-prefix-map=$(CURDIR)=.)
+
+# Debian's libxxhash.so can choose instructions at run time, its libxxhash.a cannot.
+XXH_DISPATCH := $(and $(call links,$(or $(LINKAGE),-g),-lxxhash,XXH3_64bits_dispatch),-DXXH_DISPATCH)
+
+WARNINGS = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes \
+	-Wmissing-prototypes -Wwrite-strings -Wvla -Wformat=2 -Wundef -Wdate-time
 override ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib -pthread \
 	$(WARNINGS) $(if $(WERROR),-Werror) $(shell $(PKG_CONFIG) --cflags $(NAMED)) \
-	$(if $(ZSTD),-DHAVE_ZSTD) $(XXH_DISPATCH) $(MODE) $(CFLAGS)
+	$(if $(ZSTD),-DHAVE_ZSTD) $(XXH_DISPATCH) $(HARDENING) $(FORTIFY) $(SAME) $(MODE) \
+	$(CPPFLAGS) $(CFLAGS)
 override ALL_LIBS = $(shell $(PKG_CONFIG) $(LINK) --libs $(NAMED)) -ldeflate -lm -pthread
 LINK =
 
-MODULES = $(wildcard lib/*/*.c)
+MODULES = $(sort $(wildcard lib/*/*.c))
 OBJECTS = $(MODULES:%.c=$(BUILD)/%.o)
 LIBRARY = $(BUILD)/libblk.a
 
@@ -79,11 +107,11 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 
 $(LIBRARY): $(OBJECTS)
 	rm -f $@
-	$(AR) rcs $@ $^
+	$(AR) rcsD $@ $^
 
 $(BIN)/%: $(BUILD)/filters/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(ALL_LIBS)
+	$(CC) $(ALL_CFLAGS) $(LINKAGE) $(LDFLAGS) -o $@ $< $(LIBRARY) $(ALL_LIBS)
 
 # --- tests ------------------------------------------------------------------------
 
@@ -101,10 +129,10 @@ BATS = BIN=$(abspath $(BIN)) TOOLS=$(abspath $(BUILD)/t) env --default-signal=HU
 LONG_BATS = BATS_TEST_TIMEOUT=7200 $(BATS)
 
 $(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(LIBRARY)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) $(ALL_LIBS)
+	$(CC) $(ALL_CFLAGS) $(LINKAGE) $(LDFLAGS) -o $@ $< $(LIBRARY) $(ALL_LIBS)
 
 $(BUILD)/t/fuzz/replay-%: $(BUILD)/t/fuzz/fuzz-%.o $(BUILD)/t/fuzz/replay.o $(LIBRARY)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+	$(CC) $(ALL_CFLAGS) $(LINKAGE) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 # One bats test for each program; bats counts tests before it runs any code.
 $(UNIT_BATS): $(UNIT_PROGRAMS) Makefile
@@ -211,7 +239,7 @@ fuzz:
 fuzzers: $(FUZZERS:%=$(BUILD)/%)
 
 $(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/t/fuzz/%.o $(LIBRARY)
-	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $< $(LIBRARY) $(ALL_LIBS)
+	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LINKAGE) $(LDFLAGS) -o $@ $< $(LIBRARY) $(ALL_LIBS)
 
 demo: all
 	BIN=$(abspath $(BIN)) scripts/demo
@@ -226,9 +254,10 @@ filters:
 
 # --- delivery ---------------------------------------------------------------------
 
+# Position-independent like the others, where the system's libraries are made for it.
 static:
 	$(MAKE) BUILD=$(OUT)/static BIN=$(OUT)/static/bin LINK=--static \
-		LDFLAGS='-static $(LDFLAGS)' all
+		LINKAGE='$(or $(call links,-static-pie $(RELRO)),-static)' all
 
 INSTALL ?= install
 

@@ -338,8 +338,8 @@ target_ungrow(struct target *target)
 	const struct medium *medium = &target->medium;
 
 	if (!medium->device && !target->created && fstat(medium->fd, &status) == 0 &&
-	    (uint64_t)status.st_size > medium->size)
-		(void)ftruncate(medium->fd, (off_t)medium->size);
+	    (uint64_t)status.st_size > medium->size && ftruncate(medium->fd, (off_t)medium->size) == -1)
+		return;		/* it keeps a hole behind its end: the caller reports the worse failure */
 }
 
 uint64_t

@@ -32,9 +32,25 @@ remake() {
 	cmp empty/image empty/target
 	[ "$(cut -d ' ' -f 1 sums | uniq | wc -l)" = 1 ]
 	for filter in $filters; do
-		run -0 readelf -l --wide "empty/$filter"
+		run -0 readelf -hldsW "empty/$filter"
 		[[ $output != *INTERP* ]]
+		[[ $output == *"Type:"*DYN*"Flags: NOW PIE"* ]]
+		[[ $output == *GNU_RELRO* && $output == *__stack_chk_fail* ]]
 	done
+}
+
+@test "the same bytes are built in whatever folder" {
+	for folder in one two/with-a-longer-name; do
+		mkdir -p "$folder"
+		cp -R "$root/Makefile" "$root/filters" "$root/lib" "$root/scripts" "$folder/"
+		env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -j "$(nproc)" -C "$folder" BIN=bin BUILD="build/$folder" all 3>&-
+	done
+
+	for filter in $filters; do
+		cmp "one/bin/$filter" "two/with-a-longer-name/bin/$filter"
+	done
+	cmp one/build/one/libblk.a two/with-a-longer-name/build/two/with-a-longer-name/libblk.a
+	run -1 grep -rlF -e "$dir" one/bin one/build/one --include='*.o' --include='blk*'
 }
 
 @test "a program that is built without zstd refuses what needs it, and says what to do" {
