@@ -75,7 +75,7 @@ with_modules() {
 	tail -c 2M "$backing" >tail
 
 	run -2 --separate-stderr migrate copy "$old" new:"$device"
-	[[ $stderr == *"$device is there already, and blkmigrate did not make it; --overwrite takes it all the same" ]]
+	[[ $stderr == *"$device is there already, and blkmigrate did not make it as a copy of this very disk; --overwrite takes it all the same" ]]
 	run -0 migrate copy --overwrite --verify full "$old" new:"$device"
 
 	cmp -n 4M old.img "$backing"
@@ -89,6 +89,35 @@ with_modules() {
 	run -2 --separate-stderr migrate copy --create old.img new:"$dir/new.img"
 
 	[ "$(cat new.img)" = precious ]
+}
+
+@test "a disk of the same name in another folder, or on another host, is another disk" {
+	mkdir a b other
+	make_image a/disk.img 1M 2
+	make_image b/disk.img 1M 3
+	printf '#!/bin/sh\n[ "$*" = -n ] && echo other || exec %s "$@"\n' "$(command -v uname)" >other/uname
+	chmod +x other/uname
+	(cd a && migrate copy --create disk.img new:"$dir/new.img")
+
+	run -2 --separate-stderr bash -c "$(declare -f migrate); $(declare -p root dir config); cd b; migrate copy --create disk.img new:'$dir/new.img'"
+	[[ $stderr == *"$dir/new.img is there already, and blkmigrate did not make it as a copy of this very disk"* ]]
+	PATH=$dir/other:$PATH run -2 --separate-stderr migrate copy --create "$dir/a/disk.img" new:"$dir/new.img"
+	[[ $stderr == *"$dir/new.img is there already, and blkmigrate did not make it as a copy of this very disk"* ]]
+
+	cmp a/disk.img new.img
+}
+
+@test "the same disk is known by each of its names, and another file of that name is another disk" {
+	ln -s old.img link.img
+	migrate copy --create old.img new:"$dir/new.img"
+
+	run -0 migrate copy "$dir/link.img" new:"$dir/../$(basename "$dir")/new.img"
+	cp old.img other.img
+	mv other.img old.img
+	run -2 --separate-stderr migrate copy old.img new:"$dir/new.img"
+
+	[[ $stderr == *'did not make it as a copy of this very disk; --overwrite takes it all the same' ]]
+	run -0 migrate copy --overwrite old.img new:"$dir/new.img"
 }
 
 @test "a link that leads nowhere is something that is there" {

@@ -127,6 +127,17 @@ is_it_shared() {
 	[ "$output" = "vda vdc; vdb; vda vdc; $dir/c" ]
 }
 
+@test "what an earlier run has left unfinished is forgotten, and what another host has begun is not" {
+	host=$( (cat /etc/machine-id; uname -n) | sha256sum)
+	mkdir -p state/to/111111111111 state/to/222222222222
+	echo "1-2-3 ${host%% *}" >state/to/111111111111/uuid
+	echo "1-2-3 $(sha256sum </dev/null | cut -d " " -f 1)" >state/to/222222222222/uuid
+
+	run -0 inside 'identify_host; forget_unfinished'
+
+	[ "$(ls state/to)" = 222222222222 ]
+}
+
 # --- swap -------------------------------------------------------------------------
 
 # recreate_swap: from the file old.swap to new.swap.

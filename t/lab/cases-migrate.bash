@@ -245,7 +245,7 @@ migrate_existing() {
 
 	migrate_fails --create
 
-	grep '/dev/far/web is there already, and blkmigrate did not make it' log
+	grep '/dev/far/web is there already, and blkmigrate did not make it as a copy of this very disk' log
 	same "$after" /dev/far/web 16M
 	[ -z "$(lvs --noheadings -S lv_name=~blkmigrate vg)" ]
 }

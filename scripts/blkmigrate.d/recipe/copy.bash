@@ -125,10 +125,9 @@ copy_main() {
 	[[ ${target[disk]} == */* || -z $group_option ]] || target[disk]=/dev/$group_option/${target[disk]}
 	absolute_or_dotted
 	inspect_source disk
-	id=$(printf '%s\n' "${address[old]}" "${source[disk]}" "${address[new]}" "${target[disk]}" | sha256sum)
-	id=${id:0:12}
 	volume_of_path new "${target[disk]}"
 	target_volume[disk]=$found_volume
+	identify_copy
 	session_open "$id"
 	journal_read
 	if $finish_wanted; then
@@ -176,7 +175,7 @@ prepare_copy() {
 	"other file "*) target_kind[disk]="file" ;;
 	*) die "$(name_of new): ${target[disk]} is neither a device nor a file" ;;
 	esac
-	$overwrite || die "$(name_of new): ${target[disk]} is there already, and blkmigrate did not make it; --overwrite takes it all the same"
+	$overwrite || die "$(name_of new): ${target[disk]} is there already, and blkmigrate did not make it as a copy of this very disk; --overwrite takes it all the same"
 	whole=${there##* }
 	[ "${target_kind[disk]}" = file ] || [ "$whole" -ge "${size[disk]}" ] ||
 		die "$(name_of new): ${target[disk]} has $whole bytes, ${size[disk]} are needed"

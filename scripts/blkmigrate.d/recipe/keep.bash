@@ -35,9 +35,10 @@ save_plan() {
 	local name disk
 
 	new_address=${address[new]}
+	identify_host
 	forget_unfinished
 	echo "$uuid" | put old "$(state_of old)/uuid"
-	echo "$uuid" | put new "$(state_of new)/uuid"
+	echo "$uuid $host_identity" | put new "$(state_of new)/uuid"
 	put old "$(state_of old)/source.xml" <"$private/source.xml"
 	put old "$(state_of old)/fenced.xml" <"$private/fenced.xml"
 	! is_xen || save_xen
@@ -64,18 +65,19 @@ save_plan() {
 	} | put old "$(state_of old)/plan"
 }
 
-# forget_unfinished: what a run has left that was killed before its plan was kept.
+# forget_unfinished: what a run has left that was killed before its plan was kept.  On the new host
+# there may be that of another host, whose machine has the same UUID.
 forget_unfinished() {
-	local host part=from proof=plan
+	local host part=from proof=plan line=$uuid
 
 	for host in old new; do
 		guarded "$host" bash -c '
 			for folder in "$1"/*/; do
 				[ ! -e "$folder/$2" ] && grep -qsxF "$3" "$folder/uuid" || continue
 				rm -rf -- "$folder"
-			done' forget "${folder[$host]}/$part" "$proof" "$uuid" ||
+			done' forget "${folder[$host]}/$part" "$proof" "$line" ||
 			die "$(name_of "$host"): ${folder[$host]} cannot be tidied"
-		part=to proof=commit
+		part=to proof=commit line="$uuid $host_identity"
 	done
 }
 
@@ -89,7 +91,7 @@ declare -A plan_patterns=(
 	[autostart]='(yes|no)?' [persistent]='(yes|no)?' [drives]='empty|keep|copy'
 	[kind]='(lvm|thin|block|file|qcow2)?' [target_kind]='(lvm|block|file|qcow2)?'
 	[volume]='([^/ ]+/[^/ ]+)?' [target_volume]='([^/ ]+/[^/ ]+)?' [size]="($a_number)?"
-	[source]='(/.*)?' [target]='(/.*)?'
+	[source]='(/.*)?' [target]='(/.*)?' [identity]="($a_identity)?"
 )
 
 # plan_value NAME VARIABLE VALUE: set it, or die where it does not fit.

@@ -143,23 +143,6 @@ inspect_qcow2() {
 	fi
 }
 
-# identify DISK: $identified is the inode of a file, the UUID of a volume, and empty for another
-# device.
-identified=''
-identify() {
-	identified=''
-	if [ -n "${volume[$1]:-}" ]; then
-		ask old "$a_name" lvs --noheadings -o lv_uuid "${volume[$1]}" ||
-			die "$(name_of old): the UUID of ${volume[$1]} cannot be read"
-	elif [ "${kind[$1]}" != block ]; then
-		ask old "$a_number" stat -L -c %i -- "${source[$1]}" ||
-			die "$(name_of old): ${source[$1]} cannot be looked at"
-	else
-		return 0
-	fi
-	identified=$answer
-}
-
 # choose_target DISK GROUP: as --map-disk says, or in the volume group if one is given, or as --dir
 # says; else the path that it has now.
 choose_target() {

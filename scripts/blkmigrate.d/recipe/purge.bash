@@ -63,7 +63,7 @@ purge_source() {
 		fi
 		inspect_source "$disk"
 		identify "$disk"
-		[ "$identified" = "${identity[$disk]}" ] ||
+		[ "${kind[$disk]}" = block ] || [ "$identified" = "${identity[$disk]}" ] ||
 			die "${source[$disk]} is not the disk that was copied; nothing of it is removed"
 		case ${kind[$disk]} in
 		lvm | thin) act old lvremove -q -q -y "${volume[$disk]}" >/dev/null || die "${volume[$disk]} cannot be removed" ;;
