@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The driver's answer policy (scripts/blkmigrate.d/hosts/answers.bash), as t/answers checks it.
+# The driver's answer policy (scripts/blkmigrate.d/hosts/answers.bash), and that its functions share
+# no local variables, as t/answers checks them.
 
 load ../helpers
 
@@ -20,7 +21,7 @@ passes() {
 	[ -z "$output" ]
 }
 
-@test "blkmigrate loses no answer of a host" {
+@test "blkmigrate loses no answer of a host, and shares no local variable" {
 	run -0 "$root/t/answers" "$root/scripts/blkmigrate" "$root"/scripts/blkmigrate.d/*/*.bash
 
 	[ -z "$output" ]
@@ -61,6 +62,136 @@ id=\$((\$(lvs --noheadings -o thin_id x)))'"
 	passes "list='
 id=\$((number + 1))
 (cd x; y=\$(ls))'"
+}
+
+@test "in a pipe, an unchecked question and what ends only its own subshell are found" {
+	finds pipe 'on old cat x | put new "$file"'
+	finds pipe '{ on old cat x; date; } | sort >y'
+	finds pipe 'printf "%s" "$x" | put new "$file" || die "x"'
+	finds pipe '{
+	on old cat x
+	echo "$y"
+} | sort >y'
+	finds pipe 'for host in old new; do
+	if x; then
+		ask "$host" "$a_number" cat x || die "x"
+		echo "$answer"
+	else
+		echo none
+	fi
+done | sort >y'
+	finds pipe 'sort x | while read -r name; do
+	asks_yes new test -e "$name" || echo "$name"
+done'
+	finds pipe "on old bash -c 'x |
+		y' x |
+		sort >y"
+	finds pipe 'g() {
+	f || return
+}
+f() {
+	ask old "$a_number" cat x
+}
+x | g >y'
+}
+
+@test "a function that ends the program in a substitution is found" {
+	finds subshell 'x=$(ask old "$a_number" cat x) || die "x"'
+	finds subshell 'x="$(asks_yes old cat x)"'
+	finds subshell 'f() {
+	ask old "$a_number" cat x
+	echo "$answer"
+}
+[ -z "$y" ] || y=$(f)'
+}
+
+@test "a pipe whose question is checked, and one that asks nothing, are not" {
+	passes "on old tar -cf - x | feed new bash -c 'set -e
+		tar -xf - | cat' x || return"
+	passes '{ on old cat x || true; } |
+	feed new sort || status=$?'
+	passes '{
+	echo "$x"
+} >y
+put old x <y'
+	passes 'sort x | uniq >y
+ask old "$a_number" cat x || die "x"'
+	passes 'case $x in
+a | put) ask old "$a_number" cat x ;;
+esac'
+	passes 'cat <<-EOT
+	x | put y
+EOT'
+	passes 'say "x | put y"'
+}
+
+@test "a function that reads or sets its caller's local variable is found" {
+	finds local 'f() {
+	local x=1
+
+	g
+}
+g() {
+	echo "$x"
+}'
+	finds local 'f() {
+	local x
+
+	g
+}
+g() {
+	x=$(date)
+}'
+	finds local 'x=0
+g() {
+	echo "${x:-}"
+}
+h() {
+	g
+}
+f() {
+	local x=1
+
+	h
+}'
+	finds local 'f() {
+	local x
+
+	for x in 1 2; do
+		g
+	done
+}
+g() {
+	for x in 1 2; do
+		date
+	done
+}'
+}
+
+@test "a function's own variables, global ones and those of the environment are not" {
+	passes 'x=0
+f() {
+	local y=$x x=1
+
+	g "$y" "$x"
+}
+g() {
+	local x=$1
+
+	echo "$x" "$HOME"
+}
+h() {
+	x=2
+	g "$x"
+}'
+	passes 'f() {
+	local x=1
+
+	printf "%s" "x=$x" x=2
+}
+g() {
+	mount -o x=2 y; printf "%s" x
+}'
 }
 
 @test "what has been checked, what runs on the host and what people read is not" {

@@ -60,7 +60,7 @@ start_there() {
 
 # show_console: until the operator leaves it.
 show_console() {
-	local words=(virsh -c "$uri" console "$new_uuid") ssh
+	local words=(virsh -c "$uri" console "$new_uuid")
 
 	$console && [ -n "${finished[ran]:-}" ] || return 0
 	if [ -n "${address[new]}" ]; then

@@ -222,7 +222,7 @@ start_paused() {
 commit() {
 	[ -z "${finished[committed]:-}" ] || return 0
 	journal begin committed
-	echo "$vm runs here since $(date -u +%FT%TZ)" | put new "$(state_of new)/commit"
+	put new "$(state_of new)/commit" <<<"$vm runs here since $(date -u +%FT%TZ)"
 }
 
 # resume: the machine that was committed runs, if it ran before.

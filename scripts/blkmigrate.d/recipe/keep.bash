@@ -37,8 +37,8 @@ save_plan() {
 	new_address=${address[new]}
 	identify_host
 	forget_unfinished
-	echo "$uuid" | put old "$(state_of old)/uuid"
-	echo "$uuid $host_identity" | put new "$(state_of new)/uuid"
+	put old "$(state_of old)/uuid" <<<"$uuid"
+	put new "$(state_of new)/uuid" <<<"$uuid $host_identity"
 	put old "$(state_of old)/source.xml" <"$private/source.xml"
 	put old "$(state_of old)/fenced.xml" <"$private/fenced.xml"
 	! is_xen || save_xen
@@ -62,7 +62,8 @@ save_plan() {
 				printf '%s[%s]=%s\n' "$name" "$disk" "${array[$disk]:-}"
 			done
 		done
-	} | put old "$(state_of old)/plan"
+	} >"$private/plan"
+	put old "$(state_of old)/plan" <"$private/plan"
 }
 
 # forget_unfinished: what a run has left that was killed before its plan was kept.  On the new host
