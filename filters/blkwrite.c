@@ -94,7 +94,7 @@ main(int argc, char **argv)
 	if (context.writer->remark.set)
 		warnx("%s", context.writer->remark.text);
 	context.report(&context, clock_seconds() - started);
-	return context.writer->intake->end.bad > 0 ? 2 : 0;
+	return context.writer->intake->end.bad > 0 || context.patch.cut.set ? 2 : 0;
 }
 
 static void
@@ -221,7 +221,7 @@ accept_patch(struct context *context, struct error *error)
 	struct patch *patch = &context->patch;
 	struct patch_options how = {
 		.writer = options->restore.writer, .force = options->force, .undo = options->undo,
-		.cut_at = UINT64_MAX
+		.once = context->input_start == -1, .cut_at = UINT64_MAX
 	};
 
 	if (options->restore.zeroed || options->restore.discard)
@@ -364,7 +364,7 @@ report_patch(struct context *context, double seconds)
 	uint64_t bad = patch->writer.intake->end.bad, forced = atomic_load(&patch->forced);
 
 	if (patch->cut.set)
-		warnx("%s; everything before that was restored", patch->cut.text);
+		warnx("%s; restored as far as the log reaches", patch->cut.text);
 	if (delta)
 		report_tail(context, "delta", patch->size);
 	if (delta && patch->unchecked)

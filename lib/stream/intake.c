@@ -147,6 +147,9 @@ intake_take_stream(struct intake *intake, struct piece *piece)
 	piece->offset = piece->length = 0;
 	if (!stream_next(&intake->reader, record, piece->payload, &piece->error)) {
 		intake->ended = true;
+		*record = (struct record){ 0 };	/* it may be what is wrong */
+		piece->at = intake->reader.record_at;
+		piece->cut = intake->reader.cut;
 		return true;
 	}
 	piece->at = intake->reader.record_at;
@@ -178,7 +181,7 @@ intake_take(struct intake *intake, struct piece *piece)
 {
 	if (intake->ended)
 		return false;
-	piece->zero = false;
+	piece->zero = piece->cut = false;
 	return intake->raw ? intake_take_raw(intake, piece) : intake_take_stream(intake, piece);
 }
 

@@ -34,6 +34,7 @@ struct piece {
 	struct record record;		/* the record it came in; not of raw bytes */
 	uint64_t at;			/* the stream's byte where it began */
 	struct error error;		/* set: the input is broken here */
+	bool cut;			/* with error: end of file came too early */
 	struct codec *codec;
 	unsigned char *payload, *plain;
 };

@@ -32,7 +32,8 @@ reader_fill(struct stream_reader *reader, uint64_t device, void *data, size_t le
 	if (n == -1)
 		return fault_errno(error, place);
 	place.at = input->position;
-	return (size_t)n == length || fault_cut(error, place);
+	reader->cut = (size_t)n < length;
+	return !reader->cut || fault_cut(error, place);
 }
 
 bool

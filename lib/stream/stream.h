@@ -24,6 +24,7 @@ struct stream_reader {
 	struct stream_header header;
 	struct order order;
 	uint64_t record_at;		/* the stream's byte where the last record began */
+	bool cut;			/* the last failure: end of file came too early */
 };
 
 /*

@@ -121,15 +121,38 @@ patch_write(void *context, struct writer_job *job)
 		atomic_fetch_add(&patch->forced, piece->length);
 }
 
-/* A log ends where its writer died; nothing behind that was overwritten. */
+/*
+ * Whether a log may be broken here because its writer died: nothing behind that was
+ * overwritten.  Then it ends there, or in what was not flushed yet, and it has no END.  From
+ * a pipe that cannot be known, and what comes before is restored already.
+ */
 static bool
-patch_accept_broken(void *context, const struct error *error)
+is_left_by_a_crash(const struct patch *patch, const struct piece *piece)
+{
+	if (patch->once || piece->cut)
+		return true;
+	return patch->cut_at != UINT64_MAX && patch->cut_at - piece->at <= UNDO_WINDOW &&
+	    piece->record.type != RECORD_END && piece->record.type != RECORD_ABORT;
+}
+
+static bool
+patch_accept_broken(void *context, struct piece *piece)
 {
 	struct patch *patch = context;
+	struct error refused = { 0 };
 
-	if (is_undo(patch) && !patch->cut.set)
-		patch->cut = *error;
-	return is_undo(patch);
+	if (!is_undo(patch))
+		return false;
+	if (patch->force || is_left_by_a_crash(patch, piece)) {
+		if (!patch->cut.set)
+			patch->cut = piece->error;
+		return true;
+	}
+	error_set(&refused, "%s; the log is damaged, and nothing was written (--force restores what "
+	    "the log holds before that place)", piece->error.text);
+	if (patch->writer.checking)
+		piece->error = refused;
+	return false;
 }
 
 static void
@@ -258,6 +281,7 @@ patch_create(struct patch *patch, const struct patch_options *options, struct in
 	memset(patch, 0, sizeof(*patch));
 	patch->size = intake->reader.header.size;
 	patch->cut_at = options->cut_at;
+	patch->once = options->once;
 	patch->log = options->undo;
 	patch->force = options->force;
 	patch->apply.header = &intake->reader.header;

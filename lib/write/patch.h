@@ -7,6 +7,10 @@
  * twice, all records are checked before the first is applied.  The first MiB is held in
  * memory as it will be, and the pages that change in it are written last.
  *
+ * An undo log without END was left by a crash: it is applied up to where it breaks off, and
+ * patch.cut says where.  One that is broken in front of its END, or says that its sender gave
+ * up, is refused; from a pipe it is applied up to there as well.
+ *
  * The ranges of an undo log must not overlap: in which order they are written would decide
  * what the target becomes.  An overlap is refused before its record is written.
  */
@@ -30,7 +34,8 @@ struct patch_options {
 	struct writer_options writer;
 	bool force;		/* overwrite what is neither old nor new */
 	const char *undo;	/* NULL, or the log to make */
-	uint64_t cut_at;	/* bytes of an undo log that was cut; UINT64_MAX: whole, or a pipe */
+	bool once;		/* the input is a pipe: nothing can be checked before */
+	uint64_t cut_at;	/* bytes of an undo log without END; UINT64_MAX: whole, or a pipe */
 };
 
 struct patch {
@@ -41,6 +46,7 @@ struct patch {
 	unsigned char *head, *head_before;	/* of the first MiB: as it will be, as it was */
 	uint64_t size;			/* of the device made */
 	uint64_t cut_at;
+	bool once;
 	const char *log;		/* NULL, or the undo log to make */
 	bool force;
 	bool unchecked;			/* some record did not say what it replaces */

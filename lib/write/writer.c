@@ -156,7 +156,7 @@ writer_give(void *context, void *argument)
 		return give_verified(writer, &job->verify);
 	if (!intake_give(writer->intake, piece)) {
 		if (job->broken && writer->ops->accept_broken != NULL &&
-		    writer->ops->accept_broken(writer->context, &piece->error)) {
+		    writer->ops->accept_broken(writer->context, piece)) {
 			atomic_store(&writer->closed, true);
 			return true;
 		}

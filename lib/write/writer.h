@@ -66,10 +66,11 @@ struct writer_ops {
 	void (*write)(void *context, struct writer_job *job);
 
 	/*
-	 * The input is broken; true: take it as the end, and no more of it.  In order.  May be
-	 * NULL: broken input is a failure.
+	 * The input is broken at this piece, which has an error; true: take it as the end, and no
+	 * more of it.  False: that is a failure, and piece->error may say more of it now.  In
+	 * order.  May be NULL: broken input is a failure.
 	 */
-	bool (*accept_broken)(void *context, const struct error *);
+	bool (*accept_broken)(void *context, struct piece *);
 
 	/* The piece, which has a range, was written.  In order. */
 	void (*given)(void *context, const struct piece *);

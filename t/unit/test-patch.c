@@ -60,7 +60,8 @@ apply(unsigned jobs, bool check, const char *log, char *now, size_t room)
 	static struct intake intake, again;
 	static struct patch patch;
 	struct patch_options options = {
-		.writer = { .jobs = jobs, .sync = true }, .undo = log, .cut_at = UINT64_MAX
+		.writer = { .jobs = jobs, .sync = true }, .undo = log, .once = !check,
+		.cut_at = UINT64_MAX
 	};
 	bool done;
 

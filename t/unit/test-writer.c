@@ -66,11 +66,11 @@ trial_write(void *context, struct writer_job *job)
 }
 
 static bool
-trial_accept_broken(void *context, const struct error *reason)
+trial_accept_broken(void *context, struct piece *piece)
 {
 	struct trial *trial = context;
 
-	CHECK(reason->set);
+	CHECK(piece->error.set);
 	return trial->accept;
 }
 

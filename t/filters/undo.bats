@@ -1,0 +1,180 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Undo logs that are not whole, and what their exit status says: 0 is for a whole log alone.
+
+load ../helpers
+load delta
+
+# Images old and new, the delta between them, and the log that puts old back.
+make_log() {
+	make_pair 4M
+	blkdiff old new >delta
+	cp old target
+	blkwrite --undo log target <delta
+	cmp target new
+}
+
+# flip FILE BYTE: change a bit of it.
+flip() {
+	python3 - "$1" "$2" <<'EOP'
+import sys
+with open(sys.argv[1], "r+b") as f:
+    f.seek(int(sys.argv[2]))
+    byte = f.read(1)[0]
+    f.seek(int(sys.argv[2]))
+    f.write(bytes([byte ^ 4]))
+EOP
+}
+
+# payload_of NUMBER <STREAM: the byte of the stream where that record's payload begins.
+payload_of() {
+	python3 -c '
+import sys
+data, at = sys.stdin.buffer.read(), 128
+for _ in range(int(sys.argv[1])):
+    at += 64 + int.from_bytes(data[at + 32:at + 36], "little")
+print(at + 64)' "$1"
+}
+
+@test "only a whole undo log is a success" {
+	make_log
+
+	run -0 --separate-stderr blkwrite target <log
+
+	[ -z "$stderr" ]
+	cmp target old
+}
+
+@test "an undo log without its end is applied as far as it reaches, which is status 2" {
+	make_log
+	local size at
+
+	size=$(stat -c %s log)
+	for at in $((size - 1)) $((size - 72)) $((size - 136)); do
+		head -c "$at" log >cut
+		cp new target
+		run -2 --separate-stderr blkwrite target <cut
+		[[ $stderr == "blkwrite: standard input: stream byte $at, "*"the stream was cut: end of file before its END record; restored as far as the log reaches" ]]
+		[ "${#stderr_lines[@]}" = 1 ]
+		cmp target old
+	done
+}
+
+@test "an undo log that is only its header restores nothing, which is status 2" {
+	make_log
+	head -c 128 log >cut
+	cp new target
+
+	run -2 --separate-stderr blkwrite target <cut
+
+	[[ $stderr == *"restored as far as the log reaches" ]]
+	cmp target new
+}
+
+@test "an undo log whose end was not on the medium yet is applied as far as it reaches" {
+	make_log
+	local size
+	size=$(stat -c %s log)
+
+	cp log torn
+	truncate -s $((size - 300)) torn
+	truncate -s $((size + 4096)) torn
+	cp new target
+	run -2 --separate-stderr blkwrite target <torn
+
+	[[ $stderr == *"restored as far as the log reaches" ]]
+	run -0 blkwrite target <log
+	cmp target old
+}
+
+@test "an undo log that is damaged in front of its end is refused before the first write" {
+	make_log
+	local at
+
+	# The payload of its first record, of one in the middle; the header of that.
+	for at in "$(payload_of 0 <log)" "$(payload_of 20 <log)" $(($(payload_of 20 <log) - 30)); do
+		cp log broken
+		flip broken "$at"
+		cp new target
+		run -2 --separate-stderr blkwrite target <broken
+		[[ $stderr == "blkwrite: standard input: stream byte "*", device byte "*"; the log is damaged, and nothing was written (--force restores what the log holds before that place)" ]]
+		[ "${#stderr_lines[@]}" = 1 ]
+		cmp target new
+	done
+}
+
+@test "an undo log with a damaged end, or bytes behind it, is refused before the first write" {
+	make_log
+	local size
+	size=$(stat -c %s log)
+
+	cp log broken
+	flip broken $((size - 10))
+	cp new target
+	run -2 --separate-stderr blkwrite target <broken
+	[[ $stderr == *"END record with a wrong checksum; the log is damaged, and nothing was written"* ]]
+	cmp target new
+
+	cp log broken
+	echo >>broken
+	run -2 --separate-stderr blkwrite target <broken
+	[[ $stderr == *"bytes behind the END record; the log is damaged, and nothing was written"* ]]
+	cmp target new
+}
+
+@test "an undo log that its sender gave up is refused before the first write" {
+	make_log
+	head -c -137 log >cut
+	run -2 bash -c 'blkzip <cut >aborted'
+	cp new target
+
+	run -2 --separate-stderr blkwrite target <aborted
+
+	[[ $stderr == *"the sending side gave up: "*"; the log is damaged, and nothing was written"* ]]
+	cmp target new
+}
+
+@test "a log that is damaged further from its end than a crash can reach is refused" {
+	make_noise old 70M
+	truncate -s 70M new
+	blkdiff old new >delta
+	cp old target
+	blkwrite --undo log target <delta
+	head -c -200 log >broken
+	flip broken "$(payload_of 2 <log)"
+
+	run -2 --separate-stderr blkwrite target <broken
+
+	[[ $stderr == *"; the log is damaged, and nothing was written"* ]]
+	cmp target new
+}
+
+@test "--force restores what a damaged log holds before the damage, which is status 2" {
+	make_log
+	cp log broken
+	flip broken "$(payload_of 20 <log)"
+	cp new target
+
+	run -2 --separate-stderr blkwrite --force target <broken
+
+	[[ $stderr == *"restored as far as the log reaches"* ]]
+	cmp -n 1048576 target old
+	run -1 cmp -s target old
+	run -0 blkwrite target <log
+	cmp target old
+}
+
+@test "from a pipe a broken log is applied up to there, which is status 2" {
+	make_log
+	cp log broken
+	flip broken "$(payload_of 20 <log)"
+	cp new target
+
+	run -2 --separate-stderr bash -c 'cat broken | blkwrite target'
+
+	[[ $stderr == *"restored as far as the log reaches" ]]
+	cmp -n 1048576 target old
+	run -0 bash -c 'cat log | blkwrite target'
+	cmp target old
+}
