@@ -18,6 +18,8 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/pool.h"
+#include "device/identity.h"
+#include "device/lock.h"
 #include "device/source.h"
 #include "diff/changes.h"
 #include "diff/cow.h"
@@ -219,6 +221,7 @@ compare_map(struct diff *diff, const char *path)
 	if (!map_open(&map, &input, &error))
 		fail(diff, &error);
 	header_init(&header, STREAM_DELTA, options->length);
+	identity_find(&header.identity, diff->source.fd, options->offset);
 	header.base_size = map.stream.header.size;
 	header.grid = map.stream.header.grid;
 	header.hash = map.stream.header.hash;
@@ -343,6 +346,8 @@ open_source(struct diff *diff, const char *path)
 	if (!scan_bound(&bounds, &error))
 		fail(diff, &error);
 	options->length = bounds.length;
+	if (lock_for_reading(diff->source.fd) == LOCK_WRITER)
+		progress_warn("%s: another program has locked it for writing: the delta may be torn", path);
 	report_source(&diff->report, &diff->source, options->offset, options->length);
 }
 

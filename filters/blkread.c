@@ -16,6 +16,8 @@
 #include "base/arguments.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "device/identity.h"
+#include "device/lock.h"
 #include "device/source.h"
 #include "read/image.h"
 #include "read/scan.h"
@@ -165,6 +167,8 @@ open_source(struct reading *reading, const char *path)
 	if (!source_open(source, path, reading->options.direct, reading->options.trust_holes, &error) ||
 	    !scan_bound(scan, &error))
 		errx(2, "%s", error.text);
+	if (!source->pipe && lock_for_reading(source->fd) == LOCK_WRITER)
+		warnx("%s: another program has locked it for writing: the copy may be torn", source->name);
 	/* While waiting for input from a pipe, stop when our reader is gone. */
 	source->input.watch = STDOUT_FILENO;
 	if (scan->jobs == 0)
@@ -179,6 +183,7 @@ read_stream(struct reading *reading, struct error *error)
 	reading->header.size = scan->length;
 	if (scan->length == reading->source.size)
 		reading->header.data = reading->source.allocated;
+	identity_find(&reading->header.identity, reading->source.fd, scan->offset);
 	header_encode(&reading->header);
 	if (!image_begin(&reading->image, STDOUT_FILENO, &reading->header)) {
 		reading->write_errno = errno;

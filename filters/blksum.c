@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/pool.h"
+#include "device/lock.h"
 #include "device/source.h"
 #include "hash/checksum.h"
 #include "show/progress.h"
@@ -366,6 +367,8 @@ open_device(const char *file, struct source *source)
 		errx(2, "%s", error.text);
 	if (source->pipe)
 		errx(2, "%s: a map is made of, and checked against, a device or a file", source->name);
+	if (lock_for_reading(source->fd) == LOCK_WRITER)
+		progress_warn("%s: another program has locked it for writing", source->name);
 }
 
 static void

@@ -19,6 +19,7 @@
 #include "base/io.h"
 #include "base/pool.h"
 #include "base/size.h"
+#include "device/conflict.h"
 #include "device/target.h"
 #include "hash/blk128.h"
 #include "show/progress.h"
@@ -52,12 +53,15 @@ struct context {
 	void (*report)(struct context *, double seconds);
 	uint64_t input_holds;		/* bytes of a file or device; UINT64_MAX of a pipe */
 	off_t input_start;		/* -1 of a pipe */
+	uint64_t started;		/* by identity_now */
+	struct error forced;		/* set: what --force has given up */
 };
 
 static void parse_options(struct options *, int, char **);
 static bool accept_input(struct context *, struct error *);
 static bool accept_stream(struct context *, struct error *);
 static bool accept_raw(struct context *, struct error *);
+static bool accept_origin(struct context *, struct error *);
 static bool accept_image(struct context *, uint64_t, struct error *);
 static bool accept_patch(struct context *, struct error *);
 static void fail(struct context *, const struct error *) __attribute__((noreturn));
@@ -81,6 +85,7 @@ main(int argc, char **argv)
 
 	if (!io_claim_standard())
 		err(2, "/dev/null");
+	context.started = identity_now();
 	signal(SIGXFSZ, SIG_IGN);	/* a file that grows too large is an error of its write */
 	parse_options(&context.options, argc, argv);
 	progress.lines = context.options.progress;
@@ -91,6 +96,8 @@ main(int argc, char **argv)
 	    !accept_input(&context, &error) || !writer_run(context.writer, &error))
 		fail(&context, &error);
 	progress_stop();
+	if (context.forced.set)
+		warnx("%s", context.forced.text);
 	if (context.writer->remark.set)
 		warnx("%s", context.writer->remark.text);
 	context.report(&context, clock_seconds() - started);
@@ -175,7 +182,7 @@ accept_input(struct context *context, struct error *error)
 		return accept_raw(context, error);
 	if (isatty(STDIN_FILENO))
 		return error_set(error, "standard input: a terminal, not a block stream");
-	if (!accept_stream(context, error))
+	if (!accept_stream(context, error) || !accept_origin(context, error))
 		return false;
 	if (context->intake.reader.header.kind != STREAM_IMAGE)
 		return accept_patch(context, error);
@@ -198,6 +205,22 @@ accept_stream(struct context *context, struct error *error)
 	if (wanted != NULL && memcmp(id, context->intake.reader.header.id, STREAM_ID_SIZE) != 0)
 		return error_set(error, "standard input: the stream has another id than --id says");
 	return true;
+}
+
+/* The input has begun, so whoever feeds it has locked what it reads: nobody reads the target? */
+static bool
+accept_origin(struct context *context, struct error *error)
+{
+	const struct stream_header *header = &context->intake.reader.header;
+	struct origin origin = { .started = context->started, .length = context->options.target.length };
+
+	if (!context->options.raw) {
+		origin.identity = header->identity;
+		origin.length = header->size;
+		origin.patch = header->kind != STREAM_IMAGE;
+		origin.file = !origin.patch && context->input_start != -1;
+	}
+	return conflict_free(&context->target, &origin, context->options.force, &context->forced, error);
 }
 
 static bool
@@ -267,7 +290,8 @@ accept_raw(struct context *context, struct error *error)
 		    (uintmax_t)holds, (uintmax_t)said);
 	if (said == UINT64_MAX)
 		said = holds;
-	return intake_open_raw(&context->intake, &context->input, said, error) &&
+	return accept_origin(context, error) &&
+	    intake_open_raw(&context->intake, &context->input, said, error) &&
 	    accept_image(context, said, error);
 }
 

@@ -180,27 +180,3 @@ dm_era_block(dev_t device)
 
 	return dm_query(device, false, &table, &ignored) ? dm_parse_era(&table) : 0;
 }
-
-bool
-dm_device_path(dev_t device, char *path, size_t size, struct error *error)
-{
-	char uevent[64], line[512];
-	struct stat status;
-	FILE *file;
-
-	snprintf(uevent, sizeof(uevent), "/sys/dev/block/%u:%u/uevent", major(device), minor(device));
-	file = fopen(uevent, "re");
-	if (file == NULL)
-		return error_errno(error, "%s", uevent);
-	path[0] = '\0';
-	while (fgets(line, sizeof(line), file) != NULL)
-		if (strncmp(line, "DEVNAME=", 8) == 0) {
-			line[strcspn(line, "\n")] = '\0';
-			snprintf(path, size, "/dev/%s", line + 8);
-		}
-	fclose(file);
-	if (path[0] == '\0' || stat(path, &status) == -1 || !S_ISBLK(status.st_mode) ||
-	    status.st_rdev != device)
-		return error_set(error, "%u:%u: no node under /dev", major(device), minor(device));
-	return true;
-}

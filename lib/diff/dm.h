@@ -48,10 +48,4 @@ bool dm_parse_device(const char *text, dev_t *, const char **rest);
 uint64_t dm_parse_era(const struct dm_target *table);
 uint64_t dm_era_block(dev_t);
 
-/*
- * The path of a block device's node under /dev, at most size bytes.  False: error is
- * filled.
- */
-bool dm_device_path(dev_t, char *path, size_t size, struct error *);
-
 #endif

@@ -101,6 +101,7 @@ report_send(struct report *report, struct extents *ranges, uint64_t base_size,
 	}
 	delta->ranges = ranges;
 	header_init(&header, STREAM_DELTA, delta->length);
+	identity_find(&header.identity, delta->source->fd, delta->offset);
 	header.base_size = base_size;
 	if (!finer)
 		header.data = extents_total(ranges);

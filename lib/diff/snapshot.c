@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "device/stack.h"
 #include "diff/snapshot.h"
 
 #define SECTOR		512
@@ -65,9 +66,9 @@ snapshot_open(struct snapshot *snapshot, const char *path, struct error *error)
 		return refuse(path, "no device-mapper device, so no snapshot",
 		    "an exception store is read by --store", error);
 	}
-	return snapshot_table(snapshot, &table, error) && dm_device_path(snapshot->origin, snapshot->origin_path,
+	return snapshot_table(snapshot, &table, error) && stack_path(snapshot->origin, snapshot->origin_path,
 	    sizeof(snapshot->origin_path), error) &&
-	    dm_device_path(snapshot->cow, snapshot->cow_path, sizeof(snapshot->cow_path), error) &&
+	    stack_path(snapshot->cow, snapshot->cow_path, sizeof(snapshot->cow_path), error) &&
 	    snapshot_check(snapshot, &allocated, &metadata, error);
 }
 
@@ -135,7 +136,7 @@ flush_device(dev_t device, struct error *error)
 	char path[256];
 	int fd;
 
-	if (!dm_device_path(device, path, sizeof(path), error))
+	if (!stack_path(device, path, sizeof(path), error))
 		return false;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd == -1)

@@ -34,7 +34,7 @@ header_encode(struct stream_header *header)
 	memset(p, 0, STREAM_HEADER_MIN);
 	memcpy(p, STREAM_MAGIC, STREAM_MAGIC_SIZE);
 	store16(p + 8, 1);
-	store16(p + 10, header->minor);
+	store16(p + 10, header->identity.known ? 1 : 0);
 	store32(p + 12, STREAM_HEADER_MIN);
 	store64(p + 16, header->required);
 	store64(p + 24, header->optional);
@@ -46,6 +46,11 @@ header_encode(struct stream_header *header)
 	p[72] = (unsigned char)header->kind;
 	p[73] = (unsigned char)header->hash;
 	store64(p + 80, header->base_size);
+	if (header->identity.known) {
+		memcpy(p + 88, header->identity.disk, IDENTITY_SIZE);
+		store64(p + 104, header->identity.offset);
+		store64(p + 112, header->identity.began);
+	}
 	store64(p + 120, hash64(p, 120));
 }
 
@@ -105,6 +110,18 @@ header_require(struct stream_header *header, uint64_t required)
 	store64(header->bytes + 120, hash64(header->bytes, 120));
 }
 
+/* Reserved in version 1.0, and then zero, as it is where the disk is not known. */
+static void
+header_decode_identity(struct identity *identity, const unsigned char *p)
+{
+	static const unsigned char none[IDENTITY_SIZE];
+
+	memcpy(identity->disk, p + 88, IDENTITY_SIZE);
+	identity->offset = load64(p + 104);
+	identity->began = load64(p + 112);
+	identity->known = memcmp(identity->disk, none, IDENTITY_SIZE) != 0;
+}
+
 enum verdict
 header_decode(struct stream_header *header, struct error *error)
 {
@@ -134,6 +151,7 @@ header_decode(struct stream_header *header, struct error *error)
 	header->kind = p[72];
 	header->hash = p[73];
 	header->base_size = load64(p + 80);
+	header_decode_identity(&header->identity, p);
 	if (!header_is_known(header, error))
 		return VERDICT_FOREIGN;
 	return header_check(header, error) ? VERDICT_GOOD : VERDICT_BROKEN;

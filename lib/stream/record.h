@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "device/identity.h"
 #include "hash/blk128.h"
 
 #define STREAM_MAGIC		"\x89" "BLK\r\n\x1a\n"
@@ -58,6 +59,7 @@ struct stream_header {
 	enum stream_kind kind;
 	enum stream_hash hash;
 	uint64_t base_size;		/* or STREAM_UNKNOWN */
+	struct identity identity;	/* of the disk that was read, where the range begins */
 	unsigned char bytes[STREAM_HEADER_MAX];	/* as read or encoded, to be passed on */
 };
 
@@ -84,7 +86,7 @@ struct end_summary {
 /* Fill in a new header: defaults, and a random id. */
 void header_init(struct stream_header *, enum stream_kind, uint64_t size);
 
-/* Encode into header->bytes, as version 1.0 with length 128. */
+/* Encode into header->bytes with length 128; as version 1.1 if the disk is known, else 1.0. */
 void header_encode(struct stream_header *);
 
 /* Change the required features, in header->bytes too, and nothing else. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/pool.h"
+#include "device/lock.h"
 #include "hash/blk128.h"
 #include "read/scan.h"
 #include "show/progress.h"
@@ -226,6 +227,8 @@ sum_file(const char *file, const struct sum_range *range, enum checksum_kind kin
 		free(opened);
 		return false;
 	}
+	if (!source->pipe)
+		(void)lock_for_reading(source->fd);
 	done = strcmp(file, "-") != 0 || stream_detect(&source->input, &stream, error);
 	if (done)
 		done = stream ? sum_stream(&source->input, range, kind, digits, left, error) :

@@ -451,7 +451,7 @@ zeroed_by() {
 	stale_device 3M
 	blkread image >stream
 
-	run -0 --separate-stderr inject "$device" ioctl error=EOPNOTSUPP:when=4 blkwrite --discard "$device" <stream
+	run -0 --separate-stderr inject "$device" ioctl error=EOPNOTSUPP:when=6 blkwrite --discard "$device" <stream
 
 	[ "$stderr" = "blkwrite: $device: going on without discard: Operation not supported" ]
 	same "$device" 0 image
@@ -843,7 +843,8 @@ unchanged() {
 # --- the order --------------------------------------------------------------------
 
 # steps: what "calls" did to the target, one word for each run of the same: trunc, head,
-# start and page (the first MiB, its first 128 KiB, its first page), rest, flush, close.
+# start and page (the first MiB, its first 128 KiB, its first page), rest, flush, close.  What
+# was only looked at and closed before all of them does not count.
 steps() {
 	python3 - <<'EOP'
 import re
@@ -860,7 +861,7 @@ for line in open("calls"):
         end = offset + length
         word = "rest" if offset >= 1 << 20 else "head" if end > 1 << 17 else \
             "start" if end > 4096 else "page"
-    if words[-1:] != [word]:
+    if words[-1:] != [word] and (words or word != "close"):
         words.append(word)
 print(*words)
 EOP

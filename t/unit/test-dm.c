@@ -3,6 +3,7 @@
 #include <sys/sysmacros.h>
 
 #include "check.h"
+#include "device/stack.h"
 #include "diff/dm.h"
 
 static void
@@ -79,7 +80,7 @@ a_device_that_is_not_there_is_named(void)
 	CHECK(!dm_holders(makedev(4000, 4000), holders, &count, &error) && error.set);
 	CHECK(strstr(error.text, "4000:4000") != NULL);
 	error.set = false;
-	CHECK(!dm_device_path(makedev(4000, 4000), path, sizeof(path), &error) && error.set);
+	CHECK(!stack_path(makedev(4000, 4000), path, sizeof(path), &error) && error.set);
 	CHECK(strstr(error.text, "4000:4000") != NULL);
 }
 

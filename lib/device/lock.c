@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "device/lock.h"
+#include "device/stack.h"
+
+#define RELATIVES_MAX	256
+#define STEP		20000000	/* nanoseconds between two tries */
+
+/* False: another program's lock conflicts.  True where there are no locks. */
+static bool
+try_lock(int fd, int operation)
+{
+	return flock(fd, operation | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
+/* The node of a device under /dev, if fd is open on another one; else -1. */
+static int
+open_proper_node(int fd)
+{
+	struct stat ours, theirs;
+	int node;
+
+	if (fstat(fd, &ours) == -1 || !S_ISBLK(ours.st_mode))
+		return -1;
+	node = stack_open(ours.st_rdev);
+	if (node != -1 && fstat(node, &theirs) == 0 &&
+	    (ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino))
+		return node;
+	if (node != -1)
+		close(node);
+	return -1;
+}
+
+enum lock_state
+lock_for_reading(int fd)
+{
+	int node = open_proper_node(fd);
+
+	/* Nothing closes node: its lock lasts as long as the process. */
+	if (try_lock(fd, LOCK_SH) && (node == -1 || try_lock(node, LOCK_SH)))
+		return LOCK_OURS;
+	return LOCK_WRITER;
+}
+
+/* Try for LOCK_EX until the deadline, on clock_seconds. */
+static bool
+lock_patiently(int fd, double deadline)
+{
+	static const struct timespec step = { .tv_nsec = STEP };
+
+	while (!try_lock(fd, LOCK_EX)) {
+		if (clock_seconds() > deadline)
+			return false;
+		nanosleep(&step, NULL);
+	}
+	return true;
+}
+
+/*
+ * Lock a device that shares bytes with ours.  Another writer may hold it for a part of its
+ * own: two partitions of a disk may be written side by side, and the kernel's claim keeps
+ * apart those that share bytes.  So only readers are a conflict here.  fd stays open.
+ */
+static enum lock_state
+lock_relative(int fd, double deadline)
+{
+	if (fd == -1 || lock_patiently(fd, deadline) || !try_lock(fd, LOCK_SH))
+		return LOCK_OURS;
+	close(fd);
+	return LOCK_READER;
+}
+
+/* The disk under a partition, the file under a loop device, the devices under a mapped one. */
+static enum lock_state
+lock_below(dev_t device, double deadline, unsigned height)
+{
+	dev_t below[RELATIVES_MAX];
+	enum lock_state state = LOCK_OURS;
+	struct stat backing;
+	uint64_t start;
+	char path[4096];
+	size_t count, i;
+
+	if (height == 0)
+		return LOCK_OURS;
+	if (stack_partition(device, &below[0], &start))
+		count = 1;
+	else
+		count = stack_slaves(device, below, RELATIVES_MAX);
+	if (count == 0 && stack_loop(device, &backing, &start, path, sizeof(path))) {
+		if (S_ISREG(backing.st_mode))
+			return lock_relative(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), deadline);
+		below[0] = backing.st_rdev;
+		count = 1;
+	}
+	for (i = 0; i < count && state == LOCK_OURS; i++) {
+		state = lock_relative(stack_open(below[i]), deadline);
+		if (state == LOCK_OURS)
+			state = lock_below(below[i], deadline, height - 1);
+	}
+	return state;
+}
+
+static enum lock_state
+lock_partitions(dev_t disk, double deadline)
+{
+	dev_t parts[RELATIVES_MAX];
+	size_t count = stack_partitions(disk, parts, RELATIVES_MAX), i;
+	enum lock_state state = LOCK_OURS;
+
+	for (i = 0; i < count && state == LOCK_OURS; i++)
+		state = lock_relative(stack_open(parts[i]), deadline);
+	return state;
+}
+
+enum lock_state
+lock_for_writing(int fd)
+{
+	struct stat status;
+	bool device = fstat(fd, &status) == 0 && S_ISBLK(status.st_mode);
+	double deadline = device ? clock_seconds() + LOCK_PATIENCE : 0;
+	int node = open_proper_node(fd);
+	enum lock_state state = LOCK_OURS;
+
+	if (!lock_patiently(fd, deadline))
+		state = try_lock(fd, LOCK_SH) ? LOCK_READER : LOCK_WRITER;
+	if (state == LOCK_OURS && node != -1 && !lock_patiently(node, deadline))
+		state = try_lock(node, LOCK_SH) ? LOCK_READER : LOCK_WRITER;
+	if (state != LOCK_OURS || !device)
+		return state;
+	state = lock_below(status.st_rdev, deadline, 8);
+	return state == LOCK_OURS ? lock_partitions(status.st_rdev, deadline) : state;
+}
