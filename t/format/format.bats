@@ -79,8 +79,32 @@ make_image() {
 	blkread image >stream
 	run -0 "$reader" <stream
 
-	[[ ${lines[0]} == "image 1.0 size $(stat -c %s image) id "* ]]
+	[[ ${lines[0]} == "image 1.1 size $(stat -c %s image) id "* ]]
 	[[ ${lines[-1]} == *" ${digest%%  *} "* ]]
+}
+
+@test "a header says which disk was read, and where, as the manual has it" {
+	make_image
+	attach image
+	part=$(losetup -f --show -o 1M "$device")
+	at_end losetup -d "$part"
+	for source in image "$device" "$part"; do
+		blkread -o 64K "$source" | head -c 120 >>headers
+	done
+
+	python3 - <<-'EOP'
+		import os, struct, time
+		from xxhash import xxh3_128_digest
+		file = os.stat("image")
+		boot = open("/proc/sys/kernel/random/boot_id", "rb").read(36)
+		disk = xxh3_128_digest(boot + b"f" + struct.pack("<QQ", file.st_dev, file.st_ino))
+		headers = open("headers", "rb").read()
+		for i, offset in enumerate((65536, 65536, 65536 + (1 << 20))):
+		    header = headers[120 * i:][:120]
+		    found, at, began = struct.unpack("<16sQQ", header[88:])
+		    assert found == disk and at == offset, (i, found, disk, at)
+		    assert 0 <= time.clock_gettime(time.CLOCK_BOOTTIME) - began < 300
+	EOP
 }
 
 @test "what blkread writes of a pipe is read by the independent reader" {
