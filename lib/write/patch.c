@@ -33,6 +33,53 @@ save_head(struct patch *patch, struct error *error)
 	return undo_wait(&patch->undo, ticket, error);
 }
 
+/* Say that a file ends at a byte of the range, and what is missing there. */
+static bool
+refuse_short(const struct patch *patch, uint64_t at, const char *missing, uint64_t end,
+    struct error *error)
+{
+	const struct target *target = patch->writer.target;
+
+	return error_set(error, "%s: at byte %ju: neither the old data of the %s nor its new data: the "
+	    "file ends there, and %s %ju", target->name, (uintmax_t)(target->offset + at),
+	    is_undo(patch) ? "log" : "delta", missing, (uintmax_t)end);
+}
+
+/*
+ * A file must be as long as the base, or as the device made, which it is once the delta was
+ * applied: nobody knows what is missing otherwise.  What a log restores was never shorter.
+ */
+static bool
+patch_suits(const struct patch *patch, struct error *error)
+{
+	uint64_t base = patch->writer.intake->reader.header.base_size, held;
+
+	if (is_undo(patch) || base > patch->size)
+		base = patch->size;
+	held = target_held(patch->writer.target, 0, base);
+	if (held == base || patch->force ||
+	    (patch->base_unknown && !is_undo(patch)))
+		return true;
+	return refuse_short(patch, held, is_undo(patch) ? "what the log restores has bytes up to" :
+	    "the delta's base has bytes up to", base, error);
+}
+
+/*
+ * Where the size of the base is not known, records must state all that a file does not have.
+ * They do so up to at.
+ */
+static bool
+patch_covers(struct patch *patch, uint64_t at, struct error *error)
+{
+	uint64_t held = target_held(patch->writer.target, 0, at);
+
+	if (is_undo(patch) || !patch->base_unknown || patch->force)
+		return true;
+	if (held < patch->covered)
+		held = patch->covered;
+	return held >= at || refuse_short(patch, held, "no record says what comes up to", at, error);
+}
+
 /* The undo log is complete, as far as it goes, before the target is even made longer. */
 static bool
 patch_begin(void *context, struct error *error)
@@ -42,7 +89,7 @@ patch_begin(void *context, struct error *error)
 	struct target *target = writer->target;
 
 	patch->apply.header = &writer->intake->reader.header;
-	if (!target_fits(target, patch->size, error) ||
+	if (!target_fits(target, patch->size, error) || !patch_suits(patch, error) ||
 	    (target->medium.fd != -1 && !target->readable && !target_open_readback(target, error)) ||
 	    !target_read_old(target, 0, patch->head, writer->head_length, error))
 		return false;
@@ -60,8 +107,12 @@ patch_admit(void *context, const struct piece *piece, struct error *error)
 	struct error reason = { 0 };
 	bool overlaps;
 
-	if (!is_undo(patch))
+	if (!is_undo(patch)) {
+		if (!patch_covers(patch, piece->offset, error))
+			return false;
+		patch->covered = piece->offset + piece->length;
 		return true;
+	}
 	if (!overlap_add(&patch->seen, piece->offset, piece->length, &overlaps))
 		return error_errno(error, "memory");
 	if (!overlaps)
@@ -162,6 +213,14 @@ patch_given(void *context, const struct piece *piece)
 
 	progress_add(piece->length);
 	patch->unchecked = patch->unchecked || piece->record.flags == 0;
+}
+
+static bool
+patch_settle(void *context, struct error *error)
+{
+	struct patch *patch = context;
+
+	return patch_covers(patch, patch->size, error);
 }
 
 /* Write the pages of the first MiB that change, from end down to start, and flush. */
@@ -267,6 +326,7 @@ static const struct writer_ops patch_ops = {
 	.write = patch_write,
 	.accept_broken = patch_accept_broken,
 	.given = patch_given,
+	.settle = patch_settle,
 	.commit = patch_commit,
 	.finish = patch_finish,
 	.revoke = patch_revoke,
@@ -280,6 +340,7 @@ patch_create(struct patch *patch, const struct patch_options *options, struct in
 {
 	memset(patch, 0, sizeof(*patch));
 	patch->size = intake->reader.header.size;
+	patch->base_unknown = intake->reader.header.base_size == STREAM_UNKNOWN;
 	patch->cut_at = options->cut_at;
 	patch->once = options->once;
 	patch->log = options->undo;
@@ -307,10 +368,11 @@ patch_check(struct patch *patch, struct error *error)
 	struct target *target = patch->writer.target;
 	bool done;
 
-	if (!target_fits(target, patch->size, error) ||
+	if (!target_fits(target, patch->size, error) || !patch_suits(patch, error) ||
 	    (target->medium.fd != -1 && !target_open_readback(target, error)))
 		return false;
-	done = writer_check(&patch->writer, error);
+	done = writer_check(&patch->writer, error) && patch_covers(patch, patch->size, error);
+	patch->covered = 0;
 	overlap_free(&patch->seen);
 	patch->cut = (struct error){ 0 };
 	atomic_store(&patch->passed, 0);

@@ -7,6 +7,9 @@
  * twice, all records are checked before the first is applied.  The first MiB is held in
  * memory as it will be, and the pages that change in it are written last.
  *
+ * A file that is shorter than the base is refused, for the delta does not say what is missing;
+ * where the size of the base is not known, a record must cover all that the file lacks.
+ *
  * An undo log without END was left by a crash: it is applied up to where it breaks off, and
  * patch.cut says where.  One that is broken in front of its END, or says that its sender gave
  * up, is refused; from a pipe it is applied up to there as well.
@@ -45,6 +48,8 @@ struct patch {
 	struct overlap seen;		/* of an undo log, all ranges that were admitted */
 	unsigned char *head, *head_before;	/* of the first MiB: as it will be, as it was */
 	uint64_t size;			/* of the device made */
+	bool base_unknown;
+	uint64_t covered;		/* where the last record of a delta ended */
 	uint64_t cut_at;
 	bool once;
 	const char *log;		/* NULL, or the undo log to make */
