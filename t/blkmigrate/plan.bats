@@ -470,7 +470,7 @@ fake() {
 	echo pacemakerd >runs
 	fake cibadmin 'exit 1'
 	run -0 findings check_managers
-	[[ $output == 'problem: a cluster runs on old (pacemakerd), and cannot be asked whether it manages web'* ]]
+	[[ $output == 'problem: a cluster runs on old (pacemakerd), and does not say whether it manages web'* ]]
 	fake cibadmin 'echo "<nvpair value=\"/etc/web.xml\"/>"'
 	run -0 findings check_managers
 	[[ $output == 'problem: the cluster on old (pacemakerd) manages web'* ]]

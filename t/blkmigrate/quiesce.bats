@@ -33,7 +33,7 @@ take() {
 	bash -c 'set -euo pipefail
 		here=$1 dir=$2
 		for file in hosts/host hosts/session hosts/answers recipe/journal disks/disk disks/snapshot hosts/transport recipe/jobs \
-			recipe/copy machine/domain machine/xen recipe/plan recipe/keep disks/images disks/export machine/quiesce; do
+			recipe/copy machine/domain machine/xen recipe/plan disks/identity recipe/keep disks/images disks/export machine/quiesce; do
 			. "$here/$file.bash"
 		done
 		say() { echo "$*" >&2; }
@@ -112,7 +112,7 @@ called() {
 
 	run -2 --separate-stderr take
 
-	[[ $stderr == *'the file systems of web cannot be frozen: error: Guest agent is not responding: it sleeps; without --quiesce the same command goes on'* ]]
+	[[ $stderr == *'the file systems of web cannot be frozen: error: Guest agent is not responding: it sleeps; the same command without --quiesce resumes'* ]]
 	[ "$(called)" = 'domfsfreeze domfsthaw' ]
 }
 

@@ -174,11 +174,11 @@ xl_says() {
 		check_xen; printf "%s\n" "${problems[@]}" "${remarks[@]}"'
 
 	[[ $output == *'db starts again when it shuts down (on_poweroff is rename-restart)'* ]]
-	[[ $output == *'db is of Xen, and has no guest agent'* ]]
+	[[ $output == *'db is a Xen machine, and has no guest agent'* ]]
 	[[ $output == *'xvda2 is a partition without a disk'*'--skip-disk vda2'* ]]
 	[[ $output == *'two disks would be called vdb'* ]]
-	[[ $output == *'an interface of db is of type ethernet'* ]]
-	[[ $output == *'db runs, and not on /x.qcow2'* ]]
+	[[ $output == *'an interface of db has the type ethernet'* ]]
+	[[ $output == *'db does not run on /x.qcow2'* ]]
 	[[ $output != *'not on /var/x.img'* ]]
 	[[ $output == *'has no MAC address in'* ]]
 	[[ $output == *'gives db its kernel'* ]]

@@ -1,21 +1,22 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What a disk is, where it goes, and how its place is made.
+# What a disk is, where it goes, and how its target is made.
 #
-# Of DISK (vda, or "disk" where there is only one): source[DISK] and target[DISK] are paths;
+# For each DISK (vda, or "disk" if there is only one): source[DISK] and target[DISK] are paths;
 # kind[DISK] and target_kind[DISK] are lvm, thin, block, file or qcow2; volume[DISK] and
-# target_volume[DISK] are VG/LV where it is one; size[DISK] is what a guest sees, in bytes.
-# made[DISK] is set where this very run has made the target, so there is nothing in it yet.
+# target_volume[DISK] are VG/LV if it is a volume; size[DISK] is what a guest sees, in bytes.
+# made[DISK] is set if this run made the target, which is still empty then.
 
 declare -A source=() kind=() volume=() size=() target=() target_kind=() target_volume=() made=()
 
-# inspect_source DISK: as look_at_source, or the end.
+# inspect_source DISK: look_at_source, or die.
 inspect_source() {
 	look_at_source "$1" || die "$(name_of old): ${source[$1]}: $why"
 }
 
-# look_at_source DISK: fill kind, volume and size.  False, with $why, where it is no disk.
+# look_at_source DISK: fill kind, volume and size.  False, with the reason in $why, if it is no
+# disk.
 why=''
 look_at_source() {
 	local disk=$1
@@ -50,8 +51,8 @@ look_at_source() {
 	[ "${size[$disk]}" -gt 0 ]
 }
 
-# volume_of_path HOST PATH: $found_volume is VG/LV, if the path is that of a volume, or would be;
-# else empty.
+# volume_of_path HOST PATH: set $found_volume to VG/LV if the path is, or would be, that of a
+# volume; else to nothing.
 found_volume=''
 volume_of_path() {
 	ask "$1" "($a_name/$a_name)?" bash -c '
@@ -65,8 +66,9 @@ volume_of_path() {
 	found_volume=$answer
 }
 
-# look: what is at the target: "absent", or whose it is ("ours", "other"), what, and how large.
-# A volume is ours by its tag; a file by a second name that has the migration's id in it.
+# look: print what is at the target: "absent", or whose it is ("ours", "other"), its kind and its
+# size.  A volume is ours if it has our tag; a file, if it has a second name with the migration's id
+# in it.
 look='
 path=$1 volume=$2 mark=$3 tag=$4
 if [ -n "$volume" ]; then
@@ -75,7 +77,7 @@ if [ -n "$volume" ]; then
 			echo "other thing 0"
 			exit
 		fi
-		# An inactive volume has no path either, so only the list of its group tells.
+		# An inactive volume has no path either; only the list of its group shows it.
 		group=${volume%/*} found=$volume
 		if ! list=$(lvs --noheadings --separator / -o vg_name,lv_name "$group" 2>/dev/null); then
 			list=$(vgs --noheadings -o vg_name) || exit
@@ -150,7 +152,7 @@ make_volume() {
 		die "$(name_of new): the volume ${target_volume[$1]} of ${size[$1]} bytes cannot be made"
 }
 
-# clear_tail DISK: what LVM's rounding adds has another volume's old data.
+# clear_tail DISK: zero what LVM's rounding added, which may hold another volume's old data.
 clear_tail() {
 	local disk=$1 whole
 
@@ -168,8 +170,8 @@ clear_tail() {
 		die "$(name_of new): ${target[$disk]}: its end cannot be zeroed"
 }
 
-# make_file DISK: it gets its final name when it has its size, and by a link, which does not replace
-# a file that was made there meanwhile.
+# make_file DISK: give it its final name when it has its size, by a link, which does not replace a
+# file that was made there meanwhile.
 make_file() {
 	local path=${target[$1]} mark words
 
@@ -188,7 +190,7 @@ sync -- "$(dirname -- "$path")"' "$path" "$mark" "${words[@]}" ||
 		die "$(name_of new): $path cannot be made"
 }
 
-# file_maker DISK FILE: the command that makes it, one word a line.
+# file_maker DISK FILE: print the command that makes it, one word a line.
 file_maker() {
 	case ${target_kind[$1]},$preallocate in
 	qcow2,) printf '%s\n' qemu-img create -q -f qcow2 "$2" "${size[$1]}" ;;
@@ -198,7 +200,7 @@ file_maker() {
 	esac
 }
 
-# unmark_target DISK: from now on nobody overwrites it.
+# unmark_target DISK: remove our mark; from now on no run overwrites it.
 unmark_target() {
 	look_at_target "$1"
 	case $there in
@@ -207,7 +209,7 @@ unmark_target() {
 	esac || die "$(name_of new): the mark of ${target[$1]} cannot be removed"
 }
 
-# remove_target DISK: if it is ours.
+# remove_target DISK: remove it if it is ours.
 remove_target() {
 	look_at_target "$1"
 	case $there in

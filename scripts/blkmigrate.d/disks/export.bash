@@ -1,12 +1,12 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# A qcow2 file as the guest sees it: a file over FUSE, of a qemu-storage-daemon, for as long
-# as a copy lasts.  It holds the image's lock, so no virtual machine starts meanwhile, and
-# none that runs is read.
+# A qcow2 file as the guest sees it: qemu-storage-daemon exports it as a file over FUSE while a copy
+# lasts.  The daemon holds the image's lock, so no virtual machine can start on it meanwhile, and
+# the image of a running one cannot be read.
 
-# view_open DISK: view[DISK] is what is read on the old host of a disk that is off; with
-# BITMAP, the ranges written since are asked for at view[DISK].sock.
+# view_open DISK: set view[DISK] to what is read on the old host while the machine is off; with
+# BITMAP, view[DISK].sock tells the ranges written since.
 view_open() {
 	local bitmap=${2:-} words=()
 
@@ -19,7 +19,7 @@ view_open() {
 		--blockdev driver=qcow2,node-name=disk,file=file,read-only=on "${words[@]}"
 }
 
-# export_running DISK FILE: what a backup job shows of it.
+# export_running DISK FILE: export the disk as the backup job shows it.
 export_running() {
 	export_open old "$2" off --blockdev \
 		"driver=nbd,node-name=disk,read-only=on,server.type=unix,server.path=$(backup_socket),export=$1"
@@ -31,7 +31,7 @@ view_close() {
 	unset "view[$1]"
 }
 
-# sink_open DISK: sink[DISK] is what is written on the new host.
+# sink_open DISK: set sink[DISK] to what is written on the new host.
 sink_open() {
 	[ "${target_kind[$1]}" = qcow2 ] || return 0
 	sink[$1]=$(state_of new)/$1.sink
@@ -41,7 +41,7 @@ sink_open() {
 		die "$(name_of new): ${target[$1]} cannot be opened; is it in use?"
 }
 
-# sink_close DISK: what was written is in the image then, and the image on the medium.
+# sink_close DISK: afterwards all that was written is in the image, and the image is flushed.
 sink_close() {
 	[ "${target_kind[$1]}" = qcow2 ] || return 0
 	export_close new "$(state_of new)/$1.sink"
@@ -49,7 +49,7 @@ sink_close() {
 	act new sync -- "${target[$1]}" || die "$(name_of new): ${target[$1]} cannot be flushed"
 }
 
-# close_exports: what a copy that broke off has left open.
+# close_exports: close what an aborted copy left open.
 close_exports() {
 	local disk
 
@@ -59,8 +59,8 @@ close_exports() {
 	done
 }
 
-# export_open HOST FILE WRITABLE OPTION ...: the node called disk appears as that file.  What a
-# run that was killed has left goes first.
+# export_open HOST FILE WRITABLE OPTION ...: export the node called disk as that file, after
+# removing what a killed run left.
 export_open() {
 	local host=$1 file=$2 writable=$3 words
 
@@ -77,7 +77,7 @@ exec "$@" 9>&-' "$file" "${words[@]}" || return
 	$dry_run || asks_yes "$host" bash -c 'mountpoint -q -- "$1" || exit 1' mountpoint "$file"
 }
 
-# export_close HOST FILE: and the daemon has ended.
+# export_close HOST FILE: close it, and wait until the daemon has exited.
 export_close() {
 	show "$1" "kill \"\$(cat $(quote "$2.pid"))\""
 	export_clear "$@"

@@ -1,16 +1,16 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# qcow2 disks while the virtual machine runs.  Each pass is a backup job of libvirt in pull
-# mode, which shows all of them as they are at one moment, and a checkpoint, from which on
-# QEMU keeps a bitmap of what is written.  The next pass, and after the shutdown the last one,
-# reads only that.  Where any of this is not to be had, less is done while it runs.
+# qcow2 disks while the virtual machine runs.  Each pass is a libvirt backup job in pull mode, which
+# exports all of them as of one moment, and a checkpoint, after which QEMU records writes in a
+# bitmap.  The next pass, and the last one after the shutdown, read only what the bitmap marks.  If
+# libvirt or QEMU lacks any of this, more is left to copy after the shutdown.
 
-# Whether a job has to be ended when this program ends.
+# Whether this program must end a backup job before it exits.
 backing_up=false
 image_pass='' image_base=''
 
-# image_disks: those that are read like this.
+# image_disks: print the disks that are read this way.
 image_disks() {
 	local disk
 
@@ -23,13 +23,13 @@ checkpoint_name() {
 	printf 'blkmigrate-%s-%s\n' "$id" "$1"
 }
 
-# QEMU, whoever it runs as, has to make a socket there.
+# QEMU must be able to create a socket there, whatever user it runs as.
 backup_socket() {
 	printf '/var/lib/libvirt/qemu/blkmigrate-%s.sock\n' "$id"
 }
 
-# find_checkpoints: $checkpoints are the numbers of ours, those that libvirt has.  A libvirt that
-# knows no checkpoints has none.
+# find_checkpoints: set $checkpoints to the numbers of our checkpoints that libvirt has.  A libvirt
+# without support for checkpoints has none.
 checkpoints=()
 find_checkpoints() {
 	local name
@@ -45,8 +45,8 @@ find_checkpoints() {
 	done
 }
 
-# last_checkpoint: $newest is the number of the newest pass that is on the target as a whole, and
-# whose checkpoint libvirt still has; empty where there is none.
+# last_checkpoint: set $newest to the number of the newest pass that the target has completely and
+# whose checkpoint libvirt still has; empty if there is none.
 newest=''
 last_checkpoint() {
 	local number
@@ -59,8 +59,8 @@ last_checkpoint() {
 	done
 }
 
-# copy_images: a pass over all of them; $images_copied says whether that was possible.  Nothing is
-# lost where it was not.  It is called plainly, so that errexit is on in all that it does.
+# copy_images: make a pass over all of them; $images_copied says whether that was possible.  If it
+# was not, nothing is lost.  Call it plainly, so that errexit stays on inside.
 images_copied=true
 copy_images() {
 	local number
@@ -87,8 +87,9 @@ copy_one_image() {
 	copy_image "$1" "$image_base" || die "$1: the copy failed; the same command resumes it"
 }
 
-# images_begin: the job and the checkpoint of a pass, whose number is $image_pass, and "none" from
-# then on where that is not possible; $image_base is the checkpoint from which it lists.
+# images_begin: start the job and the checkpoint of a pass, and set $image_pass to its number, or to
+# "none" from then on if that is impossible.  $image_base is the checkpoint since which the pass
+# lists changes.
 images_begin() {
 	[ -n "$(image_disks)" ] || return 0
 	image_pass=none
@@ -107,7 +108,7 @@ images_begin() {
 	return 1
 }
 
-# next_checkpoint: $next is a number that no checkpoint has had.
+# next_checkpoint: set $next to a number that no checkpoint has had.
 next=1
 next_checkpoint() {
 	local number
@@ -119,8 +120,9 @@ next_checkpoint() {
 	done
 }
 
-# backup_begin NUMBER BASE: one moment for all disks; with BASE, what was written since.  In a pipe
-# put could end its own subshell only, and libvirt would read the documents of an earlier pass.
+# backup_begin NUMBER BASE: back up all disks as of one moment; with BASE, only what was written
+# since.  Do not pipe into put: there it could only end its own subshell, and libvirt would read the
+# documents of an earlier pass.
 backup_begin() {
 	local disk place
 
@@ -153,12 +155,12 @@ backup_begin() {
 	backing_up=true
 	vm_act old backup-begin "$uuid" "$(state_of old)/backup.xml" "$(state_of old)/checkpoint.xml" \
 		>/dev/null 2>"$private/why" || {
-		warn "libvirt on $(name_of old) begins no backup of $vm: $(head -n 1 "$private/why")"
+		warn "libvirt on $(name_of old) cannot begin a backup of $vm: $(head -n 1 "$private/why")"
 		return 1
 	}
 }
 
-# backup_end: if there is a job, and if it is this migration's.
+# backup_end: end the job, if there is one and it belongs to this migration.
 backup_end() {
 	local job
 
@@ -176,7 +178,8 @@ backup_end() {
 	vm_act old domjobabort "$uuid" >/dev/null || die "the backup job of $vm cannot be ended"
 }
 
-# copy_image DISK BASE: by what the bitmap has; all of it, or a map, where there is none.
+# copy_image DISK BASE: send what the bitmap marks; without a bitmap, everything, or what a map
+# finds.
 copy_image() {
 	local disk=$1 base=$2 status=0
 
@@ -206,8 +209,8 @@ by_bitmap() {
 	transfer "$1" "$list | $(stamped "$1" blkdiff --changes - "${view[$1]}")"
 }
 
-# drop_checkpoints [KEEP]: ours, but not that number.  Of a machine that is off libvirt can
-# only forget them; their bitmaps stay in the image.
+# drop_checkpoints [KEEP]: delete our checkpoints, except number KEEP. While the machine is off,
+# libvirt can only forget them; their bitmaps stay in the image.
 drop_checkpoints() {
 	local number name status
 

@@ -3,7 +3,7 @@
 #
 # Partitions and filesystems, as the guest will look for them on a disk that LVM has rounded up.
 
-# check_gpt: where LVM rounds up, the table's copy at the end is not at the end any more.
+# check_gpt: if LVM rounds up, the partition table's copy is no longer at the end of the disk.
 check_gpt() {
 	local disk more
 
@@ -16,7 +16,7 @@ check_gpt() {
 	done
 }
 
-# has_gpt DISK: behind its first sector, of 512 or 4096 bytes.
+# has_gpt DISK: whether a GPT follows its first sector, of 512 or 4096 bytes.
 has_gpt() {
 	asks_yes old bash -c 'set -o pipefail
 		head() {
@@ -33,8 +33,8 @@ has_gpt() {
 		head "$@" | grep -aobF "EFI PART" | grep -qE "^(512|4096):"' gpt "${source[$1]}" "${kind[$1]}"
 }
 
-# same_layout DISK VIEW: what can be recognised on both sides is the same.  Signatures that are
-# counted from the end, of RAID say, are not found where the end is elsewhere.
+# same_layout DISK VIEW: whether what is recognised is the same on both sides.  Signatures at an
+# offset from the end, of RAID for example, are not found where the end has moved.
 same_layout() {
 	local ours theirs
 
@@ -46,7 +46,7 @@ $(diff <(echo "$ours") <(echo "$theirs") || true)
 a target of the very same size, a file say, keeps it: --map-disk"
 }
 
-# layout HOST FILE: without its name.
+# layout HOST FILE: print what is recognised, without the file's name.
 layout() {
 	on "$1" bash -c 'command -v blkid >/dev/null && command -v sfdisk >/dev/null || exit
 		blkid -p -o export -- "$1" | grep -v "^DEVNAME="

@@ -1,14 +1,14 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The discs in CD-ROM drives, with --copy-media.  A file that has to be copied is made and marked
-# as disks are; one that the new host has already, byte for byte, is used as it is.  The old
-# host's stays even at a purge, for other machines may have it in their drives.
+# The discs in CD-ROM drives, with --copy-media.  A file that must be copied is made and marked like
+# a disk; if the new host has an identical file already, that is used as it is.  Even a purge keeps
+# the old host's file, since other machines may have it in their drives.
 
-# media are copied, media_there need not be.
+# media are copied; media_there are on the new host already.
 media=() media_there=()
 
-# find_medium DEV TYPE FORMAT PATH POOL VOLUME: of a drive, if there is something in it.
+# find_medium DEV TYPE FORMAT PATH POOL VOLUME: record the medium of a drive, if there is one in it.
 find_medium() {
 	local drive=$1 path=$4
 
@@ -39,7 +39,7 @@ choose_medium_target() {
 		problem "what is in the drive $1 would go to ${target[$1]}" "name a file that ends in .iso or .img"
 }
 
-# same_medium DRIVE: the new host has a file there with the same digest.
+# same_medium DRIVE: whether the new host has a file there with the same digest.
 same_medium() {
 	local ours theirs
 
@@ -51,7 +51,7 @@ same_medium() {
 	[[ $ours == blk128:* && $ours = "$theirs" ]]
 }
 
-# copy_media: before the disks, while nothing waits for it.
+# copy_media: copy them before the disks, when no downtime depends on it.
 copy_media() {
 	local drive
 

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# A storage pool of libvirt as the place of disks: they are made and marked in its folder or
-# volume group like any others, and the pool is told to look again.
+# A libvirt storage pool as the target: disks are made and marked in its folder or volume group like
+# any others, and the pool is refreshed.
 
 pool=''
 
-# use_pool: what the pool is made of stands for --dir or --vg.
+# use_pool: use the pool's folder or volume group as if --dir or --vg named it.
 use_pool() {
 	local type
 

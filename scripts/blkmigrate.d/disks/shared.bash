@@ -1,12 +1,13 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Disks that both hosts have: files in a folder that both mount, volumes of a group whose disks
-# both can reach.  They are never copied onto themselves.  A name, an inode or a UUID is no proof,
-# since a clone has the same; the other host must see what one writes next to it, or about it.
+# Disks that both hosts have: files in a folder that both mount, and volumes of a group whose disks
+# both can reach.  They are never copied onto themselves.  A name, an inode or a UUID proves
+# nothing, since a clone has the same; so one host writes a file next to the disk, or a tag, and the
+# other must see it.
 
-# is_shared DISK: it would stay where it is, and what is put beside it on one host is seen on the
-# other.  A link may lead elsewhere on each.
+# is_shared DISK: whether its path stays the same, and a file put beside it on one host is seen on
+# the other.  A symbolic link may lead elsewhere on each host.
 is_shared() {
 	local disk=$1 path probe seen=false
 
@@ -21,14 +22,14 @@ is_shared() {
 	$seen
 }
 
-# is_same_volume DISK: by its UUID, which a copy of the whole disk under it has as well.
+# is_same_volume DISK: compare UUIDs; a copy of the whole disk under it has the same, though.
 is_same_volume() {
 	[ -n "${volume[$1]:-}" ] && [ "${target[$1]}" = "${source[$1]}" ] &&
 		ask -q new "$a_name" lvs --noheadings -o lv_uuid "${volume[$1]}" && [ "$answer" = "${identity[$1]}" ]
 }
 
-# is_shared_volume DISK: and its kind may be in use on two hosts, which is not so where LVM itself
-# keeps tables in the group's disks as it is written to.
+# is_shared_volume DISK: whether it is the same volume and of a kind that two hosts may use, which
+# excludes those for which LVM updates tables on the group's disks at each write.
 is_shared_volume() {
 	local disk=$1 tag=blkmigrate-probe.$id seen=false
 
@@ -41,13 +42,13 @@ is_shared_volume() {
 	$seen
 }
 
-# has_no_tables DISK: no snapshot, not thin, no cache.
+# has_no_tables DISK: whether it is no snapshot, not thin, and has no cache.
 has_no_tables() {
 	ask old '[A-Za-z-]+' lvs --noheadings -o lv_attr "${volume[$1]}" || return
 	[[ $answer == -* ]]
 }
 
-# hand_over: nothing on the old host has a shared volume in use from then on.
+# hand_over: move shared volumes to the new host; nothing on the old one uses them from then on.
 hand_over() {
 	local disk
 
@@ -58,8 +59,8 @@ hand_over() {
 	done
 }
 
-# take_back: what hand_over may have done.  A volume is never activated on the old host while it is
-# unknown whether the new one has done what it was told.
+# take_back: undo what hand_over may have done.  Never activate a volume on the old host while it is
+# unknown whether the new one did what it was told.
 take_back() {
 	local disk status
 

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Snapshots of volumes on the old host: read-only, tagged blkmigrate:ID, and named after the
-# volume with a number.  One that is on the target as a whole has the tag blkmigrate.copied
-# as well, so what LVM keeps is all there is to know, and a crash leaves nothing half known.
+# Snapshots of volumes on the old host: read-only, tagged blkmigrate:ID, and named after the volume
+# with a number.  A snapshot that the target has completely also has the tag blkmigrate.copied.  So
+# LVM keeps all of the state, and a crash leaves none of it half recorded.
 
 # find_snapshots DISK: fill $snapshots, with "NUMBER NAME TAGS" for each of ours, in the order in
 # which they were taken.
@@ -18,14 +18,14 @@ find_snapshots() {
 	for line in "${answers[@]}"; do
 		number=${line%% *}
 		number=${number##*-}
-		# One that somebody has renamed is still ours.
+		# A snapshot that somebody renamed is still ours.
 		[[ $number =~ ^($a_number)$ ]] || number=0
 		lines+=("$number $line")
 	done
 	[ ${#lines[@]} = 0 ] || mapfile -t snapshots < <(printf '%s\n' "${lines[@]}" | sort -n)
 }
 
-# copied_snapshot DISK: $copied is the newest that is on the target as a whole, or empty.
+# copied_snapshot DISK: set $copied to the newest that the target has completely, or to nothing.
 copied=''
 copied_snapshot() {
 	local line name
@@ -38,18 +38,19 @@ copied_snapshot() {
 	done
 }
 
-# For a pass: the snapshot from which it lists, and the one that it reads if it was taken before.
+# For a pass: the snapshot since which it lists changes, and the one that it reads if that was taken
+# before.
 declare -A base_of=() taken=()
 
-# clear_snapshots DISK: base_of[DISK] is the newest that is on the target as a whole, and no other is
-# left.
+# clear_snapshots DISK: set base_of[DISK] to the newest that the target has completely, and remove
+# the others.
 clear_snapshots() {
 	copied_snapshot "$1"
 	base_of[$1]=$copied
 	drop_snapshots "$1" "$copied"
 }
 
-# take_snapshot DISK: $snapshot is the new one.
+# take_snapshot DISK: set $snapshot to the new one.
 take_snapshot() {
 	local disk=$1 group=${volume[$1]%/*} name=${volume[$1]#*/} number=0
 
@@ -66,7 +67,7 @@ take_snapshot() {
 	fi || die "$(name_of old): no snapshot of $group/$name can be taken; --snapshot-size takes a smaller one, vgextend makes room"
 }
 
-# snapshot_size DISK: $snapshot_bytes is how much may be written while a pass lasts.
+# snapshot_size DISK: set $snapshot_bytes to how much may be written while a pass lasts.
 snapshot_bytes=0
 snapshot_size() {
 	local wanted share
@@ -78,16 +79,16 @@ snapshot_size() {
 	ask old "$a_number" vgs --noheadings --nosuffix --units b -o vg_free "${volume[$1]%/*}" ||
 		die "$(name_of old) cannot be asked for the room in ${volume[$1]%/*}"
 	wanted=$((size[$1] / 5))
-	# There may be two of each disk at a time, and none may starve another.
+	# Each disk may have two at a time, and none may take the space that another needs.
 	share=$((answer / (2 * ${#disks[@]})))
 	[ "$wanted" -lt "$share" ] || wanted=$share
 	[ "$wanted" -gt $((8 << 20)) ] || wanted=$((8 << 20))
 	snapshot_bytes=$((wanted / 4096 * 4096))
 }
 
-# watch_snapshots DISK: until it is killed, extend those that fill up, each time by the size with
-# which they were made.  Where there is no room they overflow, and a map has to do.  It runs in the
-# background, so where the host does not answer it asks again.
+# watch_snapshots DISK: until killed, extend those that fill up, each time by their original size.
+# Without room they overflow, and a map must do.  It runs in the background, so if the host does not
+# answer it asks again.
 watch_snapshots() {
 	local disk=$1 group=${volume[$1]%/*} list name full
 
@@ -103,7 +104,7 @@ watch_snapshots() {
 	done
 }
 
-# watch DISK: until watched has run; of thin volumes there is nothing to watch.
+# watch DISK: watch its snapshots until watched has run; those of thin volumes need no watching.
 watch() {
 	! $dry_run && [ "${kind[$1]}" = lvm ] || return 0
 	watch_snapshots "$1" &
@@ -129,7 +130,7 @@ watched() {
 declare -A watching=()
 watchers=()
 
-# drop_snapshots DISK [KEEP]: remove ours, but not the one of that name.
+# drop_snapshots DISK [KEEP]: remove ours, except the one of that name.
 drop_snapshots() {
 	local disk=$1 keep=${2:-} name
 

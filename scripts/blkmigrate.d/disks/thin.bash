@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Thin volumes: thin_delta lists the blocks that two of them do not share.  It reads the pool's
-# metadata of one moment, which the kernel reserves for it.  A pool has only one reservation, and
-# that of another program is left alone.
+# Thin volumes: thin_delta lists the blocks that two of them do not share.  It reads a snapshot of
+# the pool's metadata, which the kernel reserves for it.  A pool can have only one such reservation,
+# and another program's is left alone.
 
 # by_thin DISK OLDER VIEW: both are volumes of one pool.
 by_thin() {
@@ -28,7 +28,7 @@ list_thin() {
  dmsetup message $pool 0 release_metadata_snap" "$thin_list" "$pool" "$metadata" "$@"
 }
 
-# The device-mapper names of the pool of a volume, and of its metadata.
+# The device-mapper names of a volume's pool, and of the pool's metadata.
 thin_names='
 set -e
 read -r group pool < <(lvs --noheadings --separator " " -o vg_name,pool_lv "$1")

@@ -1,9 +1,9 @@
 <?xml version="1.0"?>
 <!-- SPDX-License-Identifier: GPL-3.0-or-later
 
-     The disks of a domain: for each the eight lines target, device, type, format, path,
-     pool, volume, and words about what is in the way of copying it.  No value can pretend to
-     be two lines: a line feed in one becomes U+FFFD, of which there are no paths. -->
+     The disks of a domain, eight lines for each: target, device, type, format, path,
+     pool, volume, and words about what prevents a copy.  No value can pretend to
+     be two lines: a line feed in one becomes U+FFFD, which no path contains. -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:output method="text" encoding="UTF-8"/>
 

@@ -1,12 +1,12 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The virtual machine as the hosts know it.  On the new one it is libvirt's; on the old one
-# source_... ask and tell libvirt, or Xen, as the machine is the one's or the other's.
+# The virtual machine as the hosts know it.  On the new host libvirt runs it; on the old one, the
+# functions source_... talk to libvirt or to Xen, whichever runs it.
 
 uri=qemu:///system
 vm='' uuid='' was_running='' autostart='' persistent=yes
-# What it is called on the new host, where --rename and --new-uuid were not said the same.
+# Its name and UUID on the new host: the same, unless --rename or --new-uuid says otherwise.
 new_name='' new_uuid='' new_uuid_wanted=false
 
 # vm_on HOST VIRSH-COMMAND ...: ask libvirt.
@@ -19,17 +19,17 @@ vm_act() {
 	act "$1" virsh -q -c "$uri" "${@:2}"
 }
 
-# need_libvirt HOST: after virsh has failed there; it was a no only if libvirt answers at all.
+# need_libvirt HOST: call it after virsh failed there: that was a no only if libvirt answers at all.
 need_libvirt() {
 	vm_ask -q "$1" "$any_text" list --all --uuid || die "libvirt on $(name_of "$1") does not answer"
 }
 
-# hypervisor_of HOST: for people.
+# hypervisor_of HOST: print its name for messages.
 hypervisor_of() {
 	[ "$1" = old ] && is_xen && echo xl || echo libvirt
 }
 
-# domain_state HOST: running, paused, shut off and so on, or "none"; false means that it
+# domain_state HOST: print running, paused, shut off and so on, or "none"; false means that the host
 # could not be asked, which is never the same as none.
 domain_state() {
 	local list which=$uuid
@@ -45,12 +45,12 @@ domain_state() {
 	echo none
 }
 
-# source_state: or the end.
+# source_state: print the state on the old host, or die.
 source_state() {
 	domain_state old || die "$(hypervisor_of old) on $(name_of old) does not answer"
 }
 
-# find_vm NAME: its uuid.  A number would be an id to libvirt, so the name is compared.
+# find_vm NAME: set $uuid.  Libvirt would take a number for an id, so compare the names.
 find_vm() {
 	local line
 
@@ -69,7 +69,7 @@ find_vm() {
 	die "there is no virtual machine called $1 on $(name_of old)"
 }
 
-# read_definition: source.xml, and what else the old host knows of it.
+# read_definition: save source.xml, and read what else the old host knows about the machine.
 read_definition() {
 	local info
 
@@ -98,7 +98,7 @@ source_autostart() {
 	fi
 }
 
-# source_shutdown: as its own power button would; it may take its time, or not look.
+# source_shutdown: press its power button; the guest may take its time, or ignore it.
 source_shutdown() {
 	if is_xen; then
 		act old xl shutdown -F "$vm" >/dev/null 2>&1 || true
@@ -117,7 +117,7 @@ source_destroy() {
 	fi
 }
 
-# source_define source|fenced: by what is kept of that name.
+# source_define source|fenced: define it from the document that is kept under that name.
 source_define() {
 	if is_xen; then
 		xen_define "$1"
@@ -126,7 +126,7 @@ source_define() {
 	fi
 }
 
-# source_has_fence: of the definition, not of the state.
+# source_has_fence: whether the definition has the fence; the state does not matter.
 source_has_fence() {
 	local expected
 
@@ -140,7 +140,7 @@ source_has_fence() {
 	[ -n "$expected" ] && [ "$(disk_paths "$private/now.xml")" = "$expected" ]
 }
 
-# source_start STATE: a transient machine is made of the XML that was kept.
+# source_start STATE: a transient machine is created from the XML that was kept.
 source_start() {
 	if is_xen; then
 		xen_start "$1"

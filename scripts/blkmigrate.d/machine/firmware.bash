@@ -5,7 +5,7 @@
 # TPM.  Both are small, and change until the shutdown; they are copied after it, to the same path,
 # with owner and mode.
 
-# find_firmware: $firmware are the paths of those that exist on the old host.
+# find_firmware: set $firmware to the paths that exist on the old host.
 firmware=()
 find_firmware() {
 	local path tpm
@@ -43,7 +43,7 @@ check_firmware() {
 		problem "$vm has a TPM, and swtpm is missing on $(name_of new)" "install it there"
 }
 
-# firmware_is_free: nothing is in the way that a machine of the new host may need.
+# firmware_is_free: nothing may be in the way that another machine of the new host may need.
 firmware_is_free() {
 	local path
 
@@ -64,7 +64,7 @@ copy_firmware() {
 	done
 }
 
-# copy_state PATH: and check that it arrived as it was sent.
+# copy_state PATH: copy it, and check that it arrived unchanged.
 copy_state() {
 	local ours
 
@@ -79,7 +79,7 @@ copy_state() {
 	[ "$answer" = "$ours" ]
 }
 
-# sums HOST PATH: $answer has the digests of the files there.
+# sums HOST PATH: set $answer to the digests of the files there.
 sums() {
 	ask "$1" "$any_text" bash -c 'set -o pipefail; find "$1" -type f -exec sha256sum {} + | sort' sha256sum "$2"
 }

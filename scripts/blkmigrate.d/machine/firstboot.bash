@@ -1,15 +1,15 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The first start on the new host: by a kernel of that host, if --first-boot says so, and in
-# sight of the operator, if --console does.
+# The first start on the new host: with a kernel of that host, if --first-boot names one, and with
+# its console shown to the operator, if --console was given.
 #
-# The definition never names that kernel.  The machine that is started has it for as long as it
-# runs, through reboots of its own; from its next start on its disk's loader counts.
+# The definition never names that kernel.  The machine keeps it while it runs, through its own
+# reboots; from its next start on, it boots from its disk's loader.
 
 first_boot='' console=false
 
-# first_boot_part kernel|initrd|cmdline: the last one is the rest, commas and all.
+# first_boot_part kernel|initrd|cmdline: the last part is all of the rest, commas included.
 first_boot_part() {
 	local rest=,$first_boot
 
@@ -49,7 +49,7 @@ check_first_boot() {
 	fi
 }
 
-# start_there [OPTION ...]: the first time.
+# start_there [OPTION ...]: start it for the first time.
 start_there() {
 	if [ -n "$first_boot" ]; then
 		vm_act new create "$(state_of new)/first-boot.xml" "$@"
@@ -58,7 +58,7 @@ start_there() {
 	fi
 }
 
-# show_console: until the operator leaves it.
+# show_console: show it until the operator leaves it.
 show_console() {
 	local words=(virsh -c "$uri" console "$new_uuid")
 

@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Whether the two hosts fit each other, and the machine the new one.
+# Whether the two hosts are compatible with each other, and the machine with the new one.
 
-# check_fit: what may not prevent the start is only a remark.
+# check_fit: what need not prevent the start is only remarked.
 check_fit() {
 	check_stream
 	check_versions
@@ -13,7 +13,7 @@ check_fit() {
 	check_user
 }
 
-# check_stream: what one host's programs send, the other's take.
+# check_stream: the new host's programs must be able to read what the old host's send.
 check_stream() {
 	$programs_there || return 0
 	on old bash -o pipefail -c 'file=$(mktemp) && echo blkmigrate >"$file" || exit
@@ -29,7 +29,8 @@ check_stream() {
 		problem "$(name_of new) cannot read what $(name_of old) sends: $(tail -n 1 "$private/why")" "install the same version of the blk programs on both"
 }
 
-# check_versions: a machine of a newer libvirt or QEMU may have what an older one does not know.
+# check_versions: a machine made with a newer libvirt or QEMU may use features that an older one
+# lacks.
 check_versions() {
 	local host theirs ours what
 
@@ -60,7 +61,8 @@ package_of() {
 	esac
 }
 
-# check_managers: what starts and stops machines by itself must not meet two of one.
+# check_managers: a program that starts and stops machines by itself must never find two copies of
+# one.
 check_managers() {
 	local host process name found_managers=()
 
@@ -91,10 +93,11 @@ check_managers() {
 	done
 }
 
-# check_pacemaker HOST PROCESS: a cluster that says it does not know the machine may stay.
+# check_pacemaker HOST PROCESS: a cluster is no problem if it says that it does not know the
+# machine.
 check_pacemaker() {
 	if ! on "$1" cibadmin -Q >"$private/cib" 2>/dev/null; then
-		problem "a cluster runs on $(name_of "$1") ($2), and cannot be asked whether it manages $vm" "migrate with its tools, or stop it there"
+		problem "a cluster runs on $(name_of "$1") ($2), and does not say whether it manages $vm" "migrate with its tools, or stop it there"
 	elif grep -qF -e "$vm" -e "$uuid" -e "$new_name" "$private/cib"; then
 		problem "the cluster on $(name_of "$1") ($2) manages $vm" "migrate with its tools: crm_resource --move, or pcs resource move"
 	else
@@ -113,7 +116,8 @@ check_architecture() {
 		problem "$(name_of new) is $theirs, $(name_of old) $ours" "take a host of the same architecture"
 }
 
-# check_memory: what it is given at its start; huge pages are kept apart from all other memory.
+# check_memory: the new host must have the memory that the machine gets when it starts; huge pages
+# are counted apart from all other memory.
 check_memory() {
 	local wanted free kind=memory
 
@@ -136,8 +140,8 @@ check_memory() {
 	fi
 }
 
-# check_user: libvirt gives disks to QEMU's user when it starts a machine, unless it was told not
-# to; what was made here is root's.
+# check_user: libvirt makes QEMU's user the owner of the disks when it starts a machine, unless it
+# was configured not to; the disks made by this program belong to root.
 check_user() {
 	local ours theirs
 

@@ -1,8 +1,8 @@
 <?xml version="1.0"?>
 <!-- SPDX-License-Identifier: GPL-3.0-or-later
 
-     A domain as it may be shown: passwords are not, and what is on QEMU's command line or in
-     the firmware's strings may be one. -->
+     A domain without what must not be shown: passwords, and QEMU's command line and the
+     firmware's strings, which may hold one. -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"
     xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0">
   <xsl:output method="xml" encoding="UTF-8" omit-xml-declaration="yes"/>

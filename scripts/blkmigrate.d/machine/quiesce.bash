@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # --quiesce: the guest's agent freezes its file systems while the snapshots of all its disks are
-# taken.  That they are thawed must not depend on this program, on ssh or on a terminal: a process
-# of the old host's own, started before the freeze, thaws them after ten seconds.
+# taken.  Thawing must not depend on this program, on ssh or on a terminal: a process on the old
+# host, started before the freeze, thaws them after ten seconds.
 
 quiesce=false
 frozen=''
 freeze_seconds=10
 
-# check_agent: asked before anything is touched.
+# check_agent: ask the agent before anything is touched.
 check_agent() {
 	local status=0
 
@@ -21,7 +21,7 @@ check_agent() {
 			"start qemu-guest-agent in the guest, or leave out --quiesce"
 }
 
-# take_together: the snapshots of a pass, all of the same moment.
+# take_together: take the snapshots of a pass, all at the same moment.
 take_together() {
 	local disk volumes=()
 
@@ -44,7 +44,7 @@ take_together() {
 		watch "$disk"
 	done
 	[ "$image_pass" = none ] || images_begin || true
-	thaw || die "the snapshots of $vm took longer than $freeze_seconds seconds, and its file systems were thawed meanwhile; without --quiesce the same command goes on"
+	thaw || die "the snapshots of $vm took longer than $freeze_seconds seconds, and its file systems were thawed meanwhile; the same command without --quiesce resumes"
 }
 
 # freeze: while the file $frozen exists, the other process will thaw them.
@@ -52,15 +52,16 @@ freeze() {
 	local virsh=(timeout "$freeze_seconds" virsh -c "$uri" domfsfreeze "$uuid") why
 
 	frozen=$(state_of old)/frozen.$BASHPID.$RANDOM
-	thaw_later || die "$(name_of old) starts no process that would thaw $vm, so it is not frozen; without --quiesce the same command goes on"
+	thaw_later || die "$(name_of old) cannot start the process that would thaw $vm, so it is not frozen; the same command without --quiesce resumes"
 	show old "$(quote "${virsh[@]}")"
 	$dry_run || guarded old "${virsh[@]}" >"$private/froze" 2>&1 || {
 		why=$(head -n 1 "$private/froze")
-		die "the file systems of $vm cannot be frozen: ${why:-no answer in $freeze_seconds seconds}; without --quiesce the same command goes on"
+		die "the file systems of $vm cannot be frozen: ${why:-no answer in $freeze_seconds seconds}; the same command without --quiesce resumes"
 	}
 }
 
-# thaw_later: it must not keep the lock of this run open, or the next run would kill it.
+# thaw_later: start the process that thaws.  It must not hold the lock of this run open, or the next
+# run would kill it.
 thaw_later() {
 	perform old "setsid sh -c 'sleep $freeze_seconds; virsh -c $uri domfsthaw $uuid' &" '
 		: >"$2" && type -P setsid >/dev/null || exit
@@ -73,7 +74,7 @@ thaw_later() {
 		done' "$frozen" "$freeze_seconds" "$uri" "$uuid"
 }
 
-# thaw: true if they were frozen until now.  It is done even if another run has taken over.
+# thaw: thaw them, even if another run has taken over; true if they were frozen until now.
 thaw() {
 	local file=$frozen said
 
@@ -86,6 +87,6 @@ thaw() {
 		return 1
 	}
 	on old rm -f -- "$file" || true
-	# None was still frozen; or none was to begin with, in a guest without file systems.
+	# None was still frozen; or none ever was, in a guest without file systems.
 	[[ $said != 'Thawed 0 '* || $(<"$private/froze") == 'Froze 0 '* ]]
 }

@@ -1,7 +1,7 @@
 <?xml version="1.0"?>
 <!-- SPDX-License-Identifier: GPL-3.0-or-later
 
-     A domain whose disks lie elsewhere, and nothing else is changed.  The parameter places
+     A domain whose disks lie elsewhere; nothing else changes.  The parameter places
      names a document: place elements with dev, type, format and path, drop elements with dev,
      net elements with from and to, and an identity with name and uuid.  Unless
      drives=keep those without a place are emptied. -->
@@ -27,7 +27,7 @@
     </xsl:choose>
   </xsl:template>
 
-  <!-- The firmware's tables have to say the same as the domain. -->
+  <!-- The firmware's tables must agree with the domain. -->
   <xsl:template match="/domain/uuid/text() | /domain/sysinfo/system/entry[@name = 'uuid']/text()">
     <xsl:choose>
       <xsl:when test="$identity"><xsl:value-of select="$identity/@uuid"/></xsl:when>
@@ -69,7 +69,7 @@
     </xsl:copy>
   </xsl:template>
 
-  <!-- In their order, with another type. -->
+  <!-- In the same order, with another type. -->
   <xsl:template name="attributes">
     <xsl:param name="type"/>
     <xsl:for-each select="@*">
@@ -112,7 +112,7 @@
           <xsl:attribute name="file"><xsl:value-of select="$mine/@path"/></xsl:attribute>
         </xsl:otherwise>
       </xsl:choose>
-      <!-- A start that may leave the disk out would not be stopped by a fence. -->
+      <!-- A fence would not stop a start that may leave the disk out. -->
       <xsl:if test="not(starts-with($mine/@path, '/nonexistent/'))">
         <xsl:apply-templates select="@startupPolicy"/>
       </xsl:if>

@@ -1,12 +1,12 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# A machine of Xen on the old host, which becomes one of KVM on the new one.
+# A Xen machine on the old host, which becomes a KVM machine on the new one.
 #
-# It is defined by its configuration file, and nowhere else, and run by xl.  Libvirt's driver for
-# Xen reads the file; what it makes of it is native.xml, and source.xml is that machine as one of
-# QEMU, which from there on is treated as any other.  The file as it was is kept as source.cfg;
-# fenced.cfg takes its place while the machine is, or may be, on the new host.
+# Only its configuration file defines it, and xl runs it.  Libvirt's Xen driver converts the file to
+# native.xml; source.xml describes the same machine for QEMU, and is treated like that of any other
+# machine from there on. source.cfg is a copy of the file as it was; fenced.cfg replaces the file
+# while the machine is, or may be, on the new host.
 
 xen_config=''
 xen_auto=/etc/xen/auto
@@ -15,8 +15,8 @@ is_xen() {
 	[ -n "$xen_config" ]
 }
 
-# find_xen FILE: the name and the UUID are those that libvirt reads.  For a file without one it
-# makes up another each time; but a machine has to be the same when it is asked for again.
+# find_xen FILE: use the name and the UUID that libvirt reads.  If the file has no UUID, libvirt
+# invents another each time; but a later run must find the same machine.
 find_xen() {
 	ask old "$any_text" realpath -e -- "$1" || die "there is no $1 on $(name_of old)"
 	xen_config=$answer
@@ -24,7 +24,7 @@ find_xen() {
 	on old sh -c 'cat -- "$1"' cat "$xen_config" >"$private/source.cfg" ||
 		die "$xen_config on $(name_of old) cannot be read"
 	on old virsh -q -c xen:///system domxml-from-native xen-xl "$xen_config" >"$private/native.xml" 2>"$private/why" ||
-		die "libvirt on $(name_of old) does not read $xen_config as of Xen: $(head -n 1 "$private/why") (libvirt-daemon-driver-xen does; is libvirtd there?)"
+		die "libvirt on $(name_of old) cannot read $xen_config as a Xen configuration: $(head -n 1 "$private/why") (it needs libvirt-daemon-driver-xen; does libvirtd run?)"
 	vm=$(xml_value /domain/name "$private/native.xml")
 	if grep -qE '^[[:space:]]*uuid[[:space:]]*=' "$private/source.cfg"; then
 		uuid=$(xml_value /domain/uuid "$private/native.xml")
@@ -32,10 +32,10 @@ find_xen() {
 		uuid=$(xen_uuid) || die "$(name_of old) cannot be asked"
 	fi
 	[[ $uuid =~ ^($a_uuid)$ ]] || die "$xen_config: libvirt on $(name_of old) reads \"$(printable "$uuid")\" as its UUID"
-	[[ $vm == [!-]* && $vm == *[!0-9]* ]] || die "$xen_config: \"$vm\" is no name by which xl finds it: give it one"
+	[[ $vm == [!-]* && $vm == *[!0-9]* ]] || die "$xen_config: \"$vm\" is not a name by which xl finds a machine: rename it"
 }
 
-# xen_uuid: made of the file and the host that it is on.
+# xen_uuid: print a UUID derived from the file's path and its host.
 xen_uuid() {
 	local digest
 
@@ -43,7 +43,7 @@ xen_uuid() {
 	printf '%s-%s-3%s-8%s-%s\n' "${digest:0:8}" "${digest:8:4}" "${digest:13:3}" "${digest:17:3}" "${digest:20:12}"
 }
 
-# read_xen: emulated, where the new host cannot do better.
+# read_xen: make an emulated machine of it if the new host has no KVM.
 read_xen() {
 	local type=kvm screen='' links
 
@@ -70,7 +70,7 @@ save_xen() {
 	put old "$(state_of old)/fenced.cfg" <"$private/fenced.cfg"
 }
 
-# xen_links: what in /etc/xen/auto is this file.
+# xen_links: print the links in /etc/xen/auto that lead to this file.
 xen_links() {
 	on old bash -c 'for link in "$1"/*; do
 			if [ "$link" -ef "$2" ]; then
@@ -79,7 +79,7 @@ xen_links() {
 		done' links "$xen_auto" "$xen_config"
 }
 
-# A start fails, and says why; a comment tells whoever looks.
+# Starting it fails and says why; a comment in it says the same to a reader.
 make_fenced_config() {
 	local fence
 
@@ -94,9 +94,10 @@ make_fenced_config() {
 	EOC
 }
 
-# xen_state: as libvirt would say it.  Without the domain, it is off if its file is there; one that
-# ends loses its name before it lets go of its disks, so what has no name may be it; nor is it gone
-# for certain where it was there a moment ago.
+# xen_state: print the state in libvirt's words.  If there is no domain, the machine is off,
+# provided that its file is there.  A domain that is being destroyed loses its name before it
+# releases its disks, so one without a name may be this machine; and a domain that was there a
+# moment ago may not be gone yet.
 xen_state() {
 	on old bash -c '
 		if ! id=$(xl domid "$1" 2>/dev/null); then
@@ -118,7 +119,8 @@ xen_state() {
 		esac' state "$vm" "$xen_config"
 }
 
-# xen_autostart on|off: xendomains starts what it finds there; off, it is kept here.
+# xen_autostart on|off: xendomains starts what it finds in that folder; while autostart is off, the
+# links are kept here.
 xen_autostart() {
 	local kept links
 
@@ -144,7 +146,7 @@ xen_autostart() {
 	fi
 }
 
-# xen_define source|fenced: at once and on the medium; whose it is and who may read it stay.
+# xen_define source|fenced: replace the file atomically and flush it; owner and mode stay.
 xen_define() {
 	perform old "cp $(quote "$(state_of old)/$1.cfg" "$xen_config")" 'set -e
 		part=$2.blkmigrate
@@ -159,32 +161,32 @@ xen_has_fence() {
 	on old cmp -s -- "$(state_of old)/fenced.cfg" "$xen_config"
 }
 
-# xen_start STATE: one that has halted, and was to be looked at, is in the way.
+# xen_start STATE: a domain that halted, and was preserved for inspection, is in the way.
 xen_start() {
 	[ "$1" != halted ] || source_destroy
 	act old xl create "$xen_config" >/dev/null
 }
 
-# check_xen: what is not as with libvirt.
+# check_xen: report the problems that only Xen machines have.
 check_xen() {
 	local action disk network list
 
 	action=$(xml_value /domain/on_poweroff "$private/native.xml")
 	[[ $action != *restart ]] ||
-		problem "$vm starts again when it shuts down (on_poweroff is $action)" "set on_poweroff to \"destroy\" in $xen_config, and start it anew"
+		problem "$vm starts again when it shuts down (on_poweroff is $action)" "set on_poweroff to \"destroy\" in $xen_config, and restart it"
 	[[ $xen_config != "$xen_auto"/* ]] ||
 		problem "$xen_config is in $xen_auto itself, where nothing else can take its place" "mv it to /etc/xen, and ln -s it from there"
 	[ "$was_running" != running ] || ! $quiesce ||
-		problem "$vm is of Xen, and has no guest agent" "leave out --quiesce"
+		problem "$vm is a Xen machine, and has no guest agent" "leave out --quiesce"
 	while IFS= read -r disk; do
 		[[ ! $disk =~ [0-9]$ ]] ||
-			problem "$disk is a partition without a disk, as only Xen has them" "copy it into a partition of a disk (blkwrite --offset), and define the virtual machine there by hand, or --skip-disk ${disk/xvd/vd}"
+			problem "$disk is a partition without a disk, which only Xen has" "copy it into a partition of a disk (blkwrite --offset), and define the virtual machine there by hand, or --skip-disk ${disk/xvd/vd}"
 	done < <(xml_values '/domain/devices/disk/target/@dev' "$private/native.xml")
 	list=$(xml_values '/domain/devices/disk/target/@dev' "$private/source.xml" | sort | uniq -d)
 	[ -z "$list" ] || problem "two disks would be called ${list%%$'\n'*}" "give them other letters in $xen_config"
 	while IFS= read -r network; do
 		[ "$network" = bridge ] ||
-			problem "an interface of $vm is of type $network" "give it a bridge in $xen_config"
+			problem "an interface of $vm has the type $network" "give it a bridge in $xen_config"
 	done < <(xml_values '/domain/devices/interface/@type' "$private/native.xml")
 	[ -z "$(xml_value '/domain/devices/interface/mac[@address="00:00:00:00:00:00"]/@address' "$private/native.xml")" ] ||
 		remark "an interface of $vm has no MAC address in $xen_config: it gets one on $(name_of new), and the guest may take it for another card"
@@ -195,13 +197,13 @@ check_xen() {
 	[ "$was_running" != running ] || check_xen_disks
 }
 
-# check_xen_disks: what runs may be of an older version of the file.
+# check_xen_disks: the running machine may have been started from an older version of the file.
 check_xen_disks() {
 	local disk
 
-	on old xl list -l "$vm" >"$private/running" || { problem "xl on $(name_of old) does not tell of $vm" "look at xl list -l" && return; }
+	on old xl list -l "$vm" >"$private/running" || { problem "xl on $(name_of old) does not list $vm" "look at xl list -l" && return; }
 	for disk in "${disks[@]}" "${shared[@]}" "${swaps[@]}"; do
 		grep -qF "\"pdev_path\": \"${source[$disk]}\"" "$private/running" ||
-			problem "$vm runs, and not on ${source[$disk]}, as $xen_config says" "start it anew, or mend the file"
+			problem "$vm does not run on ${source[$disk]}, as $xen_config says" "restart it, or correct the file"
 	done
 }

@@ -1,9 +1,9 @@
 <?xml version="1.0"?>
 <!-- SPDX-License-Identifier: GPL-3.0-or-later
 
-     What a machine of Xen, as libvirt reads its configuration, is as one of QEMU.  Devices that
-     only Xen has become those of virtio, the console a serial one; emulated ones stay as they
-     are.  It starts from its disk.  The parameter type is kvm or qemu. -->
+     A Xen machine, as libvirt reads its configuration, converted to one for QEMU.  Devices that
+     only Xen has become virtio devices, the console becomes a serial one; emulated devices stay
+     as they are.  It boots from its disk.  The parameter type is kvm or qemu. -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"
     xmlns:xen="http://libvirt.org/schemas/domain/xen/1.0" exclude-result-prefixes="xen">
   <xsl:output method="xml" encoding="UTF-8" omit-xml-declaration="yes" indent="yes"/>
@@ -26,7 +26,7 @@
     <uuid><xsl:value-of select="$uuid"/></uuid>
   </xsl:template>
 
-  <!-- Where the host had the kernel, the disk has to have a loader now. -->
+  <!-- If the kernel was on the host, the disk needs a loader now. -->
   <xsl:template match="/domain/os">
     <os>
       <type arch="{type/@arch}" machine="pc">hvm</type>
@@ -66,7 +66,7 @@
       /domain/devices/controller[@type = 'xenbus'] | /domain/devices/input[@bus = 'xen'] |
       /domain/devices/video[model/@type = 'xen']"/>
 
-  <!-- A device is called a file there, too. -->
+  <!-- Xen's driver calls a device a file, too. -->
   <xsl:template match="/domain/devices/disk[starts-with(source/@file, '/dev/')]/@type">
     <xsl:attribute name="type">block</xsl:attribute>
   </xsl:template>
@@ -83,7 +83,7 @@
 
   <xsl:template match="/domain/devices/disk/backenddomain | /domain/devices/interface/backenddomain"/>
 
-  <!-- A guest that knows it is one of Xen's takes any disk by the fast way, whatever its name. -->
+  <!-- A guest that knows that it runs on Xen uses the fast driver for any disk, whatever its name. -->
   <xsl:template match="/domain/devices/disk/target">
     <xsl:choose>
       <xsl:when test="@bus = 'xen' or /domain/os/type != 'hvm'">
@@ -111,7 +111,7 @@
     </interface>
   </xsl:template>
 
-  <!-- Xen makes up one at each start. -->
+  <!-- Xen invents one at each start. -->
   <xsl:template match="/domain/devices/interface/mac[@address = '00:00:00:00:00:00']"/>
 
   <xsl:template match="/domain/devices/graphics/@listen | /domain/devices/graphics/listen/@address">

@@ -1,16 +1,16 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Domain XML, by XML tools only.  Documents are files in the private folder: source.xml is
-# the domain as it is defined, target.xml what the new host gets, fenced.xml what the old
-# one keeps, whose disks are nowhere.
+# Domain XML, by XML tools only.  Documents are files in the private folder: source.xml is the
+# domain as it is defined; target.xml is for the new host; fenced.xml, whose disks do not exist,
+# stays on the old one.
 
-# xml_value XPATH FILE: as text; empty where there is none.
+# xml_value XPATH FILE: print it as text; nothing if there is none.
 xml_value() {
 	xmllint --nonet --xpath "string($1)" "$2"
 }
 
-# xml_values XPATH FILE: a line for each attribute or element.
+# xml_values XPATH FILE: print a line for each attribute or element.
 xml_values() {
 	local count number
 
@@ -34,7 +34,7 @@ place() {
 		"$(xml_escape "$1")" "$2" "$3" "$(xml_escape "$4")"
 }
 
-# rewrite FROM TO DRIVES <PLACES: DRIVES says if the media of drives are kept, or only those that
+# rewrite FROM TO DRIVES <PLACES: DRIVES says whether drives keep their media, or only those that
 # have a place.
 rewrite() {
 	{
@@ -46,14 +46,14 @@ rewrite() {
 		"$here/machine/rewrite.xsl" "$1" >"$2"
 }
 
-# make_target_xml: without the disks that come later; whole.xml has them.
+# make_target_xml: leave out the disks that come later; whole.xml has them.
 make_target_xml() {
 	write_target target.xml "${skipped[@]}" "${later[@]}"
 	write_target whole.xml "${skipped[@]}"
 	make_later_xml
 }
 
-# write_target FILE [DISK ...]: without these disks.
+# write_target FILE [DISK ...]: write it without these disks.
 write_target() {
 	local file=$1 disk net
 
@@ -79,7 +79,7 @@ format_at_target() {
 	[ "${target_kind[$1]}" = qcow2 ] && echo qcow2 || echo raw
 }
 
-# A start of the old one fails, and says why.
+# Starting the old machine fails, and says why.
 make_fenced_xml() {
 	local disk
 
@@ -105,7 +105,7 @@ show_xml_diff() {
 		"$private/$source.masked" "$private/target.masked" || true
 }
 
-# disk_paths FILE: DEV PATH of every disk, as libvirt has them.
+# disk_paths FILE: print DEV PATH of every disk, as libvirt has them.
 disk_paths() {
 	local fields
 
