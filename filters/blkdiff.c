@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/arguments.h"
+#include "base/confine.h"
 #include "base/error.h"
 #include "base/io.h"
 #include "base/pool.h"
@@ -31,6 +32,9 @@
 #include "show/progress.h"
 #include "show/signals.h"
 #include "stream/id.h"
+
+/* Asked what a snapshot is, and once more, when all has been read, whether it is whole. */
+#define DM_CONTROL	"/dev/mapper/control"
 
 struct options {
 	const char *map, *snapshot, *store, *changes;
@@ -72,6 +76,7 @@ main(int argc, char **argv)
 	static const struct progress_options progress = {
 		.program = "blkdiff", .delay = 2, .interval = 1
 	};
+	static const struct confine_rule opening[] = { { "/", CONFINE_READ }, { DM_CONTROL, CONFINE_WRITE } };
 	/* Static: a thread may still look at it while the process exits. */
 	static struct diff diff;
 	const struct options *options = &diff.options;
@@ -84,6 +89,7 @@ main(int argc, char **argv)
 	if (options->report.form == REPORT_DELTA && isatty(STDOUT_FILENO))
 		errx(2, "a block stream is not written to a terminal (--list lists the ranges)");
 	report_open(&diff.report, &options->report);
+	(void)confine_paths(opening, 2);
 	if (!progress_start(&progress))
 		err(2, "threads");
 	if (operands == 2)
@@ -188,6 +194,7 @@ compare_devices(struct diff *diff, const char *old_path, const char *path)
 
 	open_device(diff, &diff->old, old_path);
 	open_source(diff, path);
+	(void)confine_wholly();
 	base = diff->old.size > options->offset ? diff->old.size - options->offset : 0;
 	if (bounded && base > options->length)
 		base = options->length;
@@ -218,6 +225,7 @@ compare_map(struct diff *diff, const char *path)
 	open_source(diff, path);
 	if (!input_open_file(&input, options->map, STDOUT_FILENO))
 		err(2, "%s", options->map);
+	(void)confine_wholly();
 	if (!map_open(&map, &input, &error))
 		fail(diff, &error);
 	header_init(&header, STREAM_DELTA, options->length);
@@ -250,6 +258,7 @@ map_passed(void *context, uint64_t offset)
 static void
 read_snapshot(struct diff *diff, const char *path)
 {
+	static const struct confine_rule control = { DM_CONTROL, CONFINE_READ | CONFINE_WRITE };
 	static struct snapshot snapshot;
 	struct error error = { 0 };
 	uint64_t allocated, metadata;
@@ -261,6 +270,7 @@ read_snapshot(struct diff *diff, const char *path)
 	if (!snapshot_fits(&snapshot, &diff->source, &error) ||
 	    !snapshot_read(&snapshot, &diff->source, &diff->cow, &error))
 		fail(diff, &error);
+	(void)confine_paths(&control, 1);
 	if (!snapshot.read_only && !diff->options.read_only && !diff->options.whole)
 		progress_warn("%s: the snapshot can be written to: whole chunks are sent, unchecked",
 		    diff->options.snapshot);
@@ -279,6 +289,7 @@ read_store(struct diff *diff, const char *path)
 
 	open_source(diff, path);
 	open_device(diff, &diff->store, diff->options.store);
+	(void)confine_wholly();
 	/* A write that is still in a cache is in no list. */
 	if (diff->source.device && fsync(diff->source.fd) == -1)
 		error_errno(&error, "%s: flush", diff->source.name);
@@ -314,6 +325,7 @@ read_changes(struct diff *diff, const char *path)
 	list.size = diff->source.size;
 	if (list.era_block == 0 && diff->source.device && fstat(diff->source.fd, &status) == 0)
 		list.era_block = dm_era_block(status.st_rdev);
+	(void)confine_wholly();
 	progress_phase("reading the list", PROGRESS_UNKNOWN);
 	if (!changes_read(&input, &list, &diff->ranges, &error))
 		fail(diff, &error);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/arguments.h"
+#include "base/confine.h"
 #include "base/error.h"
 #include "base/io.h"
 #include "meter/gauge.h"
@@ -85,6 +86,9 @@ main(int argc, char **argv)
 	parse_options(argc, argv, &metering);
 	if (!throttle_open(&metering.throttle, options->rate != NULL ? options->rate : "0", &error))
 		errx(2, "%s", error.text);
+
+	/* The file of a rate is opened again and again, and may be replaced by another. */
+	(void)(metering.throttle.path != NULL ? confine_reading() : confine_wholly());
 
 	/* Report a broken pipe before dying of it: see fail. */
 	signals_block_pipe();

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/arguments.h"
+#include "base/confine.h"
 #include "base/error.h"
 #include "base/io.h"
 #include "device/identity.h"
@@ -80,6 +81,7 @@ main(int argc, char **argv)
 	if (!reading.options.raw && isatty(STDOUT_FILENO))
 		errx(2, "a block stream is not written to a terminal (-r writes plain bytes)");
 	open_source(&reading, argv[optind]);
+	(void)confine_wholly();
 	if (!progress_start(&progress))
 		err(2, "threads");
 	progress_phase("reading", reading.scan.length);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/arguments.h"
+#include "base/confine.h"
 #include "base/error.h"
 #include "base/io.h"
 #include "base/pool.h"
@@ -67,6 +68,7 @@ main(int argc, char **argv)
 	if (!io_claim_standard())
 		err(2, "/dev/null");
 	parse_options(&context.options, argc, argv);
+	(void)confine_reading();
 	files = optind < argc ? argv + optind : standard_input;
 	count = optind < argc ? argc - optind : 1;
 	if (options->map && count > 1)
@@ -155,6 +157,8 @@ print_digests(struct context *context, char **files, int count)
 	char digits[CHECKSUM_HEX];
 	int i, status = 0;
 
+	if (count == 1 && strcmp(files[0], "-") == 0)
+		(void)confine_wholly();
 	for (i = 0; i < count; i++) {
 		struct error error = { 0 };
 
@@ -178,6 +182,7 @@ print_map(const struct options *options, const char *file)
 	if (isatty(STDOUT_FILENO))
 		errx(2, "a map is not written to a terminal");
 	open_device(file, &source);
+	(void)confine_wholly();
 	start_progress();
 	done = mapsum_write(&source, &options->range, (uint32_t)options->grid,
 	    options->kind == CHECKSUM_SHA256 ? STREAM_SHA256 : STREAM_XXH3_128, STDOUT_FILENO, &error);
@@ -314,6 +319,7 @@ check_map(const struct options *options, struct input *input, const char *file)
 	if (file == NULL)
 		file = map.name;
 	open_device(file, &source);
+	(void)confine_wholly();
 	start_progress();
 	done = mapsum_compare(&source, &options->range, &map, print_difference, &silent, &found,
 	    &error);

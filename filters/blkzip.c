@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/arguments.h"
+#include "base/confine.h"
 #include "base/error.h"
 #include "base/io.h"
 #include "base/size.h"
@@ -56,6 +57,7 @@ main(int argc, char **argv)
 		err(2, "/dev/null");
 	parse_options(argc, argv, &options, &zip);
 	open_input(&input, optind < argc ? argv[optind] : "-", &zip);
+	(void)confine_wholly();
 	zip.input = &input;
 	/* Other stages of a pipeline know more, and draw first. */
 	if (is_pipe(STDOUT_FILENO))

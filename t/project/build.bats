@@ -55,7 +55,7 @@ remake() {
 	case $(uname -m) in
 	x86_64 | i?86) flag=-fcf-protection mark='IBT.*SHSTK' ;;
 	aarch64) flag=-mbranch-protection=standard mark='BTI.*PAC' ;;
-	*) flag= mark= ;;
+	*) flag='' mark='' ;;
 	esac
 	remake BUILD="$dir/build" CFLAGS=-O1 "$dir/build/lib/base/size.o"
 
