@@ -46,7 +46,7 @@ identity_of() {
 	echo "device.$number"
 }'
 
-# identify DISK: $identified is the identity of what is at source[DISK].
+# identify DISK: set $identified to the identity of what is at source[DISK].
 identified=''
 identify() {
 	ask old "$a_identity" bash -c "$identity_of"'
@@ -65,7 +65,7 @@ digest_here() {
 	} | sha256sum
 }'
 
-# identify_host: $host_identity is the old host's.
+# identify_host: set $host_identity to the old host's.
 host_identity=''
 identify_host() {
 	ask old '[0-9a-f]{64}  -' bash -o pipefail -c "$digest_here"'
@@ -73,8 +73,8 @@ identify_host() {
 	host_identity=${answer%% *}
 }
 
-# identify_copy: $id, of the one disk that copy reads, and of the place where it goes: what was typed
-# may mean another disk on another host, or in another folder.
+# identify_copy: set $id, from the one disk that copy reads and from the place where it goes: the
+# words that were typed may mean another disk on another host, or in another folder.
 identify_copy() {
 	local from
 

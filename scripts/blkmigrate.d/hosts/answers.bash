@@ -5,9 +5,9 @@
 # which is ssh's: the host could not be asked.  The last one must never pass for one of the other
 # two, nor for an empty answer: a disk that could not be looked at is not a disk that is not there.
 #
-# So a question sets a variable, and ends this program where the host could not be asked, or where
-# its answer does not look like one.  It must be called plainly, for in $(...), in a pipe or in the
-# background only that subshell would end; and never with 2>/dev/null, which would hide why.
+# So a question sets a variable, and ends this program if the host could not be asked, or if its
+# answer does not look like one.  Call it plainly, since in $(...), in a pipe or in the background
+# only that subshell would end; and never with 2>/dev/null, which would hide the reason.
 #
 #	ask new "$a_number" blockdev --getsize64 "$path" || die "$path: its size cannot be read"
 #	whole=$answer
@@ -27,7 +27,7 @@
 # each command there that may fail needs its own "|| return" or "|| die".
 
 answer='' answers=()
-# No answer is longer, in bytes; documents go into files.
+# The longest answer, in bytes; documents go into files.
 answer_limit=1000000
 
 # Patterns for answers, of extended regular expressions; each has to fit the whole answer, or with
@@ -43,9 +43,9 @@ answer_limit=1000000
 	any_text='.*'
 }
 
-# ask [-q] HOST PATTERN COMMAND [ARGUMENT ...]: $answer is what it prints there, without the blanks
-# before it and, unless they fit, behind it, which LVM prints, and without the line feeds behind it.
-# False, with the command's status, where it says no; $answer is then what it printed, unchecked.
+# ask [-q] HOST PATTERN COMMAND [ARGUMENT ...]: set $answer to what it prints there, without leading
+# blanks and trailing line feeds, and, unless they fit, without trailing blanks: LVM prints both.
+# False, with the command's status, if it says no; $answer is then what it printed, unchecked.
 ask() {
 	local quiet=''
 
@@ -62,8 +62,8 @@ vm_ask() {
 	answer_fits "$1" "$2" virsh "${@:3}"
 }
 
-# ask_lines [-q] HOST PATTERN COMMAND [ARGUMENT ...]: $answers are the lines that it prints, none
-# of which is empty; each has to fit.
+# ask_lines [-q] HOST PATTERN COMMAND [ARGUMENT ...]: set $answers to the lines that it prints,
+# without empty ones; each must fit.
 ask_lines() {
 	local quiet=''
 
@@ -104,7 +104,7 @@ vm_asks_yes() {
 
 # --- how it is done ---------------------------------------------------------------
 
-# answer_to QUIET HOST ASKER HOST COMMAND ...: fill $answer; the command's status.
+# answer_to QUIET HOST ASKER HOST COMMAND ...: fill $answer; returns the command's status.
 answer_to() {
 	local status=0
 
@@ -118,7 +118,7 @@ answer_to() {
 	return "$status"
 }
 
-# answer_fits HOST PATTERN COMMAND ...: $answer does, or the end.
+# answer_fits HOST PATTERN COMMAND ...: die unless $answer does.
 answer_fits() {
 	[ ${#answer} -le "$answer_limit" ] || cannot_ask "$1" "its answer is too long" "${@:3}"
 	[[ ! $answer =~ ^($2)$ ]] || return 0
@@ -141,12 +141,12 @@ answer_lines() {
 	done
 }
 
-# printable TEXT: what a host has sent does nothing to a terminal.
+# printable TEXT: print it so that text from a host cannot control a terminal.
 printable() {
 	printf '%s' "${1//[^[:print:]]/?}"
 }
 
-# cannot_ask HOST WHY COMMAND ...: a script goes by the name that it was given as $0.
+# cannot_ask HOST WHY COMMAND ...: call a script by the name that it was given as $0.
 cannot_ask() {
 	local host=$1 why=$2 words
 

@@ -3,14 +3,14 @@
 #
 # The two hosts, "old" and "new", and how commands get there.
 #
-# address[HOST] is what ssh is told, or empty for this machine.  All that a command is made
-# of crosses ssh through quote, and nothing else does.
+# address[HOST] is the destination for ssh, or empty for this machine.  Each word of a command
+# crosses ssh quoted by quote, and nothing else crosses.
 
 declare -A address=([old]='' [new]='') folder=()
 ssh_options=()
 private=''
 
-# quote WORD ...: as any POSIX shell reads them back.
+# quote WORD ...: print them so that any POSIX shell reads them back.
 quote() {
 	quote_words "$@"
 	printf '%s\n' "$quoted"
@@ -37,8 +37,8 @@ make_private() {
 	private=$(mktemp -d "${TMPDIR:-/tmp}/blkmigrate.XXXXXX") || die "cannot make a private folder"
 }
 
-# asking_ssh, stream_ssh: set $ssh, the words that begin a connection.  A host whose key is not
-# known is never trusted, whatever the options say: for ssh, the first mention of an option counts.
+# asking_ssh, stream_ssh: set $ssh, the words that begin a connection.  A host with an unknown key
+# is never trusted, whatever the options say: ssh uses the first value of an option.
 ssh=() quoted=''
 asking_ssh() {
 	ssh=(ssh -o StrictHostKeyChecking=yes "${ssh_options[@]}"
@@ -72,7 +72,7 @@ on() {
 	feed "$@" </dev/null
 }
 
-# ssh_text HOST TEXT: what has to be typed here to run TEXT, a part of a pipe, there, by a
+# ssh_text HOST TEXT: print what to type here to run TEXT, a part of a pipe, there, over a
 # connection of its own.
 ssh_text() {
 	if [ -z "${address[$1]}" ]; then
@@ -83,20 +83,20 @@ ssh_text() {
 	fi
 }
 
-# name_of HOST: for people.
+# name_of HOST: print its name for messages.
 name_of() {
 	printf '%s\n' "${address[$1]:-this host}"
 }
 
-# reach HOST: it answers, or the end.
+# reach HOST: die unless it answers.
 reach() {
 	reached "$1" ||
 		die "$(name_of "$1") does not answer by ssh: mend that first (ssh ${address[$1]} true)"
 }
 
-# reached HOST: whether it answers.  Its shell gives back what it is given, and folder[HOST] is where
-# the state of migrations is kept there: from/ID on the host that a disk leaves, to/ID on the one
-# where it arrives.
+# reached HOST: whether it answers.  Check that its shell returns words unchanged, and set
+# folder[HOST] to where the state of migrations is kept there: from/ID on the host that a disk
+# leaves, to/ID on the one where it arrives.
 reached() {
 	local host=$1 word=$'\'"$(x)`x`\\ *\t;&|<>~#!%\xc3\xa4' said
 
@@ -119,7 +119,7 @@ hang_up() {
 	rm -f "$private/$1"
 }
 
-# show HOST TEXT: what is run there, as a prompt and a command.
+# show HOST TEXT: print what is run there, as a prompt and a command.
 show() {
 	if $dry_run || $verbose; then
 		printf '%s# %s\n' "$1" "$2" >&"$shown"

@@ -1,15 +1,15 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# --temp-key: a password has to be typed only once for each host.  All connections after the first
-# log in with a key that is made for this run, and is good for commands only, from this address
-# only, and for two hours, which are prolonged while this program lives.
+# --temp-key: a password must be typed only once for each host.  All later connections log in with a
+# key made for this run, which is valid for commands only, from this address only, and for two
+# hours, extended while this program lives.
 
 temp_key=false key_mark='' keeper=''
 declare -A keyed=()
 
 # key_login HOST: make the first connection, which may ask for a password, and leave the key there;
-# false where there is no connection.
+# false if there is no connection.
 key_login() {
 	local host=$1 each
 
@@ -36,7 +36,7 @@ make_key() {
 	ssh-keygen -q -t ed25519 -N '' -C '' -f "$private/key" </dev/null || die "no key can be made in $private"
 }
 
-# mark_of_process PID: the comment of its key, by which it is found; no other process ever had the
+# mark_of_process PID: print the comment that identifies its key; no other process ever had the
 # same.
 mark_of_process() {
 	local stat
@@ -46,19 +46,19 @@ mark_of_process() {
 	printf '%s:%s:%s\n' "$(key_marks)" "$1" "${stat[19]}"
 }
 
-# key_marks: how the marks of this host begin until it boots again.
+# key_marks: print the beginning of all marks that this host makes until it boots again.
 key_marks() {
 	printf 'blkmigrate-temp-key:%s\n' "$(</proc/sys/kernel/random/boot_id)"
 }
 
-# is_left_over MARK: it is of a run on this host that was killed.
+# is_left_over MARK: whether it belongs to a run on this host that was killed.
 is_left_over() {
 	local process=${1%:*}
 
 	[[ $1 == "$(key_marks):"* ]] && [ "$(mark_of_process "${process##*:}")" != "$1" ]
 }
 
-# edit_keys: in ~/.ssh/authorized_keys replace the line with that mark, or remove it where no key is
+# edit_keys: in ~/.ssh/authorized_keys replace the line with that mark, or remove it if no key is
 # given; remove those that have expired; print the marks of the others.
 edit_keys='
 set -e
@@ -96,7 +96,7 @@ public_key() {
 	printf '%s\n' "${key%% }"
 }
 
-# key_put HOST: again, with a new time.
+# key_put HOST: put the key there again, with a new time.
 key_put() {
 	on "$1" bash -c "$edit_keys" edit-keys "$key_mark" "$(public_key)" >/dev/null
 }
@@ -105,7 +105,7 @@ key_take() {
 	on "$1" bash -c "$edit_keys" edit-keys "$2" '' >/dev/null
 }
 
-# keep_keys: prolong them until the program ends; where it was killed, remove them then.
+# keep_keys: extend them until the program ends; if it was killed, remove them then.
 keep_keys() {
 	local host seconds=0
 

@@ -6,12 +6,12 @@
 
 push=false pushed=''
 
-# program NAME: how it is called on the new host.
+# program NAME: print how to call it on the new host.
 program() {
 	printf '%s\n' "${pushed:+$pushed/}$1"
 }
 
-# pushable NAME: the file of a program that can be sent: the one that make static has made, or the
+# pushable NAME: print the file of a program that can be sent: the one that make static made, or the
 # one that is installed here.
 pushable() {
 	local file=$here/../../build/static/bin/$1
@@ -28,7 +28,7 @@ will_push() {
 	$push && [ "$1" = new ] && [[ $2 == blkwrite || $2 == blksum ]] && pushable "$2" >/dev/null
 }
 
-# find_pushed: an earlier run of this migration has sent them.
+# find_pushed: use what an earlier run of this migration sent.
 find_pushed() {
 	local bin
 
@@ -36,7 +36,7 @@ find_pushed() {
 	! asks_yes new test -x "$bin/whole" || pushed=$bin
 }
 
-# programs_ready: they are there, or are sent.
+# programs_ready: send them if they are not there.
 programs_ready() {
 	local bin tool
 
@@ -54,7 +54,7 @@ programs_ready() {
 	pushed=$bin
 }
 
-# push_program NAME FILE: it arrives as it is here, and runs.
+# push_program NAME FILE: send it; it must arrive as it is here, and run.
 push_program() {
 	local file sum status=0
 

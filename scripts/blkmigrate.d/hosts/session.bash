@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# One run at a time: what keeps a second run of this program, or what is left of a first one, from
-# being at work on the same migration, and how commands are run that change something.
+# One run at a time: how a second run of this program, or what is left of a first one, is kept from
+# working on the same migration, and how commands that change something are run.
 #
 # lock[HOST] is a path there: PATH.lock is held while a run lives, PATH.token names the run whose
 # commands may start, and each of them holds PATH.work.
@@ -42,7 +42,7 @@ end_commands() {
 	done
 }'
 
-# hold: hold the migration on a host, for as long as lines come.
+# hold: hold the migration on a host, for as long as lines come in.
 hold='
 set -eu
 lock=$1 token=$2 who=$3 former=""
@@ -59,7 +59,7 @@ while read -r -t 20 line; do
 	:
 done'
 
-# guard: run a command, if its token is still the one.
+# guard: run a command, if its token is still the current one.
 guard='
 exec 9<"$1.work" || exit 75
 flock -s 9
@@ -86,8 +86,7 @@ session_open() {
 	fi
 }
 
-# session_renew: commands that were begun and have not been answered do nothing any more, on either
-# host.
+# session_renew: commands that were sent but not answered will do nothing any more, on either host.
 session_renew() {
 	local host former=$token
 
@@ -122,7 +121,7 @@ session_hold() {
 
 holders=()
 
-# As feed, by a connection of its own.
+# Like feed, over a connection of its own.
 feed_alone() {
 	local host=$1
 
@@ -139,11 +138,11 @@ beats() {
 		echo beat 2>/dev/null || return 0
 		sleep 3
 	done
-	# It was killed, and the folder may have a definition with passwords.
+	# It was killed, and its folder may hold a definition with passwords.
 	[ ${#keyed[@]} -gt 0 ] || rm -rf --one-file-system "$private"
 }
 
-# driver_lives: for what this program has in the background; a zombie does not live.
+# driver_lives: for background processes: whether this program lives; a zombie does not.
 driver_lives() {
 	local state
 
@@ -158,7 +157,7 @@ guarded() {
 	on "$host" bash -c "$guard" guard "${lock[$host]}" "$token" "$@"
 }
 
-# act HOST COMMAND [ARGUMENT ...]: the same, and shown with --verbose; a dry run only shows it.
+# act HOST COMMAND [ARGUMENT ...]: the same, but show it with --verbose; a dry run only shows it.
 act() {
 	quote_words "${@:2}"
 	show "$1" "$quoted"
@@ -173,7 +172,7 @@ perform() {
 	$dry_run || guarded "$host" bash -c "$3" blkmigrate "${@:4}"
 }
 
-# session_close: let go of the hosts.
+# session_close: release both hosts.
 session_close() {
 	local host
 

@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# --transport tcp: nc listens on the new host, on one address, for one connection, and not longer
-# than blkwrite runs behind it; and blkwrite takes only the stream whose id, made for this
-# transfer, is in a file on both hosts.  Whether the data arrived is what blkwrite says.
+# --transport tcp: nc listens on the new host, on one address, for one connection, and only while
+# blkwrite runs behind it; and blkwrite takes only the stream whose id, made for this transfer, is
+# in a file on both hosts. blkwrite says whether the data arrived.
 
 listen=''
 declare -A netcat=()
@@ -31,7 +31,7 @@ tcp_ready() {
 	warn "the disks cross the network unencrypted: whoever can listen on the way can read them, and whoever can change packets can change them (--transport ssh prevents both)"
 }
 
-# need_netcat: without a preflight, it is a problem only now.
+# need_netcat: die if it is missing; without a preflight nothing has said so before.
 need_netcat() {
 	local host
 
@@ -41,7 +41,7 @@ need_netcat() {
 	done
 }
 
-# netcat_kind HOST HELP: fill netcat[HOST] by what nc -h prints.
+# netcat_kind HOST HELP: fill netcat[HOST] from what nc -h prints.
 netcat_kind() {
 	netcat[$1]=''
 	if [[ $2 == *'OpenBSD netcat'* || $2 == *[[:space:]]-N[[:space:]]* ]]; then
@@ -51,7 +51,7 @@ netcat_kind() {
 	fi
 }
 
-# sender PORT: the last of a pipe on the old host.
+# sender PORT: print the last command of a pipe on the old host.
 sender() {
 	case ${netcat[old]} in
 	openbsd) quote nc -n -N "$listen" "$1" ;;
@@ -59,7 +59,7 @@ sender() {
 	esac
 }
 
-# listening PORT: the first of the pipe on the new host.
+# listening PORT: print the first command of the pipe on the new host.
 listening() {
 	case ${netcat[new]} in
 	openbsd) quote nc -n -v -l "$listen" "$1" ;;
@@ -68,7 +68,7 @@ listening() {
 }
 
 # receive: run on the new host: find a free port, listen there, and print it.  When blkwrite ends,
-# or no more lines come from the run that started this, blkwrite and nc are ended.
+# or the run that started this sends no more lines, end blkwrite and nc.
 receive='
 first=$1 count=$2 listen=$3 fifo=$4 said="" listener="" status=0
 shift 4
@@ -151,7 +151,8 @@ stamp() {
 	done
 }
 
-# listen_for DISK: $port is where its receiver listens, and $listener the process that keeps it.
+# listen_for DISK: start its receiver; set $port to where it listens, and $listener to the process
+# that keeps it.
 port=''
 listen_for() {
 	local fifo=$private/$1.port words=()
@@ -191,8 +192,8 @@ tcp_verdict() {
 	return "$status"
 }
 
-# leave_time PID: the sender has failed, perhaps before it was connected; give the receiver some
-# seconds to say what it has seen.
+# leave_time PID: the sender failed, perhaps before it was connected; give the receiver some seconds
+# to say what it saw.
 leave_time() {
 	local tenths
 

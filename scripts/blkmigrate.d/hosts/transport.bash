@@ -6,8 +6,8 @@
 
 transport=ssh
 
-# transfer DISK PART [INPUT]: the target gets what PART, a part of a pipe on the old host, writes;
-# INPUT is a part that is run here, whose output it reads.
+# transfer DISK PART [INPUT]: send to the target what PART, a part of a pipe on the old host,
+# writes.  INPUT is a part that is run here; PART reads its output.
 transfer() {
 	"transfer_$transport" "$@"
 }
@@ -22,8 +22,8 @@ transfer_ssh() {
 	run_pipe "$input$(ssh_text old "$(held old "$part")") | $(meter "$disk") | $(ssh_text new "$(held new "$(receiver "$disk")")")"
 }
 
-# stamped DISK PROGRAM [ARGUMENT ...]: the program makes the stream; over tcp, one with the id that
-# the receiver expects.
+# stamped DISK PROGRAM [ARGUMENT ...]: print the command that makes the stream; over tcp, with the
+# id that the receiver expects.
 stamped() {
 	local disk=$1 program=$2
 
@@ -36,29 +36,31 @@ id_file() {
 	printf '%s/%s.id\n' "$(state_of "$1")" "$2"
 }
 
-# receiver DISK: the pipe's end.
+# receiver DISK: print the command at the end of the pipe.
 receiver() {
 	local words
 
 	words=("$(program blkwrite)" --verify -v)
 
 	[ "$transport" = ssh ] || words+=(--id "@$(id_file new "$1")")
-	# A file that was made a moment ago is a hole.
+	# A file that was made a moment ago is all hole.
 	[ -z "${made[$1]:-}" ] || [ "${target_kind[$1]}" != file ] || words+=(--zeroed)
 	quote "${words[@]}" "${sink[$1]:-${target[$1]}}"
 }
 
-# held HOST PART: with the lock that makes a later run wait until it has ended, or kill it.
+# held HOST PART: print it so that it holds the lock: a later run waits until it has ended, or kills
+# it.
 held() {
 	printf '{ exec 9<%s && flock -s 9 && %s; }' "$(quote "${lock[$1]}.work")" "$2"
 }
 
-# meter_is_far: the stream does not come through this host.
+# meter_is_far: whether the stream bypasses this host.
 meter_is_far() {
 	[ "$transport" = tcp ] && [ -n "${address[old]}" ]
 }
 
-# meter DISK: it draws on the terminal, or into the file for the disk's bar.
+# meter DISK: print the command of the meter, which draws on the terminal, or into the file for the
+# disk's bar.
 meter() {
 	local words=(blkmeter -N "$1") end=''
 
@@ -85,8 +87,8 @@ columns() {
 	fi
 }
 
-# run_pipe TEXT: run a data pipe, given by its very text.  It runs in the background, so that bash
-# acts on a signal at once.
+# run_pipe TEXT: run a data pipe, given as text, in the background, so that bash acts on a signal at
+# once.
 run_pipe() {
 	local status=0
 

@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The parts of a machine besides its disks: the variables of its firmware, and the state of an emulated
-# TPM.  Both are small, and change until the shutdown; they are copied after it, to the same path,
-# with owner and mode.
+# The parts of a machine besides its disks: the variables of its firmware, and the state of an
+# emulated TPM. Both are small, and change until the shutdown; they are copied after it, to the same
+# path, with owner and mode.
 
 # find_firmware: set $firmware to the paths that exist on the old host.
 firmware=()

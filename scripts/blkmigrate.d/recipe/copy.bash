@@ -1,16 +1,16 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Bytes from disk to disk: all of it, or what has changed, by the pipes that people type.
+# Bytes from disk to disk: all of it, or what has changed, with the pipes that people type.
 
 # VIEW is what is read on the old host: the disk, its snapshot, or an export of it.
 
-# bulk DISK VIEW: all of it.
+# bulk DISK VIEW: send all of it.
 bulk() {
 	transfer "$1" "$(stamped "$1" blkread "$2")"
 }
 
-# by_map DISK VIEW: what the target lacks; both sides are read completely.
+# by_map DISK VIEW: send what differs from the target; both sides are read completely.
 by_map() {
 	local map
 
@@ -18,13 +18,13 @@ by_map() {
 	transfer "$1" "$(stamped "$1" blkdiff --map - "$2")" "$map"
 }
 
-# by_snapshot DISK OLDER [VIEW]: what the exception store of the older snapshot lists.
+# by_snapshot DISK OLDER [VIEW]: send what the exception store of the older snapshot lists.
 by_snapshot() {
 	transfer "$1" "$(stamped "$1" blkdiff --snapshot "$2" ${3:+"$3"})"
 }
 
-# by_what_is_known DISK VIEW BASE: by the snapshot BASE, and by map where there is none or it cannot
-# be used.
+# by_what_is_known DISK VIEW BASE: send what has changed since the snapshot BASE; by map if there is
+# none or it cannot be used.
 by_what_is_known() {
 	local disk=$1 from=$2 base=$3
 
@@ -35,7 +35,7 @@ by_what_is_known() {
 	by_map "$disk" "$from"
 }
 
-# by_base DISK SNAPSHOT VIEW: what has changed since the snapshot, as LVM knows it.
+# by_base DISK SNAPSHOT VIEW: send what has changed since the snapshot, as LVM knows it.
 by_base() {
 	local base
 
@@ -51,7 +51,7 @@ path_of_snapshot() {
 	printf '/dev/%s/%s\n' "${volume[$1]%/*}" "$2"
 }
 
-# copy_disk DISK: one pass: the target gets what the source holds now.
+# copy_disk DISK: one pass, after which the target holds what the source holds now.
 copy_disk() {
 	local disk=$1 base='' from=${view[$1]:-${source[$1]}}
 
@@ -76,7 +76,7 @@ copy_disk() {
 	drop_snapshots "$disk" "$snapshot"
 }
 
-# send DISK VIEW BASE: all of it into an empty target, else what has changed.
+# send DISK VIEW BASE: send all of it to an empty target, else what has changed.
 send() {
 	if [ -n "${made[$1]:-}" ]; then
 		bulk "$1" "$2"
@@ -85,8 +85,8 @@ send() {
 	fi
 }
 
-# compare DISK VIEW: the digests of both sides, each read once, at the same time; false where they
-# differ.
+# compare DISK VIEW: compare the digests of both sides, which are read once, at the same time; false
+# if they differ.
 compare() {
 	local disk=$1 from=$2 ours theirs
 
@@ -104,8 +104,8 @@ compare() {
 	say "$disk: both sides are $ours"
 }
 
-# digest LINE: what blksum printed, without the name.  Before a line with a name that has to be
-# escaped there is a backslash.
+# digest LINE: print what blksum printed, without the name.  If the name had to be escaped, a
+# backslash begins the line.
 digest() {
 	local line=${1#\\}
 
@@ -145,15 +145,15 @@ copy_main() {
 	say_copied
 }
 
-# absolute_or_dotted: so that no program takes a name for an option.
+# absolute_or_dotted: put "./" before a path that a program could take for an option.
 absolute_or_dotted() {
 	[[ ${source[disk]}${target[disk]} != *$'\n'* ]] || die "names with a line feed are not supported"
 	[[ ${source[disk]} != -* ]] || source[disk]=./${source[disk]}
 	[[ ${target[disk]} != -* ]] || target[disk]=./${target[disk]}
 }
 
-# prepare_copy: with --create the target is made; one that exists already is used if it is ours, or
-# with --overwrite.
+# prepare_copy: with --create, make the target; use one that exists already if it is ours, or with
+# --overwrite.
 prepare_copy() {
 	local whole
 
@@ -179,13 +179,13 @@ prepare_copy() {
 	whole=${there##* }
 	[ "${target_kind[disk]}" = file ] || [ "$whole" -ge "${size[disk]}" ] ||
 		die "$(name_of new): ${target[disk]} has $whole bytes, ${size[disk]} are needed"
-	# A map is made of as many bytes as the source has.
+	# The map covers as many bytes as the source has.
 	if [ "${target_kind[disk]}" = file ] && [ "$whole" -lt "${size[disk]}" ]; then
 		act new truncate -s "${size[disk]}" -- "${target[disk]}" || die "$(name_of new): ${target[disk]} cannot grow"
 	fi
 }
 
-# verify_copy: of the snapshot, where there is one: what is compared must not change meanwhile.
+# verify_copy: compare the snapshot, if there is one: the source must not change meanwhile.
 verify_copy() {
 	local from=${source[disk]}
 

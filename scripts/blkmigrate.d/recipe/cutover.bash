@@ -1,19 +1,19 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The moment of which there must be one: the virtual machine runs on the old host until its
-# shutdown, on the new one from the commit on, and never on both.
+# The cutover: the virtual machine runs on the old host until its shutdown, on the new one from the
+# commit on, and never on both.
 #
-# The commit is a file, to/ID/commit on the new host, written and flushed while the virtual
-# machine is there, paused.  Before it nothing runs on the new host, and everything can be
-# taken back; after it the old one is never started.  While the new host cannot be asked
-# whether it is there, nothing is started anywhere.
+# The commit is a file, to/ID/commit on the new host, written and flushed while the virtual machine
+# is there, paused.  Before the commit nothing runs on the new host, and everything can be taken
+# back; after it the old one is never started.  While the new host cannot be asked whether the
+# commit is there, nothing is started anywhere.
 
 cutting=false
 down_since=''
 
-# committed: 0 yes, 1 no, 255 the new host could not be asked.  A machine that runs there counts:
-# somebody has resumed it.
+# committed: 0 yes, 1 no, 255 the new host could not be asked.  A machine that runs there counts as
+# committed: somebody has resumed it.
 committed() {
 	local answer state
 
@@ -30,8 +30,8 @@ committed() {
 	domain_is_ours
 }
 
-# domain_is_ours: the domain on the new host has the disks that were made for it; 255 where one of
-# the hosts could not be asked.
+# domain_is_ours: whether the domain on the new host has the disks that were made for it; 255 if one
+# of the hosts could not be asked.
 domain_is_ours() {
 	local expected there
 
@@ -43,14 +43,15 @@ domain_is_ours() {
 	[ "$there" = "$expected" ]
 }
 
-# cutover: it runs on the old host before, and on the new one afterwards.
+# cutover: the machine runs on the old host before, and on the new one afterwards.
 cutover() {
 	local state
 
 	cutting=true
 	if [ -z "${begun[quiet]:-}" ]; then
 		state=$(source_state) || exit
-		# Recorded before anything is done to it: who resumes this finds it off.
+		# Record this before anything is done to the machine: a run that resumes finds it
+		# off.
 		is_off "$state" || journal 'done' ran
 	fi
 	step quiet autostart_off
@@ -62,7 +63,7 @@ cutover() {
 	step firmware copy_firmware
 	step defined define_target
 	source_is_fenced || die "$vm on $(name_of old) is not fenced and off any more; somebody has changed it"
-	# One that was off stays off.
+	# A machine that was off stays off.
 	[ -z "${finished[ran]:-}" ] || step started start_paused
 	commit
 	cutting=false
@@ -79,7 +80,7 @@ is_off() {
 	[ "$1" = 'shut off' ] || [ "$persistent,$1" = no,none ]
 }
 
-# shut_down: as with its power button; a guest that ignores it is asked again.
+# shut_down: press its power button, again if the guest ignores it.
 shut_down() {
 	local state waited=0
 
@@ -103,7 +104,7 @@ shut_down() {
 	done
 }
 
-# fence: from now on the definition on the old host cannot be started.  A transient machine has
+# fence: make the definition on the old host one that cannot be started.  A transient machine has
 # none there, and only a rollback creates it again.
 fence() {
 	if [ "$persistent" = no ]; then
@@ -129,7 +130,7 @@ source_is_fenced() {
 	[ "$state" = 'shut off' ] && source_has_fence
 }
 
-# last_delta: the last changes, now that nothing writes any more.
+# last_delta: send the last changes, now that nothing writes any more.
 last_delta() {
 	local disk
 
@@ -147,10 +148,10 @@ last_changes() {
 	view_close "$1"
 }
 
-# Of the disk that is open: the bitmap of its last pass, or empty.
+# The bitmap of the last pass of the disk that is open, or empty.
 bitmap=''
 
-# open_for_last DISK: it can be read, with $bitmap if there is one.
+# open_for_last DISK: open it for reading, with $bitmap if there is one.
 open_for_last() {
 	bitmap=''
 	[ "${kind[$1]}" = qcow2 ] || return 0
@@ -164,7 +165,7 @@ open_for_last() {
 	view_open "$1" || die "$(name_of old): ${source[$1]} cannot be opened; is it in use?"
 }
 
-# final_pass DISK BITMAP: the target becomes what the disk is now.
+# final_pass DISK BITMAP: make the target what the disk is now.
 final_pass() {
 	local disk=$1 base='' from=${view[$1]:-${source[$1]}}
 
@@ -182,7 +183,7 @@ final_pass() {
 	same_layout "$disk" "$from"
 }
 
-# send_last DISK VIEW BASE BITMAP: by the quickest of the ways that there are.
+# send_last DISK VIEW BASE BITMAP: send the changes in the quickest way that is available.
 send_last() {
 	if [ -n "${made[$1]:-}" ]; then
 		bulk "$1" "$2" && unset "made[$1]"
@@ -203,7 +204,7 @@ define_target() {
 	domain_is_ours || die "$vm on $(name_of new) does not have the disks that it should, or cannot be asked"
 }
 
-# start_paused: only now does anything open the target's disks.
+# start_paused: start it, paused; nothing has opened the target's disks before.
 start_paused() {
 	local state
 
@@ -218,14 +219,14 @@ start_paused() {
 	state=$(domain_state new) && [ "$state" = paused ] || die "$vm is ${state:-unknown} on $(name_of new), and not paused"
 }
 
-# commit: where the answer is lost, it may have been done.
+# commit: if the answer is lost, it may have been done.
 commit() {
 	[ -z "${finished[committed]:-}" ] || return 0
 	journal begin committed
 	put new "$(state_of new)/commit" <<<"$vm runs here since $(date -u +%FT%TZ)"
 }
 
-# resume: the machine that was committed runs, if it ran before.
+# resume: let the committed machine run, if it ran before.
 resume() {
 	local state='' try
 
@@ -252,7 +253,7 @@ resume() {
 	journal 'done' resumed
 }
 
-# seconds_since MICROSECONDS: with one decimal.
+# seconds_since MICROSECONDS: print them with one decimal.
 seconds_since() {
 	local tenths=$(((${EPOCHREALTIME/./} - $1) / 100000))
 

@@ -3,7 +3,7 @@
 #
 # The part of a dry run about the cutover.
 
-# show_cutover: what a dry run tells of it.
+# show_cutover: print what a dry run says about it.
 show_cutover() {
 	local disk virsh="virsh -q -c $uri"
 

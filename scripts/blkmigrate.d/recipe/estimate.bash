@@ -4,12 +4,12 @@
 # The cost of a plan, in bytes, in time and in downtime, as it is shown before the operator
 # agrees to it.
 
-# to_send[DISK] is how many bytes cross at most; rates are in bytes a second, and empty where they
-# are not known.
+# to_send[DISK] is the most bytes that may cross; rates are in bytes a second, and empty if they are
+# not known.
 declare -A to_send=() no_bitmap=()
 line_rate='' line_source='' read_rate=''
 
-# estimate: measuring takes two seconds, so it is only done for somebody who reads the result.
+# estimate: measure only if somebody reads the result, since it takes two seconds.
 estimate() {
 	local disk
 
@@ -48,9 +48,9 @@ find_bytes() {
 	to_send[$disk]=$bytes
 }
 
-# count_bytes: run as a script: count what comes within some seconds after the first byte; print
-# the number, and for how many nanoseconds.  The pipe counts, not what some program says at its
-# end, which changes with its version.
+# count_bytes: run as a script: count the bytes that come within some seconds after the first one;
+# print their number, and the nanoseconds that they took.  Count in the pipe, and do not rely on
+# what a program prints at its end, which changes with its version.
 count_bytes='
 head -c 1 >/dev/null
 began=$(date +%s%N)
@@ -58,20 +58,20 @@ bytes=$(timeout "$1" cat | wc -c)
 ended=$(date +%s%N)
 echo "$bytes $((ended - began))"'
 
-# measure_line: $measured, how fast bytes that do not deflate get to the new host; empty where that
-# is not known.
+# measure_line: set $measured to how fast incompressible bytes get to the new host; empty if that is
+# not known.
 measured=''
 measure_line() {
 	local status=0
 
-	# Where the reader has had enough, the sender fails; only the reader counts.
+	# When the reader has had enough, the sender fails; only the reader's status counts.
 	# shellcheck disable=SC2216
 	{ on old timeout 3 cat /dev/urandom 2>/dev/null || true; } |
 		feed new bash -c "$count_bytes" count-bytes 1.5 >"$private/measured" || status=$?
 	rate_of new "$status"
 }
 
-# measure_reading: $measured, how fast the first of the disks is read that have to be read completely
+# measure_reading: set $measured to the read rate of the first disk that must be read completely
 # while the machine is down.
 measure_reading() {
 	local disk status=0
@@ -142,7 +142,7 @@ human() {
 	numfmt --to=iec-i --suffix=B "$1"
 }
 
-# time_for BYTES RATE: ", about 3 min", or nothing where the rate is not known.
+# time_for BYTES RATE: ", about 3 min", or nothing if the rate is not known.
 time_for() {
 	[ -z "$2" ] || printf ', about %s' "$(duration $(($1 / $2 + 1)))"
 }
@@ -167,7 +167,7 @@ way_of() {
 	esac
 }
 
-# rest_of DISK: what remains to be done while the machine is down.
+# rest_of DISK: print what remains to be done while the machine is down.
 rest_of() {
 	case ${kind[$1]}${no_bitmap[$1]:+,old} in
 	lvm | thin | qcow2) echo "the last changes are sent, in seconds" ;;

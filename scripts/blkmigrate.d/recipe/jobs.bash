@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Several disks at a time: each in a process of its own, with one limit of the rate and one screen
-# for all.  A variable that such a process sets is lost with it, so all that counts is kept on the
-# hosts.
+# Several disks at a time: each has a process of its own, and all share one rate limit and one
+# screen.  A variable that such a process sets is lost with it, so all state that matters is kept on
+# the hosts.
 
 jobs=2
 # workers[PID] is the disk that the process works on.
@@ -11,7 +11,7 @@ declare -A workers=()
 drawer='' sharing=false
 
 # each_disk COMMAND DISK ...: run COMMAND DISK for each, --jobs of them at a time; when it returns,
-# each target has all that the command sends.  One that fails ends the others and this program.
+# each target has all that the command sends.  A failure of one ends the others and this program.
 each_disk() {
 	local work=$1 disk
 
@@ -71,7 +71,7 @@ worker_end() {
 	share_rate "${#workers[@]}"
 }
 
-# end_workers: before their time.
+# end_workers: stop them early.
 end_workers() {
 	if [ ${#workers[@]} -gt 0 ]; then
 		kill "${!workers[@]}" 2>/dev/null || true
@@ -83,9 +83,8 @@ end_workers() {
 
 # --- the screen -------------------------------------------------------------------
 
-# The meters of several disks draw into files.  At a terminal they are lines at the bottom, below
-# all other messages, which come through a pipe; in a log there is a line for each disk from time
-# to time.
+# The meters of several disks draw into files.  On a terminal they become lines at the bottom, below
+# all other messages, which come through a pipe; in a log each disk gets a line from time to time.
 screen='' log_interval=60
 
 screen_begin() {
@@ -114,7 +113,7 @@ screen_end() {
 	drawer='' screen=''
 }
 
-# bar DISK: its progress; false where it has not begun.
+# bar DISK: print its progress; false if it has not begun.
 bar() {
 	tail -c 1000 "$private/$1.bar" 2>/dev/null | tr '\r' '\n' | sed 's/ *$//' | grep . | tail -n 1
 }

@@ -7,9 +7,9 @@
 
 declare -A finished=() begun=()
 
-# journal_read: fill begun and finished.  Only where the folder says that there is no journal yet is
-# it empty: taken for empty by mistake, it would have a machine that was shut down for the cutover
-# pass for one that was off before, and never started again.
+# journal_read: fill begun and finished.  The journal counts as empty only if the folder shows that
+# there is none yet: if one were taken for empty by mistake, a machine that was shut down for the
+# cutover would pass for one that was off before, and would never be started again.
 journal_read() {
 	local line path=${folder[old]}/from/$id
 
@@ -57,7 +57,7 @@ journal() {
 	esac
 }
 
-# step NAME COMMAND [ARGUMENT ...]: done once in the life of a migration, and recorded only if it
+# step NAME COMMAND [ARGUMENT ...]: run it once in the life of a migration, and record it only if it
 # succeeded.  It may have been killed at any point before, so it must be possible to run it again.
 # The command is called plainly, so that errexit is on in it wherever it is on here.
 step() {

@@ -10,8 +10,8 @@ plan_arrays=(source kind volume size identity target target_kind target_volume s
 # address[new], as the plan has it.
 new_address=''
 
-# put HOST FILE: standard input becomes that file, for its owner alone, at once and on the
-# medium.
+# put HOST FILE: write standard input to that file, atomically and flushed; only its owner can read
+# it.
 put() {
 	$dry_run && { cat >/dev/null; return; }
 	feed "$1" bash -c "$guard" guard "${lock[$1]}" "$token" bash -c 'set -e
@@ -30,7 +30,7 @@ state_of() {
 	esac
 }
 
-# save_plan: the plan itself last; without it there is no migration.
+# save_plan: write the plan itself last; without it there is no migration.
 save_plan() {
 	local name disk
 
@@ -85,7 +85,7 @@ forget_unfinished() {
 # The name of a migration.
 an_id='[0-9a-f]{12}'
 
-# What a value may be in the plan, where not any line will do: it becomes a number, a path of
+# What a value of the plan must look like where not any line will do: it becomes a number, a path in
 # commands, or the name of a function.
 declare -A plan_patterns=(
 	[id]=$an_id [uuid]='[0-9A-Za-z-]+' [new_uuid]='[0-9A-Za-z-]*' [was_running]='[a-z ]*'
@@ -95,14 +95,14 @@ declare -A plan_patterns=(
 	[source]='(/.*)?' [target]='(/.*)?' [identity]="($a_identity)?"
 )
 
-# plan_value NAME VARIABLE VALUE: set it, or die where it does not fit.
+# plan_value NAME VARIABLE VALUE: set it, or die if it does not fit.
 plan_value() {
 	[[ $3 =~ ^(${plan_patterns[$1]:-.*})$ ]] ||
 		die "$(name_of old): the plan in $(state_of old) cannot be understood: $1=$(printable "${3:0:200}")"
 	printf -v "$2" %s "$3"
 }
 
-# load_plan: of $id.  It is data: only variables that are known are set.
+# load_plan: read the plan of $id.  It is data: only known variables are set.
 load_plan() {
 	local line name
 

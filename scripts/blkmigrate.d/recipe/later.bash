@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # --later: a disk that the machine can do without when it starts on the new host.  It is copied
-# while the machine runs, as all are; its last changes are sent when the machine runs again, and
-# then it is plugged in.  Meanwhile nothing changes it on the old host, behind the fence.
+# while the machine runs, like all others; its last changes are sent when the machine runs again,
+# and then it is plugged in.  Meanwhile the fence keeps the disk on the old host from changing.
 
 later_wanted=() later=()
 
-# find_later: those of the disks that are copied.
+# find_later: choose them among the disks that are copied.
 find_later() {
 	local disk
 
@@ -24,7 +24,7 @@ find_later() {
 		problem "$vm would start without any disk" "leave out --later for the one from which it boots"
 }
 
-# make_later_xml: for each its part of the definition with all disks, which libvirt plugs in.
+# make_later_xml: for each, take its part of the definition with all disks, for libvirt to plug in.
 make_later_xml() {
 	local disk
 
@@ -41,7 +41,7 @@ save_later() {
 	done
 }
 
-# still_to_come: names, in one line.
+# still_to_come: print their names, in one line.
 still_to_come() {
 	local disk names=()
 
@@ -51,13 +51,14 @@ still_to_come() {
 	printf '%s\n' "${names[*]}"
 }
 
-# bring_later: after the commit.
+# bring_later: send and plug them in, after the commit.
 bring_later() {
 	local disk
 
 	for disk in "${later[@]}"; do
 		[ -n "${finished[later-$disk]:-}" ] || say "$disk: sending its last changes; $vm on $(name_of new) does not have it yet"
-		# Once it is complete it is never written to again: when it is plugged in it is the guest's.
+		# Once complete, it is never written to again: when plugged in, it belongs to the
+		# guest.
 		step "sent-$disk" last_changes "$disk"
 		step "later-$disk" plug_in "$disk"
 	done
@@ -80,7 +81,8 @@ plug_in() {
 	fi
 }
 
-# has_disk DISK [--inactive]: the one that was made for it, now, or from its next start on.
+# has_disk DISK [--inactive]: whether the machine has the disk that was made for it, now, or from
+# its next start on.
 has_disk() {
 	local paths
 
@@ -89,7 +91,7 @@ has_disk() {
 	grep -qxF "$1 ${target[$1]}" <<<"$paths"
 }
 
-# show_later: in a dry run.
+# show_later: show it in a dry run.
 show_later() {
 	local disk
 

@@ -4,8 +4,8 @@
 # Copying while the virtual machine runs, in passes, each of which sends what has changed since the
 # one before.
 
-# copy_in_passes: until little is left to send.  Disks that can only be read while the machine is
-# off are left for then.
+# copy_in_passes: make passes until little is left to send.  Disks that can only be read while the
+# machine is off are left for then.
 copy_in_passes() {
 	local disk pass=0 seconds=0 before running images=true
 
@@ -55,7 +55,7 @@ copy_pass() {
 	sink_close "$1"
 }
 
-# disks_of KIND, disks_but KIND: a line for each.
+# disks_of KIND, disks_but KIND: print a line for each.
 disks_of() {
 	local disk
 
@@ -72,7 +72,8 @@ disks_but() {
 	done
 }
 
-# check_copies: once, while it runs: the last snapshot of each disk and its target are the same.
+# check_copies: check once, while it runs, that the last snapshot of each disk and its target are
+# the same.
 check_copies() {
 	local disk from
 

@@ -1,13 +1,13 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The machine to move, and the place of each part of it.
+# The machine to move, and where each part of it goes.
 
 disk_map=() net_map=() drives=empty dir_option=''
-# By which this very file or volume is told from another of the same name.
+# What tells this very file or volume from another of the same name.
 declare -A identity=() format=() planned_kind=()
 
-# make_plan: find out all that there is to know; nothing is touched.
+# make_plan: find out all that there is to know, and touch nothing.
 make_plan() {
 	[ -n "${address[new]}" ] || die "say where $vm goes: --to HOST"
 	id=$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
@@ -22,14 +22,14 @@ make_plan() {
 	make_fenced_xml
 }
 
-# other_name: for people, its name on the new host, if that is another one.
+# other_name: for messages: its name on the new host, if that differs.
 other_name() {
 	[ "$new_name" = "$vm" ] || printf ' as %s' "$new_name"
 	[ "$new_uuid" = "$uuid" ] || printf ' (%s)' "$new_uuid"
 }
 
-# find_disks: fill what is known of each.  A disk that cannot be copied is a problem; all problems
-# are reported together.
+# find_disks: fill in what is known about each.  A disk that cannot be copied is a problem; all
+# problems are reported together.
 find_disks() {
 	local fields known=()
 
@@ -98,8 +98,8 @@ find_disk() {
 	fi
 }
 
-# inspect_vm_disk DISK FORMAT: as inspect_source; the size of a qcow2 file is the one that the guest
-# sees.
+# inspect_vm_disk DISK FORMAT: like inspect_source; the size of a qcow2 file is the one that the
+# guest sees.
 inspect_vm_disk() {
 	local disk=$1
 
@@ -125,7 +125,7 @@ inspect_vm_disk() {
 inspect_qcow2() {
 	local disk=$1 bytes
 
-	# For qemu-img this is no question of yes and no: an image that cannot be read is a problem.
+	# A failure of qemu-img is not a no: an image that cannot be read is a problem.
 	asks_yes old true
 	on old qemu-img info -U --output=json -f qcow2 -- "${source[$disk]}" >"$private/info" ||
 		{ problem "$disk: qemu-img cannot read ${source[$disk]}" "look at it with qemu-img check" && return; }

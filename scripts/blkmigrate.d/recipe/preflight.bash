@@ -15,8 +15,8 @@ remark() {
 	remarks+=("$1")
 }
 
-# preflight: check a plan; nothing is changed.  Where there are problems, it ends the program when it
-# has reported all.
+# preflight: check a plan, and change nothing.  If there are problems, report all of them, then end
+# the program.
 preflight() {
 	local before=${#problems[@]}
 
@@ -93,7 +93,7 @@ remedy_of() {
 	esac
 }
 
-# check_source: the machine on the old host is not in the middle of something else.
+# check_source: the machine on the old host must not be in the middle of something else.
 check_source() {
 	local disk
 
@@ -113,7 +113,7 @@ check_source() {
 	vm_ask old "$any_text" snapshot-list --name "$uuid" ||
 		die "libvirt on $(name_of old) does not tell the snapshots of $vm"
 	[ -z "$answer" ] || problem "$vm has snapshots, which would be lost" "remove them: virsh snapshot-delete"
-	# A libvirt that knows no checkpoints has none.
+	# A libvirt without support for checkpoints has none.
 	vm_ask -q old "$any_text" checkpoint-list --name "$uuid" || answer=''
 	[ -z "$answer" ] || problem "$vm has checkpoints of another backup program" "remove them: virsh checkpoint-delete"
 	[ "$was_running" = running ] || return 0
@@ -140,7 +140,7 @@ check_name() {
 	done
 }
 
-# check_addresses: of all machines there, whose definitions are asked for at once.
+# check_addresses: compare with all machines there, whose definitions are asked for at once.
 check_addresses() {
 	local each mac mine status=0
 
@@ -212,7 +212,7 @@ check_cpu() {
 	esac
 }
 
-# check_files: firmware, kernels and so on, which are not copied.
+# check_files: firmware, kernels and so on are not copied, and must be there.
 check_files() {
 	local name
 
@@ -237,10 +237,10 @@ check_devices() {
 		problem "$vm has a folder of the host" "detach it first"
 }
 
-# at_target[DISK]: what look_at_target has seen there.
+# at_target[DISK]: what look_at_target saw there.
 declare -A at_target=()
 
-# check_targets: nothing that exists is ever taken.
+# check_targets: never take anything that exists already.
 check_targets() {
 	local disk other
 

@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# blkmigrate purge: remove what a migration has left on the host where the machine is not.
+# blkmigrate purge: remove what a migration left on the host that the machine is not on.
 
-# vm_purge NAME: remove the old disks after a migration; without one, whatever was made for it on the
-# new host.
+# vm_purge NAME: remove the old disks after a migration; without one, whatever was made for it on
+# the new host.
 vm_purge() {
 	local status=0 state
 
@@ -32,12 +32,12 @@ vm_purge() {
 	say "purged"
 }
 
-# forget_state HOST: what is kept of the migration there.
+# forget_state HOST: remove what is kept of the migration there.
 forget_state() {
 	act "$1" rm -rf -- "$(state_of "$1")" || die "$(name_of "$1"): $(state_of "$1") cannot be removed"
 }
 
-# type_name TEXT source|target DISK ...: the operator sees which paths go, and agrees.
+# type_name TEXT source|target DISK ...: show the operator which paths go, and ask for consent.
 type_name() {
 	local disk typed=''
 	local -n paths=$2
@@ -51,7 +51,7 @@ type_name() {
 	[ "$typed" = "$vm" ] || die "that is not its name; nothing was removed"
 }
 
-# purge_source STATE: the machine's, on the old host.
+# purge_source STATE: remove the machine's disks on the old host.
 purge_source() {
 	local disk
 

@@ -1,11 +1,12 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# --bwlimit: one limit of the rate for all disks that are under way.
+# --bwlimit: one rate limit for all disks that are being sent.
 
-# parse_size TEXT: $parsed is the number of bytes, as size_parse in lib/base has it for blkmeter -L:
-# "4096", "1.5M", "20MiB", "20MB", "8s"; K, KiB and so on are powers of 1024, KB and so on powers of
-# 1000, s is a sector of 512 bytes.  False where it is no such text, no whole number, or too large.
+# parse_size TEXT: set $parsed to the number of bytes, as size_parse in lib/base does for blkmeter
+# -L: "4096", "1.5M", "20MiB", "20MB", "8s"; K, KiB and so on are powers of 1024, KB and so on
+# powers of 1000, s is a sector of 512 bytes.  False if it is no such text, no whole number, or too
+# large.
 parsed=0
 parse_size() {
 	local whole fraction base=1024 power=0 part=0 left i digits
@@ -24,7 +25,7 @@ parse_size() {
 	esac
 	whole=${whole#"${whole%%[!0]*}"}
 	whole=${whole:-0}
-	# As many digits as the largest number has, which is then compared as text.
+	# A number with as many digits as the largest one is compared with it as text.
 	[ ${#whole} -lt 19 ] || { [ ${#whole} = 19 ] && [[ ! $whole > 9223372036854775807 ]]; } || return
 	# Convert the fraction unit by unit, so that no step overflows; no rest may remain.
 	left=$((10#0$fraction))
@@ -41,8 +42,8 @@ parse_size() {
 	parsed=$((whole + part))
 }
 
-# find_rate: $parsed is the limit in bytes a second as it is now, 0 where there is none; false where
-# the file that has it cannot be used.
+# find_rate: set $parsed to the current limit in bytes a second, 0 if there is none; false if its
+# file cannot be used.
 find_rate() {
 	local text=${rate:-0}
 
@@ -50,7 +51,7 @@ find_rate() {
 	parse_size "$text"
 }
 
-# rate_words: $rate_option is what blkmeter is told of the limit.
+# rate_words: set $rate_option to what tells blkmeter the limit.
 rate_option=()
 rate_words() {
 	rate_option=()
@@ -74,7 +75,7 @@ rate_file() {
 	fi
 }
 
-# share_rate NUMBER: so many disks are sent now; each gets an equal share.
+# share_rate NUMBER: give each of so many disks an equal share.
 share_rate() {
 	local share
 

@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Taking a cutover back: nothing of the virtual machine is left on the new host, and it runs on the
-# old one as before.  Only before the commit.
+# Taking a cutover back: nothing of the virtual machine stays on the new host, and it runs on the
+# old one as before.  This is possible only before the commit.
 
-# roll_back: the machine runs where it ran before, unless it has been committed.
+# roll_back: let the machine run where it ran before, unless it has been committed.
 roll_back() {
 	local state status=0
 
@@ -37,7 +37,7 @@ roll_back() {
 	say "$vm is on $(name_of old) as it was; nothing runs on $(name_of new)"
 }
 
-# remove_domain: gone from the new host, and read back as gone.
+# remove_domain: remove it from the new host, and check that it is gone.
 remove_domain() {
 	local state status=0
 
@@ -59,7 +59,7 @@ remove_domain() {
 	[ "$status" = 1 ] || die "$vm was committed to $(name_of new) meanwhile, or that cannot be asked; nothing is started here"
 }
 
-# state_at_rest: on the old host, once a QEMU that was about to end has done so.
+# state_at_rest: print the state on the old host, once a QEMU that was about to end has done so.
 state_at_rest() {
 	local state try
 
@@ -71,7 +71,7 @@ state_at_rest() {
 	printf '%s\n' "$state"
 }
 
-# restore_poweroff: of a machine that was told to stay off, and has not shut down.
+# restore_poweroff: undo this for a machine that was told to stay off, but has not shut down.
 restore_poweroff() {
 	local action
 
@@ -96,7 +96,7 @@ after_failure() {
 	cutting=false
 	trap '' INT TERM HUP
 	warn "the cutover of $vm failed; rolling back"
-	# With "||" behind it, errexit would be off in all of it.
+	# With "||" after it, errexit would be off inside.
 	set +e
 	(
 		set -e

@@ -7,11 +7,11 @@
 
 disks_wanted=() disks_unwanted=() swaps_wanted=()
 # disks are copied, swaps recreated, shared ones are there already, and skipped ones are none of
-# these; placed are all for which something is made on the new host.
+# these; placed are all disks for which something is made on the new host.
 disks=() shared=() swaps=() skipped=() placed=()
 declare -A swap_uuid=() swap_label=()
 
-# contains WORD [WORD ...]: the first is among the others.
+# contains WORD [WORD ...]: whether the first is among the others.
 contains() {
 	local word=$1 each
 
@@ -28,7 +28,7 @@ is_skipped() {
 	[ ${#disks_wanted[@]} -gt 0 ] && ! contains "$1" "${disks_wanted[@]}"
 }
 
-# check_selection DISK ...: a misspelt name must not have a disk copied, or left behind.
+# check_selection DISK ...: a misspelt name must not cause a disk to be copied, or left behind.
 check_selection() {
 	local each
 
@@ -40,7 +40,7 @@ check_selection() {
 
 # --- swap -------------------------------------------------------------------------
 
-# inspect_swap DISK FORMAT: as any disk; and all of it is swap, from its first byte.
+# inspect_swap DISK FORMAT: inspect it as any disk; all of it must be swap, from its first byte.
 inspect_swap() {
 	local disk=$1 type
 
@@ -60,7 +60,7 @@ inspect_swap() {
 	swap_uuid[$disk]=${answers[1]#UUID=} swap_label[$disk]=${answers[2]#LABEL=}
 }
 
-# make_swaps: doing it again does no harm, as nothing has used them yet.
+# make_swaps: repeating it does no harm, as nothing has used them yet.
 make_swaps() {
 	local disk words
 

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# blkmigrate status: where a migration stands, by the journal and by what both hosts say, and what
+# blkmigrate status: where a migration stands, according to the journal and to both hosts, and what
 # to do next.
 
 vm_status() {
@@ -27,8 +27,8 @@ vm_status() {
 	done
 }
 
-# status_of_one: a line that says where it stands, one with what each host says, and one with what
-# to do.
+# status_of_one: print a line that says where it stands, a line for each host, and a line that says
+# what to do.
 status_of_one() {
 	local there=unknown ours=unknown status=0 stage
 
@@ -49,7 +49,7 @@ status_of_one() {
 	printf '  next: %s\n' "${stage#*|}"
 }
 
-# stage_of STATUS: committed's; prints what it is in, "|", and what to do next.
+# stage_of STATUS: with the status of committed, print the stage, "|", and what to do next.
 stage_of() {
 	local name
 

@@ -3,7 +3,7 @@
 #
 # blkmigrate run and its parts: the recipe, in order.
 
-# vm_run NAME: all of it.  What an earlier run has done is not done again.
+# vm_run NAME: run all of it.  What an earlier run completed is not done again.
 vm_run() {
 	connect_old
 	open_migration "$1"
@@ -111,8 +111,8 @@ connect_new() {
 	tcp_ready
 }
 
-# open_migration NAME: go on with the one that is known; $opened says whether there was one.  It is
-# called plainly, as continue_committed is, so that errexit is on in all that it does.
+# open_migration NAME: resume the one that is known; $opened says whether there was one.  Call it
+# plainly, like continue_committed, so that errexit stays on inside.
 opened=false
 open_migration() {
 	local wanted=${address[new]}
@@ -140,7 +140,7 @@ need_migration() {
 	$opened || die "no migration of $1 is known on $(name_of old): blkmigrate run $(quote "$1") --to HOST begins one"
 }
 
-# begin_migration NAME: plan, preflight, consent; then the targets are made.
+# begin_migration NAME: plan, preflight, consent; then make the targets.
 begin_migration() {
 	local mine
 
@@ -187,8 +187,8 @@ prepare_targets() {
 	refresh_pool
 }
 
-# continue_committed: after the commit there is only one way, which is gone to its end; $moved says
-# whether that was so.
+# continue_committed: after the commit there is only one way: finish the migration.  $moved says
+# whether there was a commit.
 moved=false
 continue_committed() {
 	local status=0
