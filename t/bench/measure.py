@@ -21,8 +21,8 @@ class Contender:
     name: str
     command: str
     before: str = ""  # bash, before each run, outside the timed part
-    check: str = ""  # bash, fails where the job was not done; the row's own where empty
-    count: str = ""  # bash, prints a number that is kept with the run: bytes made, say
+    check: str = ""  # bash, fails if the job was not done; if empty, the row's own
+    count: str = ""  # bash, prints a number that is kept with the run, such as bytes made
 
 
 @dataclasses.dataclass
@@ -32,8 +32,8 @@ class Goal:
     ours: str
     peers: tuple
     bound: float
-    faster: bool = False  # peer / ours is to be at least the bound, not ours / peer at most
-    row: str = ""  # another than that which measures it
+    faster: bool = False  # peer / ours must be at least the bound, instead of ours / peer at most
+    row: str = ""  # if another row measures it
 
 
 @dataclasses.dataclass
@@ -43,18 +43,18 @@ class Row:
     ours: list
     peers: list
     goals: list
-    size: str = ""  # the variable of the input, whose size makes the throughput
+    size: str = ""  # the variable of the input, whose size gives the throughput
     before: str = ""
     check: str = ""
     unit: str = ""  # of counts
-    runs: int = 0  # where one run tells all
+    runs: int = 0  # if one run is enough
 
 
 @dataclasses.dataclass
 class Run:
     seconds: float
     cpu: float
-    others: float  # what else used the processors meanwhile, of all they have, 0 to 1
+    others: float  # share of the processors that others used meanwhile, 0 to 1
     count: float = 0
 
 

@@ -33,7 +33,7 @@ def zeros(name):
             'dd of="$target" bs=256K iflag=fullblock conv=notrunc status=none')
 
 
-# The target's pages are there and hold something else, so that no allocation is measured.
+# The target's pages exist and hold something else, so that allocation is not measured.
 USED = 'head -c "$(size "$dense")" /dev/zero | tr "\\0" z >"$target"'
 
 
@@ -77,10 +77,11 @@ PEERS = "xxhsum -H2", "b3sum", "md5sum"
 
 OUT = '''stat -c %s "$out" | awk '{ print $1 / 1e6 }' '''
 
-# What all connections of ssh together have sent and received.
+# Bytes that all ssh connections together have sent and received.
 WIRE = "awk '/^Transferred:/ { n += $3 + $5 } END { print n / 1e6 }' wire"
 
-# The filters' threads, two more than there are processors at most, take their buffers on top.
+# The filters' threads, at most two more than there are processors, need their buffers in
+# addition.
 PEAK = 32 + os.cpu_count() + 1
 
 
@@ -121,7 +122,7 @@ ROWS = [
                Contender("nbdcopy", 'nbdcopy --destination-is-zero "$quarter" "$target"'),
                Contender("qemu-img convert", "qemu-img convert -n -W --target-is-zero "
                          '-f raw -O raw "$quarter" "$target"'),
-               # What is there it would free first; so it gets fresh memory, as it always does.
+               # It would first free the memory that is there, so it always gets fresh memory.
                Contender("cp --sparse", 'cp --sparse=always "$quarter" copy',
                          before="rm -f copy", check='cmp "$quarter" copy')],
         goals=[faster(3, "blkread, blkwrite", "dd, dd"),
@@ -197,7 +198,7 @@ ROWS = [
     Row("6", "digest, sparse", digests("quarter", "blksum"), digests("quarter", *PEERS),
         goals=[faster(3, "blksum", *PEERS)], size="quarter"),
 
-    # The check: one byte at the end is turned, which must be found.
+    # The check: flip one byte at the end, which must be found.
     Row("7", "compare",
         ours=[compare("blkdiff -q")], peers=[compare("cmp"), compare("qemu-img compare")],
         goals=[faster(1, "blkdiff -q", "cmp", "qemu-img compare")],

@@ -1,15 +1,15 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# A virtual machine moves from one host to another: its count goes on where it stopped, and
-# whatever is broken on the way, it never runs on both.
+# A virtual machine moves from one host to another: its count resumes where it stopped, and
+# whatever breaks on the way, it never runs on both.
 
 load ../helpers
 load network
 load libvirt
 load migrate
 
-@test "a machine with two disks, both at a time, over tcp and within one rate" {
+@test "a machine with two disks, copied together over tcp under one rate limit" {
 	make_vm old web raw
 	make_noise "$lab/old/images/data.img" 8M
 	define old web "raw:$disk" raw:/var/lib/libvirt/images/data.img
@@ -45,7 +45,7 @@ load migrate
 	[[ $(on new "virsh dominfo -- $(printf %q "$name")") =~ Autostart:\ +enable ]]
 }
 
-@test "a step at a time, to the purge: that wants the name, and removes the old disk and nothing else" {
+@test "step by step to the purge, which asks for the name, and removes the old disk and nothing else" {
 	make_running web raw
 
 	migrate prepare web --to new --yes
@@ -69,7 +69,7 @@ load migrate
 	[[ $(migrate status 2>&1) == *'no migration is under way'* ]]
 }
 
-@test "the plan shows what becomes of it, without its secrets, and touches nothing" {
+@test "the plan shows what the machine will become, without its secrets, and touches nothing" {
 	make_vm old web raw
 	on old 'virsh dumpxml --inactive web >/tmp/w.xml
 		sed -i "s,</devices>,<graphics type=\"vnc\" passwd=\"sesame7\"/></devices>," /tmp/w.xml
@@ -88,7 +88,7 @@ load migrate
 	[[ $(on new 'virsh dumpxml --security-info web') == *sesame7* ]]
 }
 
-@test "the preflight reports everything that is in the way, each with what to do" {
+@test "the preflight reports every problem, each with its remedy" {
 	make_vm old web raw
 	define new web raw:/nowhere
 	echo precious >"$lab/new/images/web.img"
@@ -106,12 +106,12 @@ load migrate
 	[ -z "$(on old 'ls /var/lib/blkmigrate/from 2>/dev/null')" ]
 }
 
-# without_numbers: what differs from run to run is gone.
+# without_numbers: remove what differs from run to run.
 without_numbers() {
 	sed -E 's/[0-9a-f]{8,}[0-9a-f-]*/N/g; s/[0-9]+(\.[0-9]+)?/N/g'
 }
 
-@test "README: what it prints of a machine on a qcow2 file" {
+@test "README: the output for a machine on a qcow2 file" {
 	awk '/^    old# blkmigrate run/ { inside = 1; print; next } inside && /^    / { print } inside && /^$/ { exit }' \
 		"$root/README.md" | sed 's/^    //' >readme
 	make_vm old web qcow2 256M

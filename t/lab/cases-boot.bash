@@ -23,7 +23,7 @@ across_reboot() {
 	same $origin $target
 }
 
-# The work in progress when the guest is killed; it says when that may be.
+# The work in progress when the guest is killed; it says when it may be killed.
 until_killed() {
 	make_pair 16k 40M
 	scribble -n 0 -s 64 "$origin" &

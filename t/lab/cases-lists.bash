@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Changes that other parts of the device mapper know; see cases.bash, and cases-printed.bash for
+# Changes that other parts of the device mapper record; see cases.bash, and cases-printed.bash for
 # the ways that the manual shows.
 
 list_cases() {
@@ -36,7 +36,7 @@ thin_delta_verbose() {
 	less_than_half list "$origin"
 }
 
-# A volume under dm-era, copied at the beginning of era 2; $origin is what is written to.
+# A volume under dm-era, copied at the beginning of era 2; writes go to $origin.
 make_era() {
 	modprobe dm-era
 	make_volume data 16M
@@ -67,7 +67,7 @@ era_block() {
 	[ "$(listed --changes list "$origin")" = "131072 2" ]
 }
 
-# less_than_half LIST SOURCE: of a source of 16 MiB.
+# less_than_half LIST SOURCE: the list names less than half of a source of 16 MiB.
 less_than_half() {
 	[ "$(listed --changes "$@" | cut -d ' ' -f 1)" -lt 8388608 ]
 }

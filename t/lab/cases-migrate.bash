@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# blkmigrate copy, from the volume group vg to another one, far, whose extents are larger, by
-# way of an sshd; see cases.bash.
+# blkmigrate copy through an sshd, from the volume group vg to another one, far, with larger
+# extents; see cases.bash.
 
 migrate_cases() {
 	start_far
@@ -64,7 +64,7 @@ migrate() {
 	cat log
 }
 
-# make_source SIZE: a volume to be copied, in $origin.
+# make_source SIZE: make a volume to copy, $origin.
 make_source() {
 	make_volume origin "$1"
 	origin=$volume
@@ -165,7 +165,7 @@ migrate_killed() {
 	done
 }
 
-# make_thin_source: a volume of 14 MiB, of which the target has all, and then it is written to.
+# make_thin_source: make a volume of 14 MiB that the target has completely, then write to it.
 make_thin_source() {
 	lvcreate -q -y -L 64M --poolmetadatasize 4M -T vg/pool
 	lvcreate -q -y -Wn -V 14M -T vg/pool -n origin
@@ -176,7 +176,7 @@ make_thin_source() {
 	blkdiscard -o 4M -l 1M "$origin"
 }
 
-# reserved: the root of the metadata that somebody has reserved, or -.
+# reserved: print the root of the metadata that is reserved, or -.
 reserved() {
 	dmsetup status vg-pool-tpool | awk '{ print $7 }'
 }

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Commands of README and of the manual, run as they are printed, on two hosts: this one, and
-# "new", which is reached by ssh and where /dev/vg/web is another volume; see cases.bash.
+# Commands of README and of the manual, run as printed, on two hosts: this one, and "new", which
+# ssh reaches and where /dev/vg/web is another volume; see cases.bash.
 
 printed_cases() {
 	start_hosts
@@ -82,7 +82,7 @@ printed() {
 	bash -ex -o pipefail commands
 }
 
-# The target is larger, as LVM rounds up where extents are larger.
+# The target is larger: LVM rounds up to its larger extents.
 make_web() {
 	make_volume web 17M
 	origin=$volume

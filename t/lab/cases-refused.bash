@@ -25,7 +25,7 @@ refused_overflowed() {
 	same "$origin" "$target"
 }
 
-# The merge is slowed down until that is seen.
+# Slow the merge down until the refusal was seen.
 refused_merging() {
 	local throttle=/sys/module/dm_snapshot/parameters/snapshot_copy_throttle device
 

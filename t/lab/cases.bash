@@ -1,15 +1,15 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Helpers of the cases in the lab's guest.  A case is a function that a name says what it shows;
-# `try "the name" function` runs it in a shell of its own with errexit, in a fresh folder,
-# and prints a line of TAP with the time that it took, after a failure what it printed too.
+# Helpers of the cases in the lab's guest.  A case is a function with a name that says what it
+# shows; `try "the name" function` runs it in a shell of its own with errexit, in a fresh folder,
+# and prints a line of TAP with the time that it took, and after a failure also its output.
 # Whatever a case registers by at_end is undone afterwards, then its volumes are removed.
 #
 # Helpers that make a volume set $origin, $snapshot, $target or $volume to its path; $number
 # counts cases, $failures those that failed.
 
-# start_lvm DISK: a volume group, vg, with extents of 1 MiB; no udev and no daemon is here.
+# start_lvm DISK: make a volume group, vg, with extents of 1 MiB; there is no udev and no daemon.
 start_lvm() {
 	LVM_SYSTEM_DIR=$(mktemp -d /run/lvm.XXXXXX)
 	export LVM_SYSTEM_DIR
@@ -37,7 +37,7 @@ try() {
 	number=$((number + 1))
 	dir=$(mktemp -d /run/case.XXXXXX)
 	: >"$dir/.end"
-	# Behind || or in a condition errexit would be void, for the subshell as well.
+	# After || or in a condition errexit would have no effect, not even in the subshell.
 	run_case "$@" >"$dir/.log" 2>&1
 	status=$?
 	tidy >>"$dir/.log" 2>&1
@@ -55,7 +55,7 @@ try() {
 	rm -rf --one-file-system "$dir"
 }
 
-# In a process group of its own, of which nothing outlives the case.
+# Run it in its own process group, none of which outlives the case.
 run_case() {
 	local status=0 group watchdog
 
@@ -99,12 +99,12 @@ tidy() {
 	fi
 }
 
-# figure TEXT: something measured, for whoever reads the log.
+# figure TEXT: a measurement, for readers of the log.
 figure() {
 	echo "figure: $*"
 }
 
-# wait_for SECONDS COMMAND [ARGUMENT ...]: until it succeeds; false when time is up.
+# wait_for SECONDS COMMAND [ARGUMENT ...]: repeat it until it succeeds; false when time is up.
 wait_for() {
 	local end=$((SECONDS + $1))
 

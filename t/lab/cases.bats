@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What says of a case in the guest whether it is good (cases.bash), without a guest.
+# The code that judges a case in the guest (cases.bash), without a guest.
 
 load ../helpers
 
-# report FUNCTION: what `try` says of it, which is defined in the text on standard input.
+# report FUNCTION: print what `try` reports about a function that standard input defines.
 report() {
 	local text
 
@@ -18,7 +18,7 @@ report() {
 		echo \"failures: \$failures\""
 }
 
-@test "a case of which all checks hold is ok" {
+@test "a case whose checks all hold is ok" {
 	run -0 report good <<<'good() { [ 1 = 1 ]; echo quiet; true; }'
 
 	[ "${lines[0]}" = "ok 1 the name" ]
@@ -39,7 +39,7 @@ report() {
 	[ "${lines[0]}" = "not ok 1 the name" ]
 }
 
-@test "no file of cases has a function that another has as well" {
+@test "no two files of cases have a function of the same name" {
 	run -0 bash -c 'grep -hoE "^[a-z_]+\(\)" "$1"/t/lab/cases*.bash "$1"/t/lab/guest-lvm | sort | uniq -d' twice "$root"
 
 	[ "$output" = "" ]

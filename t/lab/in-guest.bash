@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # A file of tests whose two hosts, with libvirt and a volume group each, are in the lab's guest:
-# `load in-guest` after migrate.  The very file runs there, once, and here each test looks for
-# what it said there.
+# `load in-guest` after migrate.  The same file runs there, once, and here each test looks for its
+# result there.
 
 guest_needs=(qemu-system-x86_64 busybox cpio modprobe lvm dmsetup xsltproc xmllint bats)
 
@@ -45,7 +45,7 @@ setup() {
 	fi
 }
 
-# in_guest FUNCTION: there it is run, here it has run.
+# in_guest FUNCTION: run it in the guest; here, check its result.
 in_guest() {
 	if [ -n "${IN_GUEST:-}" ]; then
 		"$1"

@@ -30,7 +30,7 @@ setup() {
 	wipe_hosts
 }
 
-# start_hosts: for all tests of a file.
+# start_hosts: start them for all tests of a file.
 start_hosts() {
 	local host
 
@@ -55,13 +55,13 @@ stop_hosts() {
 	dir=${lab:-} test_end
 }
 
-# require_hosts: called in setup; it names what is missing.
+# require_hosts: call it in setup; it names what is missing.
 require_hosts() {
 	require_root "hosts"
 	require "${lab_needs[@]}"
 }
 
-# One key for the user of both, and a key for each host, which the other knows.
+# One key for the user of both hosts, and a key for each host, which the other one knows.
 make_keys() {
 	local host
 
@@ -92,7 +92,7 @@ host_path() {
 	echo "$lab/$1/shims:$root/scripts:$PATH"
 }
 
-# build_host HOST: its network and its disks, and it boots.
+# build_host HOST: make its network and its disks, and boot it.
 build_host() {
 	at "$1" ip link add br0 type bridge
 	at "$1" ip link set br0 up
@@ -102,7 +102,7 @@ build_host() {
 		"$root/t/private" "$root/t/lab/libvirt-host" machine "$lab/$1" "$1"
 }
 
-# start_host HOST: it has booted, and its libvirtd answers.
+# start_host HOST: boot it, and wait until its libvirtd answers.
 start_host() {
 	touch "$lab/$1/power"
 	wait_for 60 on "$1" 'virsh list' || {
@@ -111,7 +111,7 @@ start_host() {
 	}
 }
 
-# lose_power HOST: every process of it is killed; start_host boots it again.
+# lose_power HOST: kill all of its processes; start_host boots it again.
 lose_power() {
 	local init
 
@@ -128,7 +128,7 @@ on() {
 		env HOME=/var/home bash -o pipefail -c "cd; $2"
 }
 
-# wipe_hosts: no domain, no disk, no shim and no state is left on either.
+# wipe_hosts: remove all domains, disks, shims and state from both.
 wipe_hosts() {
 	local host
 
@@ -151,8 +151,8 @@ wipe_host() {
 	[ ! -e /etc/lvm/of-the-lab ] || lvremove -q -q -y -S 'vg_name=~"vg|far"' || true
 }
 
-# shim HOST TOOL CODE: a program takes the place of the tool, bash code that goes on to the
-# real one unless it exits.
+# shim HOST TOOL CODE: replace the tool by a program: bash code, which continues with the real
+# tool unless it exits.
 shim() {
 	local tool
 
@@ -162,8 +162,8 @@ shim() {
 	chmod +x "$lab/$1/shims/$2"
 }
 
-# start_volumes DISK DISK: a volume group on each host: vg on old, far on new, whose extents
-# are larger.  The kernel under both is one, so the names have to differ.
+# start_volumes DISK DISK: make a volume group on each host: vg on old, and far, with larger
+# extents, on new.  Both hosts share one kernel, so the names must differ.
 start_volumes() {
 	modprobe -a dm-mod dm-snapshot
 	on old "$(declare -f start_group); start_group vg 1M $1"
@@ -187,20 +187,20 @@ start_group() {
 		backup { backup = 0 archive = 0 }
 	EOC
 	vgcreate -q -s "$2" "$1" "$3"
-	# No other host's volumes are ever removed by wipe_host.
+	# wipe_host never removes another host's volumes.
 	touch /etc/lvm/of-the-lab
 }
 
 # --- virtual machines ---------------------------------------------------------------
 
-# The machine of bootvm.S counts in its disk; these are bytes there.
+# The machine of bootvm.S counts on its disk; these are offsets there, in bytes.
 make_boot_sector() {
 	gcc -m32 -c -o "$1.o" "$root/t/lab/bootvm.S"
 	ld -m elf_i386 -Ttext 0x7c00 --oformat binary -o "$1" "$1.o"
 }
 
-# make_disk FILE [SIZE [SEED]]: a disk that the machine boots from; behind what it writes, and
-# between, there is what disks have.
+# make_disk FILE [SIZE [SEED]]: make a disk that the machine boots from; it has data like a real
+# disk between and behind the sectors that the machine writes.
 make_disk() {
 	make_image "$1" "${2:-16M}" "${3:-1}"
 	dd if="$lab/bootvm" of="$1" conv=notrunc status=none
@@ -242,7 +242,7 @@ make_vm() {
 }
 
 # define HOST NAME KIND:DISK ...: a domain with these disks, vda, vdb and so on; $xml, in the
-# test's folder, is what it was defined by.
+# test's folder, is its definition.
 define() {
 	xml=$dir/$2.xml
 	domain_xml "${@:2}" >"$xml"
@@ -293,7 +293,7 @@ print(f"""<domain type='qemu'>
 EOP
 }
 
-# state HOST NAME: running, shut off, or nothing where there is no such domain.
+# state HOST NAME: print running, shut off, or nothing if there is no such domain.
 state() {
 	on "$1" "virsh domstate -- $(printf %q "$2") 2>/dev/null" | head -n 1
 }
@@ -302,15 +302,16 @@ is_state() {
 	[ "$(state "$1" "$2")" = "$3" ]
 }
 
-# count HOST DISK: the last count on a disk, in $count, and the one that it was started from, in
-# $started; false, with a message, where a sector is torn, or a slot is older than the count says.
+# count HOST DISK: set $count to the last count on a disk, and $started to the one that the
+# machine started from; false, with a message, if a sector is torn or a slot is older than the
+# count says.
 count() {
 	count=$(on "$1" "$(declare -f disk_head); disk_head $(printf %q "$2")" | last_count) &&
 		read -r count started <<<"$count"
 }
 
-# The first 5 MiB of a disk, whatever its format, also while it is in use.  What Xen writes to a
-# device is not in its page cache.
+# Print the first 5 MiB of a disk in any format, even while it is in use.  Xen's writes to a
+# device are not in its page cache.
 disk_head() {
 	local format=raw
 
@@ -345,14 +346,14 @@ for number in range(max(1, count - 1023), count + 1):
 print(count, read(65))'
 }
 
-# counts_to HOST DISK NUMBER: it has reached that.
+# counts_to HOST DISK NUMBER: wait until it has reached that.
 counts_to() {
 	local count started
 
 	count "$1" "$2" && [ "$count" -ge "$3" ]
 }
 
-# is_counting HOST NAME NUMBER: it has counted on by that many since it was started.
+# is_counting HOST NAME NUMBER: it has counted that many since it was started.
 is_counting() {
 	[ "$(writes "$1" "$2")" -ge $((2 * $3)) ]
 }
@@ -361,12 +362,12 @@ writes() {
 	on "$1" "virsh domblkstat -- $(printf %q "$2") vda" | awk '$2 == "wr_req" { print $3 }'
 }
 
-# make_deaf HOST DISK: the machine of that raw disk ignores the power button.
+# make_deaf HOST DISK: make the machine on that raw disk ignore the power button.
 make_deaf() {
 	on "$1" "printf '\\1' | dd of=$(printf %q "$2") bs=1 seek=445 conv=notrunc status=none"
 }
 
-# shut_down HOST NAME: as its administrator would.
+# shut_down HOST NAME: shut it down as its administrator would.
 shut_down() {
 	on "$1" "virsh -q shutdown -- $(printf %q "$2")"
 	wait_for 20 is_state "$1" "$2" 'shut off'

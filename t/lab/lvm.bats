@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# blkdiff with real LVM and device mapper, in a guest (guest, guest-lvm, cases-*.bash).  It is
-# booted once for nearly all cases, then rebooted, killed, and booted again; each test looks
-# for what the guest said of the case of its name.
+# blkdiff with real LVM and device mapper, in a guest (guest, guest-lvm, cases-*.bash).  The guest
+# boots once for nearly all cases, then is rebooted, killed, and booted again; each test looks for
+# the guest's result of the case with its name.
 
 load ../helpers
 
@@ -26,13 +26,13 @@ setup_file() {
 	cat first.log second.log third.log | tr -d '\r' >log
 }
 
-# A guest that hangs is a failed one.
+# A guest that hangs has failed.
 boot() {
 	timeout 1800 "$root/t/lab/guest" -s share -d first.img -d second.img -d before.img -d after.img \
 		"$root/t/lab/guest-lvm" "$@" 2>&1 3>&-
 }
 
-# When it asks for it, unless it ends by itself.
+# Kill it when it asks for that, unless it ends by itself.
 kill_guest() {
 	until grep -qs '^kill me now' second.log; do
 		[ -n "$(jobs -r)" ] || return 0
@@ -51,7 +51,7 @@ teardown() {
 	:
 }
 
-# said_ok: so ended the case that is called as this test.
+# said_ok: the case with the name of this test ended so.
 said_ok() {
 	awk -v name="$BATS_TEST_DESCRIPTION" '
 		{

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What the administrator says of a move: which disks, under what name, into which pool, with
-# what is in its drives; and that nothing but this is done.
+# What the administrator chooses for a move: which disks, under what name, into which pool, with
+# which media; and that nothing else is done.
 
 load ../helpers
 load network
@@ -16,7 +16,7 @@ swap_tags() {
 	on "$1" "blkid -p -o export $2 | grep -E '^(TYPE|UUID|LABEL)='"
 }
 
-@test "some disks only, swap made anew, a disc that is copied, another name and UUID" {
+@test "only some disks, recreated swap, a copied disc, another name and UUID" {
 	make_rich
 	on old 'virsh -q start web'
 	wait_for 60 is_counting old web 10
@@ -52,7 +52,7 @@ swap_tags() {
 	is_state new mail 'shut off'
 }
 
-@test "the plan says what it will cost, and everything that is in the way, and changes nothing" {
+@test "the plan says what the move will cost, and every problem, and changes nothing" {
 	make_rich
 	define new mail raw:/nowhere
 	on old "truncate -s 100M $images/data.img"
@@ -100,7 +100,7 @@ swap_tags() {
 	on new 'virsh -q start web'
 }
 
-@test "into a storage pool, which knows of it" {
+@test "into a storage pool, which lists the new volume" {
 	make_vm old web raw
 	on new "mkdir -p /srv/pool && virsh -q pool-define-as images dir --target /srv/pool && virsh -q pool-start images"
 	at_end on new 'virsh -q pool-destroy images; virsh -q pool-undefine images; rm -r /srv/pool'
@@ -132,7 +132,7 @@ swap_tags() {
 	echo "$stderr"
 
 	[[ $stderr == *'vdc: plugged into web on new'* ]]
-	# It was whole, and may be the guest's already: it is not written to again.
+	# It was complete, and the guest may use it already: it is not written to again.
 	[[ $stderr != *blkwrite* ]]
 	[[ $(on new 'virsh domblklist web') == *"vdc "*"$images/data.img"* ]]
 	[[ $(on new 'virsh domblklist --inactive web') == *"vdc "*"$images/data.img"* ]]

@@ -5,20 +5,21 @@
 
 also_needed+=(xsltproc xmllint)
 
-# migrate ARGUMENT ...: blkmigrate on old, of which /tmp/driver there is the process.
+# migrate ARGUMENT ...: run blkmigrate on old; /tmp/driver there names its process.
 migrate() {
 	on old "echo \$\$ >/tmp/driver; exec blkmigrate $(printf '%q ' "$@")"
 }
 
-# make_running NAME [KIND]: a machine on old that has counted a little.
+# make_running NAME [KIND]: make a machine on old, and let it count a little.
 make_running() {
 	make_vm old "$@"
 	on old "virsh -q start -- $(printf %q "$1")"
 	wait_for 60 is_counting old "$1" 10
 }
 
-# moved NAME DISK [DISK-THERE]: it runs on new only, where it was started from the very count
-# with which it stopped, and counts on; a start on old fails and says where it has gone.
+# moved NAME DISK [DISK-THERE]: it runs on new only, where it started from the exact count with
+# which it stopped, and continues to count; a start on old fails and says where the machine is
+# now.
 moved() {
 	local stopped
 
@@ -39,7 +40,7 @@ moved() {
 	[[ $(on old "virsh dominfo -- $(printf %q "$1")") =~ Autostart:\ +disable ]]
 }
 
-# stays NAME DISK: it runs on old, where it counts on, without a fence; new has nothing of it.
+# stays NAME DISK: it runs on old, continues to count, and has no fence; new has nothing of it.
 stays() {
 	is_state old "$1" running
 	[ -z "$(state new "$1")" ]
@@ -49,8 +50,8 @@ stays() {
 	wait_for 60 counts_to old "$2" $((count + 10))
 }
 
-# fails_and_is_taken_back PATTERN: the machine web was down and runs on old again, and when
-# what was broken is mended the same command goes through.
+# fails_and_is_taken_back PATTERN: the machine web was down and runs on old again; once the cause
+# is fixed, the same command succeeds.
 fails_and_is_taken_back() {
 	run -2 --separate-stderr migrate run web --to new --yes
 	echo "$stderr"
@@ -62,8 +63,8 @@ fails_and_is_taken_back() {
 	moved web "$disk"
 }
 
-# make_transient NAME KIND: it runs on old, is defined nowhere, and would be started again when
-# it is shut down.
+# make_transient NAME KIND: make a machine that runs on old, is defined nowhere, and would be
+# started again when it shuts down.
 make_transient() {
 	make_vm old "$@"
 	sed -i 's,<on_poweroff>destroy,<on_poweroff>restart,' "$xml"
@@ -88,14 +89,14 @@ make_rich() {
 	disk=$images/web.img
 }
 
-# images_of HOST: the files in its folder of images, as one line.
+# images_of HOST: print the files in its folder of images, as one line.
 images_of() {
 	ls -A "$lab/$1/images" | paste -s -d ' '
 }
 
 # --- never on both ------------------------------------------------------------------
 
-# watch_machines: from now on what starts, stops, pauses and goes on is noted on both hosts.
+# watch_machines: from now on, record on both hosts which machines start, stop, pause and resume.
 watch_machines() {
 	local host
 
@@ -142,8 +143,8 @@ EOP
 
 # --- killed ---------------------------------------------------------------------------
 
-# kill_driver_at WHEN WORDS: the driver is killed once, when a line of its journal with these
-# words is written (after), before it gets there (before), or with only half of it (torn).
+# kill_driver_at WHEN WORDS: kill the driver once, when a line of its journal with these words is
+# written (after), before it gets there (before), or with only half of it (torn).
 kill_driver_at() {
 	on old 'rm -f /tmp/killed'
 	# shellcheck disable=SC2016
@@ -160,8 +161,8 @@ kill_driver_at() {
 		fi'
 }
 
-# killed WHEN WORDS: a machine that runs, and a migration of it that is killed there; $stage is
-# what its status says of that.
+# killed WHEN WORDS: make a running machine, and kill a migration of it there; $stage is what
+# status says then.
 killed() {
 	watch_machines
 	make_running web raw
@@ -172,7 +173,7 @@ killed() {
 	[ -n "$stage" ]
 }
 
-# goes_on: the same command finishes it.
+# goes_on: the same command finishes the migration.
 goes_on() {
 	run migrate run web --to new --yes
 	echo "$output"
@@ -182,7 +183,7 @@ goes_on() {
 	never_both
 }
 
-# goes_back: as it was on old, and nothing is left on new.
+# goes_back: after a rollback it is on old as it was, and nothing is left on new.
 goes_back() {
 	run migrate rollback web
 	echo "$output"
@@ -194,7 +195,7 @@ goes_back() {
 	never_both
 }
 
-# goes_nowhere_but_on: after the commit it is not taken back.
+# goes_nowhere_but_on: after the commit it cannot be rolled back.
 goes_nowhere_but_on() {
 	run -2 migrate rollback web
 	echo "$output"

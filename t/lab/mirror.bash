@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# For debootstrap: sourced by make-disk and other-release.
+# For debootstrap; make-disk and other-release source it.
 
-# find_mirror: sets $ID and $codename to this system and its release, and $mirror to the archive
-# that apt is set up for; false where it has none.  The address is never written down anywhere.
+# find_mirror: set $ID and $codename to this system and its release, and $mirror to the archive
+# that apt uses; false if it has none.  The address is never stored anywhere.
 find_mirror() {
 	# shellcheck disable=SC1091
 	. /etc/os-release

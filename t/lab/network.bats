@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# A disk crosses a network of two hosts, and what becomes of it when that network fails.
+# A disk crosses a network between two hosts, also when that network fails.
 
 load ../helpers
 load network
 
-# start_transfer RATE [SSH OPTION ...]: 48 MiB of noise over what the target held; the exit
-# statuses of all stages go to statuses, of blkwrite to far.status.
+# start_transfer RATE [SSH OPTION ...]: send 48 MiB of noise over the target's data; the exit
+# statuses of all stages go to statuses, that of blkwrite to far.status.
 start_transfer() {
 	make_noise image 48M 1
 	make_noise target 48M 2
@@ -34,7 +34,7 @@ arrived() {
 	is_zero target 0 1048576 && cmp -s -n 1048576 -i 1048576 image target
 }
 
-# All have failed, on both sides, and the target is no disk.
+# All stages have failed, on both sides, and the target does not look like a disk.
 all_failed() {
 	wait_for 30 test -s statuses
 	wait_for 30 test -s far.status
@@ -78,7 +78,7 @@ whole() {
 	all_failed
 }
 
-@test "packets are dropped for three seconds: the transfer goes on and is whole" {
+@test "packets are dropped for three seconds: the transfer continues and is complete" {
 	start_network
 	start_transfer 8M -o ServerAliveInterval=0
 
@@ -89,7 +89,7 @@ whole() {
 	whole
 }
 
-@test "every fiftieth packet is lost: the transfer is slower and whole" {
+@test "every fiftieth packet is lost: the transfer is slower, but complete" {
 	start_network
 	packets_drop 'numgen random mod 50 < 1 drop;'
 

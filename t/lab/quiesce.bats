@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# A machine with a real agent is frozen while its snapshots are taken; what happens when that is
-# not ended, and a first start by another kernel, are in t/long/quiesce.bats.
+# A machine with a real agent is frozen while its snapshots are taken. t/long/quiesce.bats shows a
+# freeze that nobody ends, and a first start with another kernel.
 
 load ../helpers
 load network
@@ -12,7 +12,7 @@ load agent
 
 also_needed+=(nbdinfo "${agent_needs[@]}")
 
-@test "what is copied of a frozen machine needs no recovery, and then it moves" {
+@test "the copy of a frozen machine needs no recovery, and then it moves" {
 	start_agent_vm
 	copy=/var/lib/libvirt/images/web.img
 	migrate prepare web --to new --yes --quiesce --map-disk "vda=$copy"

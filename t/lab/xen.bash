@@ -1,14 +1,14 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# A host of Xen: the lab's guest is the first domain (guest -x), the host "old" in it has xl and
-# libvirt's driver for it, and a machine of Xen counts in a volume as that of bootvm.S does:
-# `load xen` after in-guest.
+# A Xen host: the lab's guest is the first domain (guest -x), the host "old" in it has xl and
+# libvirt's Xen driver, and a Xen machine counts on a volume as that of bootvm.S does: `load xen`
+# after in-guest.
 
 guest_options=(-x -m 2600)
 guest_needs+=(apt-get dpkg gcc)
 
-# guest_begin: what a host of Xen starts when it boots, in that order.
+# guest_begin: start what a Xen host starts when it boots, in that order.
 guest_begin() {
 	local programs
 
@@ -17,10 +17,11 @@ guest_begin() {
 	modprobe -a xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs xen-blkback
 	mount -t xenfs none /proc/xen
 	mkdir -p /run/xen /run/xenstored /var/log/xen/console /var/lib/xen
-	# Libvirt wants its oldest processor to be there, which has what is not emulated.
+	# Libvirt insists on the processor's baseline model, which has features that are not
+	# emulated.
 	sed -i /vme/d /usr/share/libvirt/cpu_map/x86_486.xml
 	export XENSTORED_ROOTDIR=/run/xenstored
-	# Where Xen is there, it would be the one that is meant.
+	# If Xen is there, libvirt would choose it by default.
 	export LIBVIRT_DEFAULT_URI=qemu:///system
 	apart "$programs/oxenstored" --pid-file /run/xenstore.pid
 	wait_for 60 xenstore-read -s /
@@ -29,7 +30,8 @@ guest_begin() {
 	make_domain_initramfs
 }
 
-# apart COMMAND ...: a daemon that keeps nothing of bats open, which would wait for that.
+# apart COMMAND ...: start a daemon that holds no descriptor of bats open, since bats would wait
+# for it.
 apart() (
 	for descriptor in /proc/self/fd/*; do
 		[ "${descriptor##*/}" -le 2 ] || eval "exec ${descriptor##*/}>&-"
@@ -37,7 +39,7 @@ apart() (
 	exec "$@" </dev/null >/dev/null 2>&1
 )
 
-# A domain's own: it opens its disk and counts, and ends when it is told to.
+# A domain's program: it opens its disk and counts, and ends when it is told to.
 make_domain_initramfs() {
 	local tree=/run/domain tool module number=10
 
@@ -91,13 +93,13 @@ make_domain() {
 	on old "mkdir -p /etc/xen/auto && cat >$(printf %q "$file") && ln -sf $(printf %q "$file") /etc/xen/auto/" <domain.cfg
 }
 
-# start_domain: of $file.
+# start_domain: start the one that $file defines.
 start_domain() {
 	on old "xl create -q $(printf %q "$file")"
 	wait_for 60 counts_to old "$disk" 10
 }
 
-# xl_state NAME: its state as xl's six letters, or nothing.
+# xl_state NAME: print its state as xl's six letters, or nothing.
 xl_state() {
 	on old "xl list -- $(printf %q "$1") 2>/dev/null" | awk 'NR > 1 { print $(NF - 1) }'
 }

@@ -5,7 +5,7 @@
 
 load ../helpers
 
-# A line a second while bytes are held back to a rate, for ten seconds.
+# Print a line a second while bytes pass at a limited rate, for ten seconds.
 holds_rate() {
 	local rate=$1
 

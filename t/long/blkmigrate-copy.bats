@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# blkmigrate copy, where a test has to wait for what a killed run has left to be given up.
+# blkmigrate copy, where a test must wait until what a killed run left has given up.
 
 load ../helpers
 load ../blkmigrate/migrate
@@ -27,7 +27,7 @@ setup() {
 	done
 }
 
-@test "two runs of the same are not at work at the same time" {
+@test "two runs of the same copy never work at the same time" {
 	make_noise old.img 32M
 	background "$root/scripts/blkmigrate" copy --state "$dir/state" --ssh-option "-F$config" \
 		--bwlimit 1M --create old.img new:"$dir/new.img"

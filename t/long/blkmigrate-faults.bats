@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What can fail while a virtual machine moves, besides what t/lab has: it is taken back, runs
-# on old as it was, and moves when what was broken is mended.
+# Failures while a virtual machine moves that t/lab does not try: it is rolled back, runs on old
+# as it was, and moves once the cause is fixed.
 
 load ../helpers
 load ../lab/network
@@ -28,7 +28,7 @@ load ../lab/migrate
 	never_both
 }
 
-@test "a machine that does not shut down keeps what it does at its poweroff" {
+@test "a machine that does not shut down keeps its on_poweroff" {
 	make_vm old web raw
 	make_deaf old "$disk"
 	on old 'virsh dumpxml --inactive web >/tmp/w.xml
@@ -65,7 +65,7 @@ load ../lab/migrate
 
 @test "the last changes are damaged once: they are sent again" {
 	make_running web raw
-	# The first one writes the bulk; that of the preflight writes nothing.
+	# The first blkwrite writes the bulk; the one of the preflight writes nothing.
 	shim new blkwrite 'if [[ " $* " == *" --verify "* ]]; then
 			if [ -e /tmp/first ] && [ ! -e /tmp/second ]; then touch /tmp/second; cat >/dev/null; exit 2; fi
 			touch /tmp/first
@@ -93,7 +93,7 @@ load ../lab/migrate
 	fails_and_is_taken_back 'commit cannot be written'
 }
 
-@test "new loses its power while the machine is there, paused" {
+@test "new loses power while the machine is there, paused" {
 	make_running web raw
 	shim new virsh 'if [[ " $* " == *" start "* ]]; then "$tool" "$@"; touch /tmp/cut; sleep 600; fi'
 	background migrate run web --to new --yes
@@ -111,7 +111,7 @@ load ../lab/migrate
 	moved web "$disk"
 }
 
-@test "a bitmap that QEMU was killed with is no bitmap: a map is made" {
+@test "a bitmap in use when QEMU was killed is not used: a map is made" {
 	make_running web qcow2
 	migrate prepare web --to new --yes
 	migrate sync web
@@ -131,7 +131,7 @@ load ../lab/migrate
 	moved web "$disk"
 }
 
-@test "a machine that does not shut down stays; --destroy takes its power" {
+@test "a machine that does not shut down stays; --destroy cuts its power" {
 	make_vm old web raw
 	make_deaf old "$disk"
 	on old 'virsh -q autostart web; virsh -q start web'
@@ -204,7 +204,7 @@ load ../lab/migrate
 	stays web "$disk"
 }
 
-@test "a machine that is about to end is waited for" {
+@test "the cutover waits for a machine that is about to end" {
 	make_running web raw
 	# shellcheck disable=SC2016
 	shim old virsh 'if [[ " $* " == *" domstate "* && $("$tool" -q domstate web) == "shut off" && ! -e /tmp/ended ]]; then
@@ -219,7 +219,7 @@ load ../lab/migrate
 	moved web "$disk"
 }
 
-@test "a cutover with all that is taken back" {
+@test "a cutover with every option is rolled back" {
 	make_rich
 	on old 'virsh -q start web'
 	wait_for 60 is_counting old web 10

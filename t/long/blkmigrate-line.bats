@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The line between the hosts is cut while a virtual machine moves: ssh takes its time to
+# The connection between the hosts is cut while a virtual machine moves: ssh takes its time to
 # give up.
 
 load ../helpers
@@ -9,7 +9,7 @@ load ../lab/network
 load ../lab/libvirt
 load ../lab/migrate
 
-# cut_line, mend_line: nothing gets to new, or all does again.
+# cut_line, mend_line: let nothing get to new, or everything again.
 cut_line() {
 	dir=$lab packets_drop
 	at_end mend_line

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Other ways in which a virtual machine moves than those of t/lab: off, transient, back again,
-# with a firmware, to another kind of disk, to a host without the programs.
+# Ways to move a virtual machine that t/lab does not try: off, transient, back again, with
+# firmware, to another kind of disk, to a host without the programs.
 
 load ../helpers
 load ../lab/network
@@ -19,7 +19,7 @@ load ../lab/migrate
 	moved mail "$disk" /var/lib/libvirt/images/mail.img
 }
 
-# new_path SED-SCRIPT: who comes to new by ssh finds the programs of another PATH.
+# new_path SED-SCRIPT: logins to new by ssh get another PATH.
 new_path() {
 	sed -i "/^SetEnv PATH=/$1" "$lab/new/ssh/sshd_config"
 	on new 'kill -HUP "$(pgrep -o -x sshd)"'
@@ -54,7 +54,7 @@ new_path() {
 	[ "$count" -ge $((before + 20)) ]
 }
 
-@test "a transient machine moves, is defined on new, and nothing is made of it on old any more" {
+@test "a transient machine moves, is defined on new, and is not created on old any more" {
 	watch_machines
 	make_transient web raw
 
@@ -87,7 +87,7 @@ new_path() {
 	is_state new web 'shut off'
 }
 
-@test "purge of what was not moved removes what was made, and the machine stays" {
+@test "purge of a machine that was not moved removes what was made, and the machine stays" {
 	make_running web raw
 	migrate prepare web --to new --yes
 	migrate sync web
@@ -98,7 +98,7 @@ new_path() {
 	[ -z "$(ls -A "$lab/new/images")" ]
 }
 
-# make_uefi: the machine web, with variables of a firmware and a TPM.
+# make_uefi: make the machine web, with firmware variables and a TPM.
 make_uefi() {
 	make_vm old web raw
 	on old 'virsh dumpxml --inactive web >/tmp/w.xml
@@ -107,12 +107,12 @@ make_uefi() {
 		virsh -q define /tmp/w.xml && virsh -q start web'
 }
 
-# What a machine with a firmware has beside its disks, on that host.
+# What a machine with firmware has besides its disks, on that host.
 firmware_sums() {
 	on "$1" 'cd /var/lib/libvirt && find qemu/nvram swtpm -type f ! -name "*.log" ! -name .lock -printf "%p %u %m\n" -exec sha256sum {} + | sort'
 }
 
-@test "firmware variables and a TPM's state go along, and are removed by a rollback" {
+@test "firmware variables and a TPM's state move too, and are removed by a rollback" {
 	require swtpm
 	[ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || skip "needs ovmf"
 	make_uefi
@@ -141,7 +141,7 @@ firmware_sums() {
 	moved web "$disk"
 }
 
-@test "what was made of all that goes with a purge before the cutover" {
+@test "a purge before the cutover removes everything that was made" {
 	make_rich
 	migrate prepare web --to new --yes --disk vda --recreate-swap vdb --copy-media --rename mail
 	migrate sync web

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # blkmigrate copy with real LVM, in the lab's guest; the cases are in t/lab/cases-migrate.bash.
-# It is booted once, and each test looks for what the guest said of the case of its name.
+# The guest boots once, and each test looks for the guest's result of the case with its name.
 
 load ../helpers
 

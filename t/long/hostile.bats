@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # What takes minutes: every bit of every small stream, many mutations, and the fuzzers for
-# FUZZ_SECONDS each.  What they find they leave in FINDINGS, a folder.
+# FUZZ_SECONDS each.  They leave what they find in the folder FINDINGS.
 
 load ../helpers
 
@@ -15,8 +15,8 @@ refuse() {
 	"$TOOLS/unit/refuse" "$@"
 }
 
-# 4000 mutations of each of three streams, less those that are still good, and what make-broken
-# knows.
+# 4000 mutations of each of three streams, except those that are still good, and everything that
+# make-broken makes.
 broken_streams() {
 	for name in image bad unsized; do
 		mkdir "$name"
@@ -40,7 +40,7 @@ broken_streams() {
 	done
 }
 
-@test "10000 mutated streams are refused by blkzip -t, and not made whole by blkzip" {
+@test "10000 mutated streams are refused by blkzip -t, and never become complete by blkzip" {
 	broken_streams
 
 	for name in image bad unsized; do
@@ -80,7 +80,7 @@ fuzz() {
 	fuzz changes -max_len=4096 -dict="$root/t/fuzz/changes.dict"
 }
 
-@test "a device is held against fuzzed maps" {
+@test "a device is compared with fuzzed maps" {
 	fuzz map -max_len=8192
 }
 

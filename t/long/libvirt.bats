@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The two hosts with libvirt are what the tests of blkmigrate take them for.
+# The two hosts with libvirt behave as the tests of blkmigrate assume.
 
 load ../helpers
 load ../lab/network
 load ../lab/libvirt
 
-# counts_on KIND: a machine on such a disk counts, and goes on where it was shut down.
+# counts_on KIND: a machine on such a disk counts, and after a shutdown resumes where it stopped.
 counts_on() {
 	local before
 
@@ -28,15 +28,15 @@ counts_on() {
 	[ "$count" -ge $((before + 20)) ]
 }
 
-@test "a machine on a raw file counts, and goes on where it was shut down" {
+@test "a machine on a raw file counts, and after a shutdown resumes where it stopped" {
 	counts_on raw
 }
 
-@test "a machine on a qcow2 file counts, and goes on where it was shut down" {
+@test "a machine on a qcow2 file counts, and after a shutdown resumes where it stopped" {
 	counts_on qcow2
 }
 
-@test "a machine on a block device counts, and goes on where it was shut down" {
+@test "a machine on a block device counts, and after a shutdown resumes where it stopped" {
 	counts_on block
 }
 
@@ -60,7 +60,7 @@ counts_on() {
 	[ "$(od -A n -t u4 -j 32768 -N 4 "$lab/old/images/data.img")" -eq "$count" ]
 }
 
-@test "a disk that lost one write is found out, and so is a sector that is torn" {
+@test "a disk that lost one write is detected, and so is a torn sector" {
 	make_vm old web
 	on old 'virsh -q start web'
 	wait_for 30 counts_to old "$disk" 20
@@ -78,7 +78,7 @@ counts_on() {
 	[[ $output == *"sector 64 is torn"* ]]
 }
 
-@test "a deaf machine goes on when it is told to shut down" {
+@test "a deaf machine keeps running when it is told to shut down" {
 	make_vm old web
 	make_deaf old "$disk"
 	on old 'virsh -q start web'
@@ -122,12 +122,12 @@ counts_on() {
 	wait_for 10 on old 'ssh new true'
 }
 
-@test "the programs under test are found on both, also by ssh" {
+@test "the programs under test are found on both hosts, also over ssh" {
 	[ "$(on old 'command -v blkwrite')" = "$BIN/blkwrite" ]
 	[ "$(on old 'ssh new command -v blkwrite')" = "$BIN/blkwrite" ]
 }
 
-@test "what a host writes, neither the other one nor this machine sees" {
+@test "neither the other host nor this machine sees what a host writes" {
 	local folder
 
 	for folder in /etc /var/lib /var/tmp /srv /run /tmp /dev; do
@@ -137,7 +137,7 @@ counts_on() {
 	done
 }
 
-@test "the hosts differ in what identifies a host, and nobody finds /dev/kvm" {
+@test "the hosts have different identities, and neither finds /dev/kvm" {
 	local what
 
 	for what in hostname 'cat /etc/machine-id' 'virsh capabilities | grep -m 1 "<uuid>"'; do
@@ -162,7 +162,7 @@ counts_on() {
 	wait_for 10 on old 'ssh new true'
 }
 
-@test "a shim takes the place of a tool, on one host only, also by ssh" {
+@test "a shim replaces a tool, on one host only, also over ssh" {
 	shim new virsh 'case $1 in define) echo "no, $2" >&2; exit 7 ;; esac'
 
 	run -7 on old 'ssh new virsh define x.xml'
@@ -211,14 +211,14 @@ start_inner() {
 	read -r inner_lab inner_backing <inner
 }
 
-# No process, mount, loop device or file of it.
+# None of its processes, mounts, loop devices or files is left.
 nothing_left() {
 	[ ! -e "$inner_lab" ] &&
 		! losetup -n -O BACK-FILE | grep -qF "$inner_backing" &&
 		! grep -qsF "$inner_lab" /proc/[0-9]*/cmdline /proc/[0-9]*/mounts
 }
 
-@test "nothing is left behind of the hosts when their file is done" {
+@test "nothing of the hosts is left behind when their file is done" {
 	start_inner true
 
 	wait "$inner"
@@ -226,7 +226,7 @@ nothing_left() {
 	nothing_left
 }
 
-@test "nothing is left behind of the hosts when their file is interrupted" {
+@test "nothing of the hosts is left behind when their file is interrupted" {
 	start_inner false
 
 	kill -INT -- "-$inner"

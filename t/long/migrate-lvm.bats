@@ -9,7 +9,7 @@ load ../lab/libvirt
 load ../lab/migrate
 load ../lab/in-guest
 
-@test "a volume that both hosts have is not copied, goes back, and is never removed" {
+@test "a volume that both hosts have is not copied, is handed back, and is never removed" {
 	in_guest volume_is_shared
 }
 
@@ -47,7 +47,7 @@ volume_is_shared() {
 	on new 'mv /etc/lvm/lvm.conf.mine /etc/lvm/lvm.conf'
 }
 
-@test "swap made anew on a volume has nothing of what another one has left there" {
+@test "swap recreated on a volume holds nothing that another volume left there" {
 	in_guest swap_is_empty
 }
 

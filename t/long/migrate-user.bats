@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# A virtual machine moves between hosts whose QEMU is not root's, and whose libvirt gives it the
-# disks when it starts: what blkmigrate makes is what libvirt can give away.
+# A virtual machine moves between hosts whose QEMU does not run as root, and whose libvirt makes
+# QEMU's user the owner of the disks at the start: libvirt can do that with what blkmigrate makes.
 
 load ../helpers
 load ../lab/network
@@ -48,7 +48,7 @@ moves_to_the_user_of_qemu() {
 	moves_to_the_user_of_qemu qcow2
 }
 
-@test "a machine that is taken back starts on old again" {
+@test "a machine that is rolled back starts on old again" {
 	make_running web qcow2
 	shim new virsh '[[ " $* " != *" start "* ]] || exit 1'
 

@@ -1,23 +1,24 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# blkmigrate is killed after, before and in the middle of every line of its journal, and goes
-# on or back: whatever it was at, the virtual machine runs on one host only, and counts on.
+# blkmigrate is killed after, before and in the middle of every line of its journal, and is
+# resumed or rolled back: whatever it was doing, the virtual machine runs on one host only, and
+# continues to count.
 
 load ../helpers
 load ../lab/network
 load ../lab/libvirt
 load ../lab/migrate
 
-# Every line of a journal, as an undisturbed migration has written it.
+# Every line of the journal that an undisturbed migration writes.
 journal_lines() {
 	make_running web raw
 	migrate run web --to new --yes
 	on old 'cut -d " " -f 2,3 /var/lib/blkmigrate/from/*/journal'
 }
 
-# each_line WHEN COMMAND: killed there, and then the command.  ONLY in the environment, a pattern,
-# takes some lines of all.
+# each_line WHEN COMMAND: kill it there, then run the command.  A pattern in ONLY, in the
+# environment, selects some of the lines.
 each_line() {
 	local line
 
@@ -31,7 +32,7 @@ each_line() {
 	done 4< <(grep -E "${ONLY:-.}" lines)
 }
 
-# goes_back_if_it_can: which it can until it is committed.
+# goes_back_if_it_can: it can until it is committed.
 goes_back_if_it_can() {
 	if [ -n "$(on new 'ls /var/lib/blkmigrate/to/*/commit 2>/dev/null')" ]; then
 		goes_nowhere_but_on
@@ -40,31 +41,31 @@ goes_back_if_it_can() {
 	fi
 }
 
-@test "killed after each line of its journal, the same command goes on" {
+@test "killed after each line of its journal, the same command resumes" {
 	each_line after goes_on
 }
 
-@test "killed after each line of its journal, it goes back, unless it was committed" {
+@test "killed after each line of its journal, it is rolled back, unless it was committed" {
 	each_line after goes_back_if_it_can
 }
 
-@test "killed before each line of its journal, the same command goes on" {
+@test "killed before each line of its journal, the same command resumes" {
 	each_line before goes_on
 }
 
-@test "killed before each line of its journal, it goes back, unless it was committed" {
+@test "killed before each line of its journal, it is rolled back, unless it was committed" {
 	each_line before goes_back_if_it_can
 }
 
-@test "killed in the middle of each line of its journal, the same command goes on" {
+@test "killed in the middle of each line of its journal, the same command resumes" {
 	each_line torn goes_on
 }
 
-@test "killed in the middle of each line of its journal, it goes back, unless it was committed" {
+@test "killed in the middle of each line of its journal, it is rolled back, unless it was committed" {
 	each_line torn goes_back_if_it_can
 }
 
-@test "killed when it has gone back and not noted that, it goes back" {
+@test "killed after a rollback that it has not recorded, it is rolled back" {
 	killed after 'done defined'
 	kill_driver_at before 'undo rollback'
 	run -137 migrate rollback web
@@ -72,7 +73,7 @@ goes_back_if_it_can() {
 	goes_back
 }
 
-@test "killed when it begins to go back, it goes back" {
+@test "killed when a rollback begins, it is rolled back" {
 	killed after 'done defined'
 	kill_driver_at after 'begin rollback'
 	run -137 migrate rollback web

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# A machine with a real agent goes on when its freeze is not ended, and a first start by
-# another kernel; see t/lab/quiesce.bats.
+# A machine with a real agent continues if nobody ends its freeze, and a first start uses another
+# kernel; see t/lab/quiesce.bats.
 
 load ../helpers
 load ../lab/network
@@ -12,7 +12,7 @@ load ../lab/agent
 
 also_needed+=(nbdinfo "${agent_needs[@]}")
 
-@test "the driver is killed in the freeze: the machine goes on after ten seconds" {
+@test "the driver is killed in the freeze: the machine continues after ten seconds" {
 	start_agent_vm
 	migrate prepare web --to new --yes
 	# shellcheck disable=SC2016
@@ -28,7 +28,7 @@ also_needed+=(nbdinfo "${agent_needs[@]}")
 	wait_for 20 eval '[ "$(writes old web)" -gt $((before + 20)) ]'
 }
 
-# on_console ARGUMENT ...: blkmigrate on a terminal, whose operator leaves the console when the
+# on_console ARGUMENT ...: run blkmigrate on a terminal whose operator leaves the console when the
 # machine has booted on new.
 on_console() {
 	{
@@ -38,7 +38,7 @@ on_console() {
 	} | on old "script -q -e -c $(printf %q "blkmigrate $(printf '%q ' "$@")") /dev/null"
 }
 
-@test "the first start is by another kernel, on the console, and the next one by the disk" {
+@test "the first start uses another kernel, on the console, and the next one the disk" {
 	provide_kernel
 	make_vm old web
 	redefine_for_agent old

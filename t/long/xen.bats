@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# A machine of Xen, which writes to its volume all the while, moves to a host where QEMU runs it.
-# There it starts from the boot sector of its disk, which goes on counting.
+# A Xen machine, which writes to its volume all the time, moves to a host where QEMU runs it.
+# There it boots from its disk, and the boot sector continues to count.
 
 load ../helpers
 load ../lab/network
@@ -22,15 +22,15 @@ setup() {
 	fi
 }
 
-@test "a machine of Xen moves, and counts on as one of QEMU" {
+@test "a Xen machine moves, and continues to count under QEMU" {
 	in_guest moves_from_xen
 }
 
-@test "a machine of Xen whose cutover fails runs again as it was" {
+@test "a Xen machine whose cutover fails runs again as it was" {
 	in_guest is_taken_back
 }
 
-@test "libvirt takes what a machine of Xen becomes, of every kind" {
+@test "libvirt accepts what a Xen machine of any kind is converted to" {
 	in_guest is_defined
 }
 
@@ -83,7 +83,7 @@ is_taken_back() {
 	wait_for 60 counts_to old "$disk" $((count + 10))
 }
 
-# As libvirt reads the very files from which the fixtures were made, and in all their kinds.
+# How libvirt reads the files from which the fixtures were made, in all their variants.
 is_defined() {
 	local kind
 
