@@ -92,8 +92,11 @@ main(int argc, char **argv)
 	progress_phase("waiting", PROGRESS_UNKNOWN);
 	if (!progress_start(&progress))
 		err(2, "threads");
-	if (!target_open(&context.target, argv[optind], &context.options.target, &error) ||
-	    !accept_input(&context, &error) || !writer_run(context.writer, &error))
+	if (!target_open(&context.target, argv[optind], &context.options.target, &error))
+		fail(&context, &error);
+	if (context.target.note.set)
+		progress_warn("%s", context.target.note.text);
+	if (!accept_input(&context, &error) || !writer_run(context.writer, &error))
 		fail(&context, &error);
 	progress_stop();
 	if (context.forced.set)
@@ -143,7 +146,7 @@ parse_options(struct options *options, int argc, char **argv)
 		case VERIFY: writer->verify = true; break;
 		case NO_SYNC: writer->sync = false; break;
 		case PROGRESS: options->progress = true; break;
-		case FORCE: options->force = true; break;
+		case FORCE: options->force = options->target.force = true; break;
 		case ID: options->id = optarg; break;
 		case UNDO: options->undo = optarg; break;
 		case 'o':

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/size.h"
 #include "device/claim.h"
+#include "device/holders.h"
 #include "device/target.h"
 
 /* The real path of the folder that contains path, or NULL.  The caller frees it. */
@@ -124,6 +125,48 @@ medium_set_direct(struct medium *medium, uint64_t offset)
 		medium->direct = fcntl(medium->fd, F_SETFL, O_DIRECT) == 0;
 }
 
+static void
+target_look(const struct target *target, const struct stat *status, enum holders_purpose purpose,
+    struct holders *holders)
+{
+	holders_find(holders, status, target->offset, target->offset + target->capacity, purpose);
+}
+
+static bool
+target_is_free(struct target *target, const struct stat *status, struct error *error)
+{
+	struct holders holders;
+
+	target_look(target, status, HOLDERS_OF_TARGET, &holders);
+	if (holders.held.set && !target->force)
+		return error_set(error, "%s: in use: %s; --force writes it all the same", target->name,
+		    holders.held.text);
+	if (holders.held.set)
+		error_set(&target->note, "%s: --force: %s: what it writes and what is written here destroy "
+		    "each other", target->name, holders.held.text);
+	if (holders.unseen.set)
+		error_set(&target->note, "%s: whether it is in use is not known: %s", target->name,
+		    holders.unseen.text);
+	return true;
+}
+
+bool
+target_look_again(const struct target *target, struct error *error)
+{
+	struct holders holders;
+	struct stat status;
+
+	if (target->force)
+		return true;
+	if (fstat(target->medium.fd, &status) == -1)
+		return error_errno(error, "%s", target->name);
+	target_look(target, &status, HOLDERS_OF_WRITTEN, &holders);
+	if (!holders.held.set)
+		return true;
+	return error_set(error, "%s: came into use while it was written: %s", target->name,
+	    holders.held.text);
+}
+
 bool
 target_open(struct target *target, const char *path, const struct target_options *options,
     struct error *error)
@@ -134,6 +177,7 @@ target_open(struct target *target, const char *path, const struct target_options
 	memset(target, 0, sizeof(*target));
 	target->name = path;
 	target->confined = options->confined;
+	target->force = options->force;
 	if (strcmp(path, "-") == 0)
 		return error_set(error, "-: the target must be a device or a file, not standard output");
 	medium_init(medium, claim_open(path, &status, error), path);
@@ -147,7 +191,7 @@ target_open(struct target *target, const char *path, const struct target_options
 		return false;
 	if (claim_not_input(&status, path, error) && claim_unattached(&status, path, error) &&
 	    claim_image_lock(medium->fd, path, error) && medium_measure(medium, &status, error) &&
-	    target_bound(target, options, error)) {
+	    target_bound(target, options, error) && target_is_free(target, &status, error)) {
 		medium_set_direct(medium, target->offset);
 		return true;
 	}

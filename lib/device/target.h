@@ -22,6 +22,7 @@ struct target_options {
 	uint64_t length;	/* of the range; UINT64_MAX: up to the target's end */
 	bool confined;		/* -o or -l was given: a file is not truncated */
 	bool create;		/* make the file if it does not exist */
+	bool force;		/* write it though others hold it */
 };
 
 struct target {
@@ -33,15 +34,20 @@ struct target {
 	uint64_t capacity;	/* bytes in the range */
 	bool readable;		/* readback is open */
 	struct source readback;
+	bool force;
+	struct error note;	/* set: what is to be said of who held it when it was opened */
 };
 
 /*
- * Open it as its only user (claim.h), and change nothing.  A file that has to be created
+ * Open it as its only user (claim.h, holders.h), and change nothing.  A file that has to be created
  * is not created yet, but it is checked that it may be; never under /dev.  False: error
  * is filled.
  */
 bool target_open(struct target *, const char *path, const struct target_options *,
     struct error *);
+
+/* Look again: false if somebody else has come to hold it; error is filled.  True with force. */
+bool target_look_again(const struct target *, struct error *);
 
 /* Whether size bytes fit. */
 bool target_fits(const struct target *, uint64_t size, struct error *);

@@ -10,9 +10,9 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "device/dm.h"
 #include "device/source.h"
 #include "diff/cow.h"
-#include "diff/dm.h"
 
 struct snapshot {
 	const char *name;		/* the caller's; for messages */

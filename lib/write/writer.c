@@ -265,7 +265,8 @@ writer_run(struct writer *writer, struct error *error)
 	bool done;
 
 	writer->error = error;
-	done = writer_transfer(writer) && writer_settle(writer) && writer_commit(writer);
+	done = writer_transfer(writer) && writer_settle(writer) &&
+	    target_look_again(writer->target, error) && writer_commit(writer);
 	if (!done && writer->ops->abandon != NULL)
 		writer->ops->abandon(writer->context);
 	return done && target_close(writer->target, error);

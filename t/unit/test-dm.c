@@ -3,8 +3,8 @@
 #include <sys/sysmacros.h>
 
 #include "check.h"
+#include "device/dm.h"
 #include "device/stack.h"
-#include "diff/dm.h"
 
 static void
 a_device_is_two_numbers_and_nothing_else(void)

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/size.h"
-#include "diff/dm.h"
+#include "device/dm.h"
 
 #define DM_CONTROL	"/dev/mapper/control"
 #define ROOM_MAX	(16u << 20)
@@ -156,6 +156,38 @@ dm_parse_device(const char *text, dev_t *device, const char **rest)
 	*device = makedev((unsigned)number[0], (unsigned)number[1]);
 	*rest = *text == ' ' ? text + 1 : text;
 	return true;
+}
+
+bool
+dm_piece(dev_t device, dev_t below, uint64_t *begins, uint64_t *length)
+{
+	struct error ignored = { 0 };
+	struct dm_target table;
+	const char *rest;
+	dev_t other;
+
+	if (!dm_query(device, false, &table, &ignored) || table.targets != 1 ||
+	    strcmp(table.type, "linear") != 0 || !dm_parse_device(table.params, &other, &rest) ||
+	    other != below || !number_parse(rest, 0, SIZE_LIMIT / DM_SECTOR, begins))
+		return false;
+	*begins *= DM_SECTOR;
+	*length = table.sectors * DM_SECTOR;
+	return true;
+}
+
+bool
+dm_only_reads(dev_t device, dev_t below)
+{
+	struct error ignored = { 0 };
+	struct dm_target table;
+	const char *rest;
+	dev_t first;
+
+	if (!dm_query(device, false, &table, &ignored) || table.targets != 1 ||
+	    !dm_parse_device(table.params, &first, &rest))
+		return false;
+	return (strcmp(table.type, "snapshot") == 0 && first == below) ||
+	    (strcmp(table.type, "thin") == 0 && first != below);
 }
 
 /* The table: metadata device, origin, sectors of a block. */

@@ -16,6 +16,7 @@
 #include "device/source.h"
 
 #define DM_PARAMS_MAX	1024
+#define DM_SECTOR	512u
 
 /* The only target of a device, as its table or its status shows it. */
 struct dm_target {
@@ -40,6 +41,18 @@ bool dm_query(dev_t, bool status, struct dm_target *, struct error *);
  * error.
  */
 bool dm_holders(dev_t, dev_t holders[DM_HOLDERS_MAX], size_t *count, struct error *);
+
+/*
+ * Whether a device is one linear piece of the device below it: where it begins there, and its
+ * length, in bytes.  False: it is not, or the table cannot be read.
+ */
+bool dm_piece(dev_t, dev_t below, uint64_t *begins, uint64_t *length);
+
+/*
+ * Whether a device never writes to the one below it: a snapshot to its origin, a thin volume to
+ * its external origin.  False where the table cannot be read.
+ */
+bool dm_only_reads(dev_t, dev_t below);
 
 /* "253:1" at the beginning of text; *rest is behind it.  False if it is none. */
 bool dm_parse_device(const char *text, dev_t *, const char **rest);
