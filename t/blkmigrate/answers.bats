@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What a host answers, and that one that does not answer is never taken for one that says no.
+# Answers of a host: a host that does not answer is never taken for one that says no.
 
 load ../helpers
 load migrate
@@ -10,8 +10,8 @@ setup() {
 	test_begin
 }
 
-# asking CODE: in blkmigrate, with hosts that do what they are told; "down" is a command that ssh
-# cannot bring there.
+# asking CODE: run it in blkmigrate, with hosts that do what they are told; "down" is a command
+# that ssh cannot bring there.
 asking() {
 	inside 'address=([old]=near [new]=far)
 		on() { shift; "$@"; }
@@ -64,7 +64,7 @@ asking() {
 		[ "$stderr" = 'blkmigrate: far cannot be asked (says x 2): status 2' ]
 }
 
-@test "ask_lines: each line has to fit, and none is no line" {
+@test "ask_lines: each line must fit, and empty lines do not count" {
 	run -0 asking 'ask_lines new "$a_name" says "  a  \n  b.c\n" && printf "<%s>" "${answers[@]}"
 		ask_lines new "$a_name" says ""
 		echo "${#answers[@]}"'
@@ -74,7 +74,7 @@ asking() {
 	[ "$stderr" = 'blkmigrate: far cannot be asked (says a\n../b\nc): "../b" is no answer' ]
 }
 
-@test "-q drops what the command says, but not why the program ends; a script goes by its name" {
+@test "-q drops the command's messages, but not the reason why the program ends; a script is called by its name" {
 	run -0 --separate-stderr asking 'ask -q new x ls /none || echo no'
 	[ "$output$stderr" = no ]
 
@@ -94,7 +94,7 @@ asking() {
 	[ ! -e oops ]
 }
 
-# refused CODE WORDS: the program ends with these words, and nothing behind CODE is done.
+# refused CODE WORDS: the program ends with these words, and does nothing after CODE.
 refused() {
 	run -2 --separate-stderr inside "$1; echo went on"
 	echo "$output / $stderr"
@@ -105,7 +105,7 @@ refused() {
 images='disks=(vda) kind[vda]=qcow2; export_clear() { :; }'
 no_libvirt='on() { echo "error: failed to connect to the hypervisor" >&2; return 1; }'
 
-@test "read_xen: a new host that does not answer is not one without KVM" {
+@test "read_xen: a new host that does not answer is not taken for one without KVM" {
 	code='echo "name = \"web\"" >"$private/source.cfg"; xen_config=/etc/xen/web.cfg
 		cp '"$root"'/t/files/xen/pv.xml "$private/native.xml"; remark() { echo "$*"; }
 		feed() { on "$@"; }; on() { case "$*" in new*) says "$@" ;; esac; }'
@@ -116,7 +116,7 @@ no_libvirt='on() { echo "error: failed to connect to the hypervisor" >&2; return
 	[[ $output == *'has no KVM'* ]]
 }
 
-@test "checkpoints and jobs: a libvirt that does not answer is not one without them" {
+@test "checkpoints and jobs: a libvirt that does not answer is not taken for one without them" {
 	for code in find_checkpoints drop_checkpoints last_checkpoint backup_end '! backup_end'; do
 		refused "$images; $no_libvirt; $code" 'libvirt on this host does not answer'
 	done
@@ -129,7 +129,7 @@ no_libvirt='on() { echo "error: failed to connect to the hypervisor" >&2; return
 	[ "$output" = none ]
 }
 
-@test "drop_checkpoints: one that a host was told to remove, and did not answer, may be there" {
+@test "drop_checkpoints: a checkpoint may be there if the host did not answer to its removal" {
 	list='on() { echo blkmigrate-0123456789ab-3; }'
 
 	refused "$images; $list; vm_act() { return 255; }; drop_checkpoints" 'does not answer; the checkpoint'
@@ -231,12 +231,12 @@ no_libvirt='on() { echo "error: failed to connect to the hypervisor" >&2; return
 	done
 }
 
-@test "check_user: a libvirt that does not answer does not say as whom it runs QEMU" {
+@test "check_user: no answer of libvirt is not taken for the user of QEMU" {
 	refused 'vm_on() { return 255; }; check_user' 'cannot be asked'
 	refused 'vm_on() { return 1; }; check_user' 'libvirt on this host does not answer'
 }
 
-@test "find_xen: a host that does not answer is not one without the file" {
+@test "find_xen: a host that does not answer is not taken for one without the file" {
 	refused 'on() { return 255; }; find_xen /etc/xen/web.cfg' 'cannot be asked'
 	refused 'on() { return 1; }; find_xen /etc/xen/web.cfg' 'there is no /etc/xen/web.cfg'
 }

@@ -149,7 +149,7 @@ with_modules() {
 	cmp before "$backing"
 }
 
-@test "--finish takes the mark away, and then the copy is nobody's to overwrite" {
+@test "--finish removes the mark, and then no run overwrites the copy" {
 	migrate copy --create old.img new:"$dir/new.img"
 	[ "$(find . -name '.new.img.*' | wc -l)" = 1 ]
 
@@ -171,7 +171,7 @@ with_modules() {
 	cmp old.img new.img
 }
 
-@test "killed in the middle of the data, the same command ends what was left and goes on" {
+@test "killed in the middle of the data, the same command ends the remains and resumes" {
 	make_noise old.img 8M
 	background "$root/scripts/blkmigrate" copy --state "$dir/state" --ssh-option "-F$config" \
 		--bwlimit 1M --create old.img new:"$dir/new.img"
@@ -186,7 +186,7 @@ with_modules() {
 	[ -z "$(ls tmp)" ]
 }
 
-@test "where somebody removes its private folder it ends" {
+@test "it ends if somebody removes its private folder" {
 	break_program flock 'rm -rf "$TMPDIR"/blkmigrate.*
 		sleep 3'
 
@@ -225,7 +225,7 @@ with_modules() {
 	[ -e 'done' ]
 }
 
-@test "a banner is no trouble" {
+@test "a login banner does no harm" {
 	echo 'You are being watched.' >banner
 	echo "Banner $dir/banner" >>ssh/sshd_config
 	sed -i '/^LogLevel/d' ssh/config

@@ -82,7 +82,7 @@ failing() {
 	grep ' done two \.$' state/from/0123456789ab/journal
 }
 
-@test "a machine that ran is not taken for one that was off where the journal does not come" {
+@test "a machine that ran is not taken for one that was off if the journal cannot be read" {
 	recorded '2026-01-01T00:00:00Z done ran .' '2026-01-01T00:00:01Z begin quiet .' '2026-01-01T00:00:02Z done down .'
 	code='domain_state() { echo "shut off"; }
 		journal_read
@@ -116,7 +116,7 @@ purging='counting=false disks=(vda) source[vda]=$PWD/old.img kind[vda]=file size
 	[ "$output" = "$dir/old.img is not there any more" ]
 }
 
-@test "purge does not go on where the old host cannot be asked, at whichever question" {
+@test "purge stops if the old host cannot be asked, at whichever question" {
 	for number in 1 2 3 4; do
 		truncate -s 4096 old.img
 		run -2 --separate-stderr failing "$number" "$purging; purge_source 'shut off'; echo purged"
@@ -130,7 +130,7 @@ purging='counting=false disks=(vda) source[vda]=$PWD/old.img kind[vda]=file size
 
 # --- the commit -------------------------------------------------------------------
 
-# commits NUMBER CODE: what is said of the commit by a host that fails like that.
+# commits NUMBER CODE: what a host that fails like that says about the commit.
 commits() {
 	failing "$1" 'begun[defined]=yes
 		address[new]=""
@@ -181,7 +181,7 @@ making='counting=false disks=(vda) placed=(vda) source[vda]=$PWD/old.img kind[vd
 	[ -e new.img ]
 }
 
-@test "purge of what was not moved does not end well where the new host cannot be asked" {
+@test "purge before the move fails if the new host cannot be asked" {
 	truncate -s 4096 old.img
 	for number in 1 2; do
 		run -2 --separate-stderr failing "$number" "$making; purge_target; echo purged"

@@ -1,12 +1,13 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# blkmigrate where a login has to be asked for, and where the new host has none of the programs.
+# blkmigrate when a login needs a password, and when the new host has none of the programs.
 
 load ../helpers
 load migrate
 
-# The user's key has a passphrase, which askpass gives and counts; new is at home in $dir/home.
+# The user's key has a passphrase; askpass gives it and counts the calls.  The home folder on new
+# is $dir/home.
 setup() {
 	migrate_begin
 	mkdir -p home/.ssh

@@ -28,7 +28,7 @@ break_program() {
 	wait_for 5 ssh -F "$config" new true
 }
 
-# inside CODE: blkmigrate does that instead of what its command line says; both hosts are this one.
+# inside CODE: run the code inside blkmigrate instead of a command; both hosts are this one.
 inside() {
 	[ -e blkmigrate.d ] || ln -s "$root/scripts/blkmigrate.d" .
 	touch lock.work

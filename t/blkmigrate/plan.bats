@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What blkmigrate plans, checks and makes, where that needs no libvirt: both hosts are this one.
+# Plans, checks and targets of blkmigrate that need no libvirt: both hosts are this one.
 
 load ../helpers
 load migrate
@@ -84,7 +84,7 @@ is_it_shared() {
 		cat tags'
 }
 
-@test "a volume is shared if both hosts have it, and one sees what the other writes about it" {
+@test "a volume is shared if both hosts have it, and one sees the tag that the other writes" {
 	attributes=-wi-ao---- uuid=1-2 seen=yes
 	[ "$(is_it_shared)" = $'shared\n,other' ]
 	seen=
@@ -127,7 +127,7 @@ is_it_shared() {
 	[ "$output" = "vda vdc; vdb; vda vdc; $dir/c" ]
 }
 
-@test "what an earlier run has left unfinished is forgotten, and what another host has begun is not" {
+@test "the unfinished start of an earlier run is forgotten, that of another host is not" {
 	host=$( (cat /etc/machine-id; uname -n) | sha256sum)
 	mkdir -p state/to/111111111111 state/to/222222222222
 	echo "1-2-3 ${host%% *}" >state/to/111111111111/uuid
@@ -152,7 +152,7 @@ recreate_swap() {
 		make_swaps'
 }
 
-@test "swap that is made anew is empty, and has the size, the UUID and the label of the old one" {
+@test "recreated swap is empty, and has the size, the UUID and the label of the old one" {
 	require mkswap blkid
 	truncate -s 2M old.swap
 	mkswap -U 6a3c1f9e-0b52-4d7e-9d0a-1c5f3f0a1b2c -L "my swap's" old.swap
@@ -167,7 +167,7 @@ recreate_swap() {
 	[ "$(blkid -p -o value -s LABEL new.swap)" = "my swap's" ]
 }
 
-@test "what is no swap as a whole, or qcow2, is not made anew" {
+@test "a disk that is only partly swap, or qcow2, is not recreated" {
 	require blkid
 	make_image old.swap 1M
 
@@ -181,7 +181,7 @@ recreate_swap() {
 
 # --- estimates --------------------------------------------------------------------
 
-@test "estimates: holes are not sent, and times are by --bwlimit or what was measured" {
+@test "estimates: holes are not sent, and times follow --bwlimit or the measured rate" {
 	truncate -s 8M old.img
 	make_noise head 1M
 	dd if=head of=old.img conv=notrunc status=none
@@ -222,7 +222,7 @@ down for about 3 s, and while it shuts down and starts' ]
 	[ "${BASH_REMATCH[3]}" -le 5 ]
 }
 
-@test "estimates: what dd prints, or does not, changes nothing" {
+@test "estimates do not depend on what dd prints" {
 	make_noise old.img 4M
 	break_dd='mkdir -p fake; printf "#!/bin/sh\nexec /bin/dd \"\$@\" 2>/dev/null\n" >fake/dd; chmod +x fake/dd; PATH=$PWD/fake:$PATH'
 
@@ -262,7 +262,7 @@ down for about 3 s, and while it shuts down and starts' ]
 
 # --- places -----------------------------------------------------------------------
 
-# in_pool TYPE XML: what becomes of a pool of the new host.
+# in_pool TYPE XML: use a pool of the new host.
 in_pool() {
 	echo "<pool type='$1'>$2</pool>" >pool
 	inside 'pool=images
@@ -289,7 +289,7 @@ in_pool() {
 	[[ $output == *'is not started when that host boots: virsh pool-autostart'* ]]
 }
 
-@test "a pool that is not there, or a second place, is refused" {
+@test "a missing pool, or a second target, is refused" {
 	require xmllint
 
 	run -0 inside 'pool=none; vm_on() { return 1; }; address[new]=far; use_pool; printf "%s\n" "${problems[@]}"'
@@ -309,7 +309,7 @@ with_medium() {
 		'"$1"
 }
 
-@test "what is in a drive is copied, and compared" {
+@test "the medium in a drive is copied, and compared" {
 	make_image disc.iso 1M
 
 	run -0 with_medium 'check_targets; make_target sda; copy_media; [ ${#problems[@]} = 0 ]'
@@ -341,7 +341,7 @@ with_medium() {
 	cmp other.iso there/disc.iso
 }
 
-@test "what was copied goes with a purge of what was not moved, what was there first does not" {
+@test "a purge before the move removes copies, but not files that were there before" {
 	make_image disc.iso 1M
 	with_medium 'make_target sda; copy_media'
 	[ -e there/disc.iso ]
@@ -384,7 +384,7 @@ layouts() {
 	[[ $output == *"vda: what blkid and sfdisk recognise on $dir/new.img is not what they do on $dir/old.img:"*'< start='*'its data'*'--map-disk'* ]]
 }
 
-@test "what is found from the end of a disk is missed on a larger one" {
+@test "signatures at the end of a disk are missed on a larger one" {
 	require sfdisk blkid
 	make_partitions old.img
 	# Of the table only the copy at the end is left.
@@ -409,7 +409,7 @@ findings() {
 		printf "%s\n" "${problems[@]/#/problem: }" "${remarks[@]/#/remark: }"' | grep .
 }
 
-@test "a GPT on a disk that becomes larger is told, with the command for the guest" {
+@test "a GPT on a disk that grows is reported, with the command for the guest" {
 	require sfdisk qemu-img
 	truncate -s 6M small.img
 	echo 'label: gpt' | sfdisk -q small.img

@@ -49,7 +49,7 @@ take() {
 		echo "${taken[vda]} ${taken[vdb]}"' shell "$root/scripts/blkmigrate.d" "$dir" "${1:-10}"
 }
 
-# What was called, without what was only asked.
+# The calls that change something, without those that only ask.
 called() {
 	sed -n 's/^\(virsh\|lvcreate\) .*\(domfs[a-z]*\|vg\/[a-z]*\).*/\2/p' calls | xargs
 }
@@ -136,7 +136,7 @@ called() {
 	run -0 take
 }
 
-@test "what thaws one freeze is done with it, and leaves the next one alone" {
+@test "the process that thaws one freeze ends with it, and leaves the next one alone" {
 	take 1
 	sleep 2
 

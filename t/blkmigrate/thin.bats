@@ -1,8 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What the old host does to list the changes between two thin volumes, with programs of LVM
-# that do as they are told.
+# How the old host lists the changes between two thin volumes, with scripted programs of LVM.
 
 load ../helpers
 
@@ -27,7 +26,7 @@ list() {
 	PATH=$dir/bin:$PATH bash -c "$thin_list" thin-list pool metadata vg/older vg/newer list
 }
 
-@test "thin volumes are compared by the numbers that LVM knows them by" {
+@test "thin volumes are compared by the numbers that LVM has for them" {
 	list
 
 	grep -qx 'thin_delta -m --thin1 3 --thin2 7 metadata' calls

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# blkmigrate over a TCP connection of its own, and several disks at a time.
+# blkmigrate over its own TCP connection, and with several disks at a time.
 
 load ../helpers
 load migrate
@@ -11,7 +11,7 @@ setup() {
 	migrate_begin
 }
 
-# listening: a port of those that are taken for transfers has somebody waiting there.
+# listening: a process listens on one of the ports for transfers.
 listening() {
 	python3 -c '
 import sys
@@ -19,7 +19,7 @@ rows = [line.split() for line in open("/proc/net/tcp").readlines()[1:]]
 sys.exit(not any(row[3] == "0A" and 49152 <= int(row[1][-4:], 16) <= 49215 for row in rows))'
 }
 
-@test "over tcp a disk is copied, and then what has changed, with one word of warning" {
+@test "over tcp a disk is copied, then its changes, with one warning" {
 	run -0 --separate-stderr migrate copy -v --create --transport tcp old.img new:"$dir/new.img"
 
 	cmp old.img new.img
@@ -92,7 +92,7 @@ sys.exit(not any(row[3] == "0A" and 49152 <= int(row[1][-4:], 16) <= 49215 for r
 	cmp before new.img
 }
 
-@test "what blkwrite says decides, not how nc ends" {
+@test "the status of blkwrite decides, not that of nc" {
 	break_program nc "$(command -v nc)"' "$@"
 		exit 1'
 
@@ -118,7 +118,7 @@ sys.exit(not any(row[3] == "0A" and 49152 <= int(row[1][-4:], 16) <= 49215 for r
 	[ -z "$(ls tmp)" ]
 }
 
-@test "killed over tcp, nothing listens and nothing writes any more, and the same command goes on" {
+@test "killed over tcp, nothing listens or writes any more, and the same command resumes" {
 	make_noise old.img 24M
 	background "$root/scripts/blkmigrate" copy --state "$dir/state" --ssh-option "-F$config" \
 		--transport tcp --bwlimit 1M --create old.img new:"$dir/new.img"
@@ -183,7 +183,7 @@ sys.exit(not any(row[3] == "0A" and 49152 <= int(row[1][-4:], 16) <= 49215 for r
 
 # --- several disks ----------------------------------------------------------------
 
-# with_jobs COMMAND: in a shell that has what works on several disks, and whose disks are text.
+# with_jobs COMMAND: run it in a shell with the functions for several disks; the disks are words.
 with_jobs() {
 	cat >jobs.sh <<-'EOS'
 		set -euo pipefail
@@ -242,7 +242,7 @@ with_jobs() {
 3145728" ]
 }
 
-@test "a disk that fails ends the others, and what they have started" {
+@test "a disk that fails ends the others, and the processes that they started" {
 	SECONDS=0
 	run -2 --separate-stderr with_jobs 'work() {
 			[ "$1" != b ] || { sleep 0.3; say "b: it does not work"; exit 2; }
@@ -259,7 +259,7 @@ blkmigrate: the copy of c a was ended as well' ]
 	[ -z "$(pgrep -f 'sleep 47' || true)" ]
 }
 
-@test "at a terminal there is a line for each disk, under what is said" {
+@test "on a terminal each disk has a line, below the messages" {
 	printf '%s\n' 'work() {
 			printf "\r%s: half" "$1" >"$private/$1.bar"
 			sleep 1.3
@@ -295,7 +295,7 @@ vdb: half' ]
 	done
 }
 
-# meter_takes RATE: what blkmeter -L makes of it, as it says when it does not take it.
+# meter_takes RATE: whether blkmeter -L accepts it, by its error message.
 meter_takes() {
 	blkmeter -q -L "$1" </dev/null 2>/dev/null
 }

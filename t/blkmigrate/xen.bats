@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# A machine of Xen as the source: what its XML becomes, what xl says and what is done to files.
-# xl and its libvirt are not here but in t/lab/xen.bats; what they print is from there.
+# A Xen machine as the source: its rewritten XML, the output of xl, and the changes to files. xl
+# and libvirt's Xen driver run in t/lab/xen.bats only; their output here was recorded there.
 
 load ../helpers
 load migrate
@@ -32,7 +32,7 @@ value() {
 	xmllint --nonet --xpath "$1" source.xml | xargs
 }
 
-# xl_says LIST [ID]: db is a domain with this ID, or none; and what xl list says of it.
+# xl_says LIST [ID]: make db a domain with this ID, or none, and LIST the output of xl list.
 xl_says() {
 	mkdir -p bin
 	cat >bin/xl <<-EOX
@@ -103,7 +103,7 @@ xl_says() {
 	[ "$(value 'string(/domain/uuid)')" = 1-2-3 ]
 }
 
-@test "what xl says of a domain, and that it says nothing, is its state" {
+@test "the output of xl, even none at all, gives the state of a domain" {
 	code=$xen'; xen_state'
 	head='Name ID Mem VCPUs State Time(s)'
 
@@ -125,7 +125,7 @@ xl_says() {
 	run ! inside "$code"
 }
 
-@test "the file gives way to one that does not start, and comes back as it was" {
+@test "the file is replaced by one that does not start, and comes back as it was" {
 	chmod 640 xen/db.cfg
 	code=$xen'; cp xen/db.cfg "$private/source.cfg"
 		address=([old]="" [new]="new host"); make_fenced_config >"$private/fenced.cfg"
@@ -155,7 +155,7 @@ xl_says() {
 	[ -z "$(ls state/from/*/auto)" ]
 }
 
-@test "a host that does not answer for its links is not one without any" {
+@test "a host that does not answer is not taken for one without links" {
 	cp "$root/t/files/xen/pv.xml" native.xml
 
 	run -2 inside "$xen"'; cp native.xml "$private"; cp xen/db.cfg "$private/source.cfg"
@@ -165,7 +165,7 @@ xl_says() {
 	[[ $output == *"cannot be asked for $dir/auto" ]]
 }
 
-@test "what of a machine of Xen cannot move is said, each with what to do" {
+@test "parts of a Xen machine that cannot move are reported, each with a remedy" {
 	xl_says '[ { "config": { "disks": [ { "pdev_path": "/var/x.img" } ] } } ]' 4
 	sed 's|<on_poweroff>destroy|<on_poweroff>rename-restart|; s|xvdc|sdb|' "$root/t/files/xen/pv.xml" >native.xml
 

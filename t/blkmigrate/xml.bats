@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What blkmigrate reads from the XML of a domain, and what it makes of it.
+# What blkmigrate reads from the XML of a domain, and how it rewrites it.
 
 load ../helpers
 
@@ -98,7 +98,7 @@ shareable auth " ]
 >       <source file=\"/srv/a &quot;b&quot; 'c' &amp; &lt;d&gt; \$(e).qcow2\"/>" ]
 }
 
-@test "rewrite: a file becomes a volume, and keeps what else is said of its source" {
+@test "rewrite: a file becomes a volume, and keeps the rest of its source element" {
 	place vdb block raw /dev/vg/data | rewrite source.xml target.xml keep
 
 	[ "$(xml_value '/domain/devices/disk[2]/@type' target.xml)" = block ]
@@ -117,7 +117,7 @@ shareable auth " ]
 	[ -z "$(xml_value '/domain/devices/disk[3]/source/@pool' target.xml)" ]
 }
 
-@test "rewrite: a disk that is skipped is not there, and all others are" {
+@test "rewrite: a skipped disk is left out, and all others stay" {
 	echo '<drop dev="vdb"/>' | rewrite source.xml target.xml keep
 
 	[ "$(xml_values '/domain/devices/disk/target/@dev' target.xml | xargs)" = 'vda vdc sda sdb vdd' ]
@@ -165,7 +165,7 @@ vdc /nonexistent/blkmigrate-0123456789ab/moved-to-root@_fe80__1_/vdc" ]
 	[ -z "$(xml_value '/domain/devices/disk[2]/source/@startupPolicy' fenced.xml)" ]
 }
 
-@test "what is shown has no password in it" {
+@test "the XML that is shown has no password in it" {
 	run -0 xsltproc --nonet "$here/machine/mask.xsl" source.xml
 
 	[[ $output != *sesame* ]]

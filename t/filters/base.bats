@@ -36,7 +36,7 @@ refused() {
 	[ ! -e none ]
 }
 
-@test "a delta by map on a file that is shorter than what was mapped is refused" {
+@test "a delta by map on a file that is shorter than the mapped one is refused" {
 	make_pair
 	blksum --map old | blkdiff --map - new >delta
 	head -c 2000000 old >short
@@ -47,7 +47,7 @@ refused() {
 	refused empty bash -c 'cat delta | blkwrite empty'
 }
 
-@test "a delta of a range is held against the range of the file" {
+@test "a delta of a range is compared with that range of the file" {
 	make_pair
 	blkdiff -o 1M old new >delta
 	head -c 3M old >short
@@ -87,7 +87,7 @@ refused() {
 	refused target blkwrite target <delta
 }
 
-@test "a list of changes must cover what a file lacks" {
+@test "a list of changes must cover the missing end of a file" {
 	make_pair
 	blkdiff --list old new >list
 	blkdiff --changes list new >delta
@@ -102,7 +102,7 @@ refused() {
 	cmp short new
 }
 
-@test "a list of changes that stops before the end of what a file lacks is refused" {
+@test "a list of changes that covers only a part of the missing end is refused" {
 	make_noise old 3M
 	make_noise new 3M 2
 	echo "0 3000000" >list
@@ -113,7 +113,7 @@ refused() {
 	run -2 bash -c 'cat delta | blkwrite empty'
 }
 
-@test "an undo log on a file that is shorter than what it restores is refused" {
+@test "an undo log on a file that is shorter than the restored ranges is refused" {
 	make_pair
 	cp old target
 	blkdiff old new | blkwrite --undo log target
@@ -123,7 +123,7 @@ refused() {
 	refused short bash -c 'cat log | blkwrite short'
 }
 
-@test "--force applies a delta to a shorter file, and says what that leaves open" {
+@test "--force applies a delta to a shorter file, and says what stays unknown" {
 	make_pair
 	blkdiff old new >delta
 	head -c 2000000 old >short

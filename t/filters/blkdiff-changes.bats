@@ -6,8 +6,8 @@
 load ../helpers
 load delta
 
-# list_of TEXT [OPTION ...]: what a device of 4 MiB is said to have changed by a list of that
-# text (printf's).
+# list_of TEXT [OPTION ...]: the changes to a device of 4 MiB according to a list of that text
+# (printf's).
 list_of() {
 	local text=$1
 
@@ -29,7 +29,7 @@ refuses() {
 	[ "$stderr" = "blkdiff: standard input: $message" ]
 }
 
-@test "every kind of list is told by its looks and says what it says" {
+@test "every kind of list is recognised by its format and read correctly" {
 	local list
 
 	truncate -s 4M device
@@ -46,7 +46,7 @@ refuses() {
 	done
 }
 
-@test "what a list names is sent as the device has it, zeros without data, unchecked" {
+@test "listed ranges are sent as the device has them, zeros without data, unchecked" {
 	make_noise device 1M
 	clear_range device 40960 8192
 	echo 32768 32768 >list
@@ -68,7 +68,7 @@ DATA 49152 16384 unchecked" ]
 	cmp target new
 }
 
-@test "adjacent ranges are one, and what is beyond the device is cut off" {
+@test "adjacent ranges are merged, and ranges are cut off at the end of the device" {
 	run -0 list_of '0 100\n100 100\n200 1\n4194303 9000\n4194304 1\n9000000000 1\n'
 
 	[ "$output" = "0 201
@@ -99,7 +99,7 @@ DATA 49152 16384 unchecked" ]
 	run -0 blkdiff -q -o 1M --changes <(echo 100 1) device
 }
 
-@test "an empty list is refused: what was to write it has failed" {
+@test "an empty list is refused: the tool that should write it has failed" {
 	refuses '' 'empty: no list came'
 	refuses '\n' 'empty: no list came'
 	refuses ' \n\t\n' 'empty: no list came'
@@ -120,7 +120,7 @@ DATA 49152 16384 unchecked" ]
 	[ "${lines[0]}" = "0 4096" ]
 }
 
-@test "a map that goes on behind the device's end is of another one, or the device is not there yet" {
+@test "a map that extends beyond the device's end belongs to another one, or the device is not there yet" {
 	refuses '0 4096 1 dirty\n4096 9000000 0 clean\n' \
 		'the map goes on to byte 9004096 of a device of 4194304: it is of another one'
 	refuses '4194304 4096 1 dirty\n0 4096 1 dirty\n' \
@@ -140,7 +140,7 @@ DATA 49152 16384 unchecked" ]
 # 2 ranges, 8192 bytes" ]
 }
 
-@test "a map of what is allocated is refused, as whatever is no dirty bitmap" {
+@test "a map of allocated blocks is refused, like anything but a dirty bitmap" {
 	local allocated='line 1: this map says what is allocated, not what changed'
 	local other='line 1: not of a dirty bitmap: neither 0 clean nor 1 dirty'
 
@@ -185,7 +185,7 @@ DATA 49152 16384 unchecked" ]
 	[ "${lines[0]}" = "0 4194304" ]
 }
 
-@test "what is no text is refused" {
+@test "a list that is not text is refused" {
 	refuses '0 4096\0001\n' 'line 1: not a line of text'
 	refuses '\000\n' 'line 1: not a line of text'
 	refuses '0 10\n\177ELF\002\001\n' 'line 2: not an offset and a length in bytes'
@@ -221,7 +221,7 @@ DATA 49152 16384 unchecked" ]
 	refuses '<blocks>\000</blocks>\n' 'line 1: not well-formed (invalid token)' --era-block 4K
 }
 
-@test "XML of somebody else is refused" {
+@test "XML of another program is refused" {
 	local head='<superblock data_block_size="128">' tail='</diff></superblock>\n'
 	local thin='an element that thin_delta does not write there'
 
@@ -274,7 +274,7 @@ DATA 49152 16384 unchecked" ]
 		'line 1: era_invalidate names no block size: say it (--era-block)'
 }
 
-@test "a document type is refused, and with it entities and what they could read" {
+@test "a document type is refused, and so are entities, which could read files" {
 	local doctype='a document type is not accepted'
 
 	refuses '<!DOCTYPE blocks>\n<blocks/>\n' "line 1: $doctype" --era-block 4K
@@ -350,7 +350,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$1"
 		echo '# $count ranges, $((count * 4096)) bytes')"
 }
 
-@test "what comes twice takes memory once" {
+@test "a range that comes twice takes memory once" {
 	local used
 
 	truncate -s 1G device

@@ -8,7 +8,7 @@ load delta
 
 grids='4K 8K 64K 256K 512K 1M'
 
-# by_map SOURCE TARGET [OPTION ...]: make the target what the source is, by a map of it.
+# by_map SOURCE TARGET [OPTION ...]: make the target equal to the source, by a map of the target.
 by_map() {
 	local source=$1 target=$2
 
@@ -157,7 +157,7 @@ DATA 1966080 65536 checked" ]
 	run -0 cmp -n 200000 source "$device"
 }
 
-@test "what the source has behind the map's end is sent, unchecked" {
+@test "bytes of the source beyond the map's end are sent, unchecked" {
 	make_noise source 300000
 	head -c 100000 source >target
 	put target 70000 x
@@ -255,7 +255,7 @@ ZERO 999999995904 65536 checked" ] || { records <delta; false; }
 	done
 }
 
-@test "a map that breaks off with ABORT gives a delta that does" {
+@test "a map that ends in ABORT gives a delta that does too" {
 	make_image old 3M
 	attach old
 	break_after 2M
@@ -277,7 +277,7 @@ ZERO 999999995904 65536 checked" ] || { records <delta; false; }
 	ends_in_abort <delta
 }
 
-@test "what is no map is refused before anything is written" {
+@test "input that is no map is refused before anything is written" {
 	make_image image 1M
 	blkread image >stream
 	blkdiff image image >delta
@@ -303,7 +303,7 @@ ZERO 999999995904 65536 checked" ] || { records <delta; false; }
 	ends_in_abort <delta
 }
 
-@test "where the reader of the delta is gone nobody waits for the map" {
+@test "once the reader of the delta is gone, blkdiff does not wait for the map" {
 	make_image old 1M
 	mkfifo map
 	background sh -c 'exec sleep 60 >map'

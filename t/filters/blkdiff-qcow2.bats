@@ -9,8 +9,8 @@ load ../world
 
 needs=(qemu-img qemu-io qemu-nbd nbdinfo nbdfuse)
 
-# make_qcow2 FILE: a disk of 24 MiB, with its bytes in before and after, and in between a
-# bitmap, pass.  Of what has changed since, 3 to 4 MiB and 18 to 19 MiB are holes.
+# make_qcow2 FILE: a disk of 24 MiB, with its bytes in before and after, and in between a bitmap,
+# pass.  Of the changes since then, 3 to 4 MiB and 18 to 19 MiB are holes.
 make_qcow2() {
 	qemu-img create -q -f qcow2 "$1" 24M
 	qemu-io -c 'write -q -P 1 0 8M' -c 'write -q -P 2 16M 4M' "$1"
@@ -45,7 +45,7 @@ manual_block() {
 		END { exit n != 1 }' "$root/filters/blkdiff.1"
 }
 
-@test "the manual's commands bring what has changed in a qcow2" {
+@test "the manual's commands send the changes in a qcow2" {
 	require "${needs[@]}"
 	[ -e /dev/fuse ] || skip "needs /dev/fuse"
 	start_world
@@ -59,7 +59,7 @@ manual_block() {
 	[ "$(blkdiff --list --changes old/web.list after | tail -1 | cut -d ' ' -f 4)" = 2359296 ]
 }
 
-@test "what is dirty and a hole is sent as zeros, never left out" {
+@test "a dirty hole is sent as zeros, never left out" {
 	require "${needs[@]}"
 	make_qcow2 disk
 	serve disk -r -B pass
@@ -78,7 +78,7 @@ manual_block() {
 	cmp target after
 }
 
-@test "a file where the server's disk is not there yet is refused" {
+@test "the file is refused while the server's disk is not there yet" {
 	require "${needs[@]}"
 	make_qcow2 disk
 	serve disk -r -B pass
@@ -91,7 +91,7 @@ manual_block() {
 	[ "$stderr" = "blkdiff: list: the map goes on to byte 25165824 of a device of 0: it is of another one" ]
 }
 
-@test "a bitmap that was in use when QEMU was killed, or one that is not there, is no list" {
+@test "a bitmap that was in use when QEMU was killed, or a missing one, gives no list" {
 	require "${needs[@]}"
 	make_qcow2 disk
 	serve disk
@@ -105,7 +105,7 @@ manual_block() {
 	[[ $output == *"'pass' is inconsistent"* ]]
 }
 
-@test "the map of what is allocated, in its place, is refused" {
+@test "a map of allocated blocks instead of a bitmap is refused" {
 	require "${needs[@]}"
 	make_qcow2 disk
 	serve disk -r

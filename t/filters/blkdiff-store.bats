@@ -23,7 +23,7 @@ refuses() {
 	[ "$stderr" = "blkdiff: store: $1" ]
 }
 
-@test "a store says what was written to its origin, whatever its chunks are" {
+@test "a store lists the writes to its origin, with chunks of any size" {
 	local chunk
 
 	make_pair
@@ -72,7 +72,7 @@ refuses() {
 	cmp target new
 }
 
-@test "an area that is full to the last entry goes on in the next" {
+@test "an area that is full to the last entry continues in the next" {
 	local entries
 
 	for entries in 255 256 257 512; do
@@ -107,7 +107,7 @@ refuses() {
 	[ "$(blkdiff --list --store store new | head -1)" = "0 1000003" ]
 }
 
-@test "a chunk that was written back to what it was is not sent" {
+@test "a chunk that was restored to its old contents is not sent" {
 	make_noise old 1M
 	cp old new
 	put new 65536 x
@@ -185,7 +185,7 @@ DATA 131072 16384 unchecked" ]
 	run -0 blkdiff -q --read-only --store store old
 }
 
-@test "what is no store, or none that counts, is refused" {
+@test "a file that is no store, or an invalid one, is refused" {
 	make_image old 1M
 	cp old new
 	put new 5 x
@@ -259,7 +259,7 @@ DATA 131072 16384 unchecked" ]
 	refuses 'chunk 0 of the origin is listed twice'
 }
 
-# refused_or LIST: what blkdiff says of the store is one line, or the list in that file.
+# refused_or LIST: blkdiff's output for the store is one line of error, or the list in that file.
 refused_or() {
 	status=0
 	blkdiff --list --store store new >list 2>messages || status=$?
@@ -328,7 +328,7 @@ refused_or() {
 	[ "$accepted" -gt 0 ] && [ "$accepted" -lt 10 ]
 }
 
-@test "a list that goes on behind the store's end is refused" {
+@test "a list that continues beyond the store's end is refused" {
 	make_noise old 2M 1
 	make_noise new 2M 2
 	make_store store old new
@@ -394,7 +394,7 @@ EOP
 	[ "$(sed -n 's/.* = \([0-9]*\)$/\1/p' calls | awk '{ n += $1 } END { print n }')" -lt 50000000 ]
 }
 
-@test "--snapshot of what is no snapshot is refused" {
+@test "--snapshot of something else than a snapshot is refused" {
 	make_image new 1M
 
 	run -2 --separate-stderr blkdiff --snapshot new

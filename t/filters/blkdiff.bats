@@ -1,8 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# blkdiff of two devices, and what holds for whatever knows the changes: options, output,
-# errors.
+# blkdiff of two devices, and what holds for every source of changes: options, output, errors.
 
 load ../helpers
 load delta
@@ -67,7 +66,7 @@ ZERO 131072 65536 checked" ]
 	cmp target new
 }
 
-@test "a page of which only the first byte, or only the last, is not zero is data" {
+@test "a page is data if only its first byte, or only its last, is not zero" {
 	truncate -s 1M old new
 	put new 0 x
 	put new 12287 y
@@ -97,7 +96,7 @@ DATA 8192 4096 checked" ]
 	done
 }
 
-@test "what lies behind the end of the old device is unchecked" {
+@test "ranges beyond the end of the old device are unchecked" {
 	make_noise new 300000
 	head -c 100000 new >old
 
@@ -209,7 +208,7 @@ ZERO 700000002048 399511625728 unchecked" ]
 	done
 }
 
-@test "-q: devices of different size differ, unless -l says what counts" {
+@test "-q: devices of different size differ, unless -l limits the comparison" {
 	make_noise long 300000
 	head -c 200000 long >short
 
@@ -259,7 +258,7 @@ ZERO 700000002048 399511625728 unchecked" ]
 	python3 -c 'import json, sys; [json.loads(line) for line in sys.stdin]' <<<"$output"
 }
 
-@test "--changes takes what --list prints, and the result is the same device" {
+@test "--changes accepts the output of --list, and the result is the same device" {
 	make_pair
 
 	blkdiff --list old new >list
@@ -312,7 +311,7 @@ ZERO 700000002048 399511625728 unchecked" ]
 	cmp target new
 }
 
-@test "--id gives a delta its id, from a file or the environment, whoever knows the changes" {
+@test "--id gives a delta its id, from a file or the environment, for every source of changes" {
 	local words
 
 	make_pair
@@ -343,7 +342,7 @@ ZERO 700000002048 399511625728 unchecked" ]
 	cmp old target
 }
 
-@test "an id on the command line, and one for what is no delta, are refused" {
+@test "an id on the command line, and one without a delta, are refused" {
 	make_pair
 	echo 00112233445566778899aabbccddeeff >id
 
@@ -401,7 +400,7 @@ ZERO 700000002048 399511625728 unchecked" ]
 	[[ $stderr != *$'\n'* ]]
 }
 
-@test "a full, a closed and a broken standard output are trouble" {
+@test "a full, a closed and a broken standard output are errors" {
 	make_pair
 
 	run -2 --separate-stderr bash -c 'blkdiff old new >/dev/full'
@@ -426,7 +425,7 @@ ZERO 700000002048 399511625728 unchecked" ]
 	run -1 script -qec 'blkdiff -q old new' /dev/null
 }
 
-@test "what is no device and no file is refused" {
+@test "an operand that is neither a device nor a file is refused" {
 	make_image old 1M
 
 	run -2 --separate-stderr blkdiff - old <old

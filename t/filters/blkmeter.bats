@@ -9,7 +9,7 @@ make_stream() {
 	blkread image >stream
 }
 
-# trickle FILE BYTES SECONDS: a piece every so many seconds, for whoever must be watched.
+# trickle FILE BYTES SECONDS: write a piece every so many seconds, for tests that watch the meter.
 trickle() {
 	local at size
 
@@ -25,7 +25,7 @@ cpu_ticks() {
 	awk '{ print $14 + $15 }' "/proc/$1/stat"
 }
 
-# last_json FILE KEY: what it is on the last line.
+# last_json FILE KEY: print its value on the last line.
 last_json() {
 	tail -n 1 "$1" | jq -r ".$2"
 }
@@ -79,7 +79,7 @@ last_json() {
 	cmp stream out
 }
 
-@test "a broken stream passes unchanged, is told once, and is trouble" {
+@test "a broken stream passes unchanged, is reported once, and is an error" {
 	make_stream
 	patch_bytes stream 150 ff
 
@@ -90,7 +90,7 @@ last_json() {
 a wrong checksum; the rest is passed on as plain bytes" ]
 }
 
-@test "a stream that is cut anywhere passes as far as it came, and is trouble" {
+@test "a stream that is cut anywhere passes up to the cut, and is an error" {
 	local size length
 
 	make_image image 131000
@@ -106,7 +106,7 @@ was cut: end of file before its END record" ]]
 	done
 }
 
-@test "bytes behind the end pass, are told, and are trouble" {
+@test "bytes behind the end pass, are reported, and are an error" {
 	make_stream
 	cp stream more
 	printf 'x\n' >>more
@@ -129,7 +129,7 @@ bytes behind the last record" ]
 	[[ $stderr = "blkmeter: standard input: stream byte "*": the sending side gave up: "*"$device"* ]]
 }
 
-@test "a stream of a version not known here is plain bytes, and no trouble" {
+@test "a stream of an unknown version passes as plain bytes, and is no error" {
 	printf '\x89BLK\r\n\x1a\n' >new
 	head -c 100000 /dev/zero >>new
 
@@ -140,7 +140,7 @@ bytes behind the last record" ]
 	cmp new out
 }
 
-@test "a compressed stream is metered as what it is of" {
+@test "a compressed stream is metered by its uncompressed size" {
 	make_stream
 
 	blkzip <stream | blkmeter --json 2>json | blkzip -t
@@ -162,7 +162,7 @@ bytes behind the last record" ]
 	cmp stream out
 }
 
-@test "a reader that is satisfied with the stream's end is no trouble" {
+@test "a reader that leaves after the stream's end is no error" {
 	make_stream
 	mkfifo pipe
 	background bash -c 'exec >pipe; cat stream; exec sleep 60'
@@ -208,7 +208,7 @@ bytes behind the last record" ]
 	[[ $stderr = *"stream byte 100000, "*"the stream was cut"* ]]
 }
 
-@test "a full disk is trouble, and told of standard output" {
+@test "a full disk is an error, reported of standard output" {
 	make_stream
 
 	run -2 --separate-stderr bash -c 'cat stream | blkmeter >/dev/full'
@@ -217,7 +217,7 @@ bytes behind the last record" ]
 	[ "$stderr" = "blkmeter: standard output: No space left on device" ]
 }
 
-@test "an input that cannot be read is trouble, and told of standard input" {
+@test "an input that cannot be read is an error, reported of standard input" {
 	local way
 
 	for way in '' '-B 64K' '--raw'; do
@@ -226,7 +226,7 @@ bytes behind the last record" ]
 	done
 }
 
-@test "it costs no time while nobody gives or takes anything" {
+@test "it uses no processor time while no bytes come or go" {
 	local way name n=0 idle=()
 
 	for way in '' '-B 1M' '-L 10M --json -i 0.5' '--watchdog 60'; do
@@ -281,7 +281,7 @@ bytes behind the last record" ]
 	cmp stream out
 }
 
-@test "the watchdog ends what does not move, whichever side it is that stalls" {
+@test "the watchdog ends a stalled transfer, whichever side stalls" {
 	local way
 
 	mkfifo pipe
@@ -297,7 +297,7 @@ bytes behind the last record" ]
 	done
 }
 
-@test "the watchdog leaves alone what moves" {
+@test "the watchdog leaves a moving transfer alone" {
 	make_noise noise 6
 
 	trickle noise 1 0.3 | blkmeter --watchdog 1 >out
@@ -362,7 +362,7 @@ ahead() {
 	wait_for 10 eval '[ "$(ahead "$pid")" -ge $((3 << 20)) ]'
 	sleep 0.5
 
-	# The ring, a pipe of at most 1M on each side, and what cat and blkmeter hold.
+	# The ring, a pipe of at most 1M on each side, and the buffers of cat and blkmeter.
 	[ "$(ahead "$pid")" -le $((5 << 20)) ]
 }
 
@@ -476,7 +476,7 @@ ahead() {
 	cmp stream out
 }
 
-@test "what makes no sense is refused with the usage or a reason" {
+@test "options that make no sense are refused with the usage or a reason" {
 	local line
 
 	while IFS= read -r line; do

@@ -25,7 +25,7 @@ header_field() {
 	head -c 128 | tail -c +$(($1 + 1)) | head -c "$2" | od -An -v -tx1 | tr -d ' \n'
 }
 
-# copied COMMAND ...: what the stream of the command makes, in "copy".
+# copied COMMAND ...: write the image of the command's stream to "copy".
 copied() {
 	rm -f copy
 	"$@" | blkwrite --create copy
@@ -102,7 +102,7 @@ traced() {
 	done
 }
 
-@test "an empty file leaves as a whole stream" {
+@test "an empty file becomes a complete stream" {
 	: >image
 
 	[ "$(blkread image | records)" = END ]
@@ -246,7 +246,7 @@ check_ranges() {
 	[ "$(blkread image | header_field 56 8)" = 0000300000000000 ]
 }
 
-# overlay: a mount, $folder, of a file system that is not in the list, of which SEEK_DATA works.
+# overlay: mount, at $folder, a file system that is not in the list, but whose SEEK_DATA works.
 overlay() {
 	require_root "mounts"
 	mkdir lower upper work merged
@@ -342,7 +342,7 @@ unchanged() {
 	unchanged image "$before"
 }
 
-@test "pages that somebody else read ahead bring no others into the page cache" {
+@test "pages that another process read ahead bring no others into the page cache" {
 	make_noise image 64M
 	cold image
 	dd if=image of=/dev/null bs=1M skip=20 count=10 status=none
@@ -369,7 +369,7 @@ unchanged() {
 	unchanged image "$before"
 }
 
-@test "a device is read past the page cache unless told otherwise" {
+@test "a device is read past the page cache by default" {
 	make_image image 1M
 	attach image
 
@@ -391,7 +391,7 @@ unchanged() {
 	[ "$stderr" = "blkread: ram/image: O_DIRECT: Invalid argument" ]
 }
 
-# --- what cannot be read ----------------------------------------------------------
+# --- unreadable data --------------------------------------------------------------
 
 @test "an unreadable sector ends the stream with an ABORT, names its first byte, and status 2" {
 	make_image image 4M
@@ -507,7 +507,7 @@ unchanged() {
 	[ "$(records <stream | grep BAD)" = "BAD 1048576 4096" ]
 }
 
-@test "a device of which the end is gone is one range, listed once" {
+@test "a device whose end is gone is one bad range, listed once" {
 	make_noise image 4M
 	attach image
 	break_after 1M
@@ -519,7 +519,7 @@ unchanged() {
 	[ "$(records <stream | awk '$1 == "BAD" { sum += $3 } END { print sum }')" = 3145728 ]
 }
 
-@test "a device of which the end is gone fails at its first lost byte" {
+@test "a device whose end is gone fails at its first lost byte" {
 	make_noise image 4M
 	attach image
 	break_after 1M
@@ -553,7 +553,7 @@ unchanged() {
 	cmp image copy
 }
 
-@test "a device that has gone is no bad sector: --skip-bad gives up too" {
+@test "a device that vanished is not a bad sector: --skip-bad gives up too" {
 	make_noise image 2M
 
 	run -2 --separate-stderr inject "$dir/image" pread64 error=ENXIO:when=4+ \
@@ -562,7 +562,7 @@ unchanged() {
 	[ "$stderr" = "blkread: $dir/image: at byte 786432: No such device or address" ]
 }
 
-@test "what the medium says it lost is a bad sector, whatever the driver calls it" {
+@test "data that the medium reports as lost is a bad sector, whatever the driver calls it" {
 	make_noise image 1M
 
 	for number in ENODATA EILSEQ EREMOTEIO ETIMEDOUT EBADMSG EUCLEAN; do
@@ -624,7 +624,7 @@ for byte in open("image", "rb").read():
 	cmp copy <(head -c 1000000 image)
 }
 
-@test "a pipe that ends before -l is not whole" {
+@test "a pipe that ends before -l is incomplete" {
 	make_noise image 1M
 
 	run -2 --separate-stderr bash -o pipefail -c 'cat image | blkread -l 2M - >stream'
@@ -739,9 +739,9 @@ for byte in open("image", "rb").read():
 	[ "$(blkread image | header_field 32 16)" != "$(blkread image | header_field 32 16)" ]
 }
 
-# --- what is no device ------------------------------------------------------------
+# --- not a device -----------------------------------------------------------------
 
-@test "a folder, a character device and what is missing are refused by name" {
+@test "a folder, a character device and a missing file are refused by name" {
 	run -2 --separate-stderr blkread .
 	[ "$stderr" = "blkread: .: Is a directory" ]
 	run -2 --separate-stderr blkread /dev/null

@@ -34,7 +34,7 @@ xxhashes='xxh64 xxh128'
 	done
 }
 
-@test "BSD lines are those of the others, too" {
+@test "BSD lines are those of the other programs, too" {
 	require xxh128sum xxh64sum
 	make_image image 1M
 
@@ -43,7 +43,7 @@ xxhashes='xxh64 xxh128'
 	done
 }
 
-@test "-b and -t are what they are for md5sum" {
+@test "-b and -t mean the same as for md5sum" {
 	make_image image 64K
 
 	[ "$(blksum -a md5 -b image)" = "$(md5sum -b image)" ]
@@ -100,7 +100,7 @@ xxhashes='xxh64 xxh128'
 	[ "$(cat image | blksum -a md5 -l 100000)" = "$(head -c 100000 image | md5sum)" ]
 }
 
-@test "a pipe that ends before -l is trouble" {
+@test "a pipe that ends before -l is an error" {
 	run -2 --separate-stderr blksum -l 100 <<<short
 
 	[ "$stderr" = "blksum: standard input: ended at byte 6, 100 were asked for" ]
@@ -144,7 +144,7 @@ for byte in open("image", "rb").read():
 	[ "$(blksum -a md5 /proc/version)" = "$(md5sum /proc/version)" ]
 }
 
-@test "what cannot be read is named, the rest is digested, and the status is 2" {
+@test "a file that cannot be read is named, the rest are digested, and the status is 2" {
 	make_image image 64K
 
 	run -2 --separate-stderr blksum -a md5 missing image .
@@ -186,7 +186,7 @@ for byte in open("image", "rb").read():
 
 # --- checking lists ---------------------------------------------------------------
 
-@test "lists of the others are checked, names of any kind, plain and tagged" {
+@test "lists of the other programs are checked, names of any kind, plain and tagged" {
 	make_names
 	cd names
 
@@ -198,7 +198,7 @@ for byte in open("image", "rb").read():
 	done
 }
 
-@test "the others check our lists, names of any kind, plain and tagged" {
+@test "the other programs check our lists, names of any kind, plain and tagged" {
 	make_names
 	cd names
 
@@ -236,7 +236,7 @@ for byte in open("image", "rb").read():
 	blksum -c --strict ../list ../tagged
 }
 
-# Newer versions of md5sum escape as we do, older ones only what has a newline.
+# Newer versions of md5sum escape as we do, older ones only names with a newline.
 @test "verdicts are printed as md5sum prints them" {
 	make_names
 	cd names
@@ -276,7 +276,7 @@ for byte in open("image", "rb").read():
 	[ "${stderr_lines[1]}" = "blksum: WARNING: 1 listed file could not be read" ]
 }
 
-@test "--ignore-missing passes over what is not there" {
+@test "--ignore-missing skips missing files" {
 	make_image image 64K
 	make_image other 64K 2
 	blksum image other >list
@@ -299,7 +299,7 @@ for byte in open("image", "rb").read():
 	[ "$stderr" = "" ]
 }
 
-@test "--quiet keeps silent about what agrees, --status about all" {
+@test "--quiet is silent about files that agree, --status about all" {
 	make_image image 64K
 	make_image other 64K 2
 	blksum image other >list
@@ -345,7 +345,7 @@ for byte in open("image", "rb").read():
 	[ "$stderr" = "" ]
 }
 
-@test "a list without a single checksum is trouble" {
+@test "a list without a single checksum is an error" {
 	echo "nothing" >list
 
 	run -2 --separate-stderr blksum -c list
@@ -397,7 +397,7 @@ for byte in open("image", "rb").read():
 	blksum -c --strict list
 }
 
-@test "-a says what bare digits of 32 are; without it they are MD5" {
+@test "-a tells the kind of 32 bare digits; without it they are MD5" {
 	require xxh128sum
 	make_image image 64K
 	xxh128sum image >list 2>/dev/null
@@ -457,7 +457,7 @@ for byte in open("image", "rb").read():
 	blksum <stream
 }
 
-@test "bytes behind a stream's end are trouble" {
+@test "bytes behind a stream's end are an error" {
 	make_image image 64K
 
 	run -2 --separate-stderr blksum < <(blkread image; echo x)
@@ -509,13 +509,13 @@ make_pair() {
 	dd if=/dev/urandom of=other bs=1 seek=2900000 count=100000 conv=notrunc status=none
 }
 
-# ranges GRID: what make_pair changed, on that grid.
+# ranges GRID: the ranges that make_pair changed, on that grid.
 ranges() {
 	echo "$((1500000 / $1 * $1)) $1"
 	echo "$((2900000 / $1 * $1)) $(((3000000 + $1 - 1) / $1 * $1 - 2900000 / $1 * $1))"
 }
 
-@test "a map agrees with what it was made of" {
+@test "a map agrees with the file that it was made of" {
 	make_pair
 
 	blksum --map image >map
@@ -598,7 +598,7 @@ ranges() {
 	[ "$stderr" = "blksum: $device: the 2097152 bytes beyond the map's 1048576 were not compared" ]
 }
 
-@test "a file that is larger than the map differs by what is beyond" {
+@test "a file that is larger than the map differs in the bytes beyond" {
 	make_image image 1M
 	blksum --map image >map
 	truncate -s 3M image
@@ -608,7 +608,7 @@ ranges() {
 	run -0 --separate-stderr blksum -l 1M -c map image
 }
 
-@test "what is smaller than the map differs by what is missing" {
+@test "a file that is smaller than the map differs in the missing bytes" {
 	make_image image 3M
 	blksum --map image >map
 	cut_file image 1000000
@@ -629,7 +629,7 @@ ranges() {
 	[ "$output" = "1000001 500000" ]
 }
 
-@test "holes against written zeros, and zeros against data, are told apart by content" {
+@test "holes and written zeros are the same, zeros and data are not: content counts" {
 	truncate -s 3M sparse
 	head -c 3M /dev/zero >dense
 	cp dense data
@@ -695,7 +695,7 @@ ranges() {
 	[[ $stderr == *"the sending side gave up: $device: at byte 1048576: Input/output error" ]]
 }
 
-@test "what differs can be fed to blkdiff as a list" {
+@test "blkdiff takes the ranges that differ as a list" {
 	[ -x "$BIN/blkdiff" ] || skip "needs blkdiff"
 	make_pair
 	blksum --map image >map
@@ -731,7 +731,7 @@ ranges() {
 
 # --- the other end ----------------------------------------------------------------
 
-@test "a full standard output is trouble, for digests, verdicts and maps" {
+@test "a full standard output is an error, for digests, verdicts and maps" {
 	make_image image 64K
 	blksum image >list
 	blksum --map image >map
@@ -762,7 +762,7 @@ ranges() {
 	[ "$(tr -d '\r' <<<"$output")" = "blksum: a map is not written to a terminal" ]
 }
 
-# screen: what a terminal shows of the bytes on standard input, line by line.
+# screen: the lines that a terminal shows for the bytes on standard input.
 screen() {
 	python3 -c '
 import sys

@@ -44,7 +44,7 @@ count() {
 	grep -c "^$1(" calls || true
 }
 
-# piped FILE: through a pipe, so that nobody knows how long it is.
+# piped FILE: send it through a pipe, so that its length is unknown.
 piped() {
 	cat "$1"
 }
@@ -76,7 +76,7 @@ finish() {
 	wait "$pid"
 }
 
-# --- what it writes ---------------------------------------------------------------
+# --- writing ----------------------------------------------------------------------
 
 @test "a stream becomes a new file, its owner's alone" {
 	make_image image 5M
@@ -115,7 +115,7 @@ finish() {
 	[ "$output" = "" ]
 }
 
-@test "an image of any size lies on a device of 512-byte sectors, and what is behind it stays" {
+@test "an image of any size goes to a device of 512-byte sectors, and the bytes after it stay" {
 	make_noise seed 3M
 	stale_device 5M
 
@@ -129,7 +129,7 @@ finish() {
 	done
 }
 
-@test "an image of any size lies on a device of 4096-byte sectors, and what is behind it stays" {
+@test "an image of any size goes to a device of 4096-byte sectors, and the bytes after it stay" {
 	make_noise seed 3M
 	stale_device 5M 4096
 
@@ -169,7 +169,7 @@ finish() {
 	is_stale "$device" 3000000 1194304
 }
 
-@test "a file that is smaller grows, and what it held before is gone" {
+@test "a smaller file grows, and its old contents are gone" {
 	make_image image 3M
 	stale target 1M
 
@@ -255,7 +255,7 @@ finish() {
 	same "$device" 3333 image
 }
 
-# A page that held both would be written back with what was there before.
+# A page that held both would be written back with the old data.
 @test "at an odd offset only whole pages are zeroed around the page cache" {
 	require strace
 	truncate -s 5M image
@@ -285,7 +285,7 @@ finish() {
 	done
 }
 
-@test "a stream whose size only its end tells is written" {
+@test "a stream whose size is known only at its end is written" {
 	for size in 0 1 1000 1048576 1048577 5000000; do
 		rm -f target image
 		truncate -s "$size" image
@@ -376,7 +376,7 @@ zeroed_by() {
 	[ "$(grep -c fallocate calls)" = 2 ]
 }
 
-@test "zeros on a device that knows nothing of them are written" {
+@test "zeros are written to a device without an operation for zeros" {
 	zeroed_by -e inject=fallocate:error=EOPNOTSUPP -e inject=ioctl:error=ENOTTY:when=4+
 
 	[ "$(grep -c BLKZEROOUT calls)" = 1 ]
@@ -422,7 +422,7 @@ zeroed_by() {
 	is_zero target 0 1048576
 }
 
-@test "--discard is said to a device, never counts as zeros, and spares what is behind" {
+@test "--discard reaches a device, never counts as zeros, and spares the bytes after the image" {
 	make_noise image 1M
 	truncate -s 3M image
 	stale_device 5M
@@ -468,7 +468,7 @@ zeroed_by() {
 	is_stale target 0 3145728
 }
 
-# --- what it refuses --------------------------------------------------------------
+# --- refusals ---------------------------------------------------------------------
 
 # refused REASON COMMAND [ARGUMENT ...]: it fails with that line alone.
 refused() {
@@ -532,7 +532,7 @@ unchanged() {
 	[ ! -e /dev/blk-none ]
 }
 
-@test "--create writes to what is there already" {
+@test "--create writes to a file that exists already" {
 	make_image image 2M
 	stale target 1M
 
@@ -541,7 +541,7 @@ unchanged() {
 	cmp image target
 }
 
-@test "what is neither a file nor a block device is refused" {
+@test "a target that is neither a file nor a block device is refused" {
 	blkread /dev/null >stream 2>/dev/null || true
 	mkfifo pipe
 
@@ -601,7 +601,7 @@ unchanged() {
 	unchanged target
 }
 
-@test "what is no block stream is refused before anything is touched" {
+@test "input that is no block stream is refused before anything is touched" {
 	make_noise image 2M
 	gzip -c image >gz
 	stale target 3M
@@ -649,7 +649,7 @@ unchanged() {
 		blkwrite "$device" <stream
 }
 
-@test "a disk of which a partition is mounted is refused, its other partitions are not" {
+@test "a disk with a mounted partition is refused, its other partitions are not" {
 	require mkfs.ext4 sfdisk partx
 	truncate -s 16M disk
 	printf '2048,8192\n10240,8192\n' | sfdisk -q disk
@@ -806,7 +806,7 @@ unchanged() {
 	[ ! -e new ]
 }
 
-@test "an id that cannot be had is trouble" {
+@test "an id that cannot be read is an error" {
 	make_image image 2M
 	blkread image >stream
 	echo 00112233 >short
@@ -924,13 +924,13 @@ EOP
 	[ ! -s calls ]
 }
 
-# honest TARGET: it holds the image, or what it held, or its first page is zero, and it
-# looks like nothing.
+# honest TARGET: it holds the image, or its old contents, or its first page is zero, and it looks
+# like nothing.
 honest() {
 	is_zero "$1" 0 4096 || same "$1" 0 image || cmp -s "$1" before
 }
 
-@test "killed at any flush, it does not look whole unless it is" {
+@test "killed at any flush, the target does not look complete unless it is" {
 	make_noise image 3M
 	blkread image >stream
 	require strace
@@ -948,7 +948,7 @@ honest() {
 	run -0 inject "$dir/target" fsync signal=KILL:when=7 blkwrite -j 1 target <stream
 }
 
-@test "killed at any write, it does not look whole unless it is" {
+@test "killed at any write, the target does not look complete unless it is" {
 	make_noise image 2M
 	blkread image >stream
 	require strace
@@ -984,7 +984,7 @@ ends_with() {
 	[ "$status" = "$1" ]
 }
 
-# ended_by SIGNAL: blkwrite, in the middle, says what it leaves and dies by the signal.
+# ended_by SIGNAL: in the middle, blkwrite says what it leaves and dies by the signal.
 ended_by() {
 	make_image image 4M
 	stale target 4M
@@ -1039,7 +1039,7 @@ committing() {
 	cmp -s -n 131072 -i 917504 image target
 }
 
-# --- what fails -------------------------------------------------------------------
+# --- failures ---------------------------------------------------------------------
 
 # left_by REASON STATE COMMAND [ARGUMENT ...]: it fails with that line alone, which says
 # that state of the target.
@@ -1169,7 +1169,7 @@ left_by() {
 	is_zero "$folder/new" 0 1048576
 }
 
-@test "a device that has less room than it says fails, and says truly what is known" {
+@test "a device that has less room than it claims fails, and the message says only what is known" {
 	make_noise image 6M
 	blkread image >stream
 	mount_tmpfs 2M
@@ -1183,7 +1183,7 @@ left_by() {
 	is_zero "$device" 0 1048576
 }
 
-# The system tells of the loss once, at the first fsync; the next one succeeds.
+# The kernel reports the loss once, at the first fsync; the next one succeeds.
 @test "after a write through the cache was lost, nothing is known to be on the medium" {
 	make_noise image 6M
 	blkread image >stream
@@ -1309,7 +1309,7 @@ flush_fails() {
 		blkwrite -j 1 target <stream
 }
 
-@test "a first MiB of which a write fails is zero again" {
+@test "the first MiB is zero again if one of its writes fails" {
 	require strace
 	make_noise image 2M
 	blkread image >stream
@@ -1357,7 +1357,7 @@ flush_fails() {
 	cmp image target
 }
 
-@test "what could not be read at the source: the rest is committed, status 2" {
+@test "unreadable parts of the source: the rest is committed, with status 2" {
 	make_noise disk 4M
 	attach disk
 	break_after 3M
@@ -1371,7 +1371,7 @@ flush_fails() {
 	is_zero copy 3145728 1048576
 }
 
-@test "the sending side gives up: its reason is told" {
+@test "the sending side gives up: its reason is reported" {
 	make_noise disk 4M
 	attach disk
 	break_after 3M
@@ -1494,7 +1494,7 @@ lost_write() {
 	is_stale target 1572864 262144
 }
 
-@test "--verify finds a byte that changed behind it, and names its block" {
+@test "--verify finds a byte that changed after it was written, and names its block" {
 	make_noise image 4M
 	stale disk 4M
 	attach "$dir/disk"
@@ -1510,7 +1510,7 @@ lost_write() {
 	is_zero "$device" 0 1048576
 }
 
-@test "--verify merges what lies side by side, and lists the first twenty ranges" {
+@test "--verify merges adjacent ranges, and lists the first twenty" {
 	make_noise image 8M
 	stale target 8M
 	waiting target --verify
@@ -1563,7 +1563,7 @@ lost_write() {
 	[ "${stderr_lines[0]}" = "blkwrite: target: bytes 1048576 to 4194303 differ" ]
 }
 
-@test "--verify names the first of what it cannot read back" {
+@test "--verify names the first range that it cannot read back" {
 	require strace
 	make_noise image 4M
 	blkread image >stream
@@ -1593,7 +1593,7 @@ lost_write() {
 
 # --- raw bytes --------------------------------------------------------------------
 
-@test "raw bytes from a pipe are written, and it is said what they do not prove" {
+@test "raw bytes from a pipe are written, with a note on what they do not prove" {
 	make_image image 5M
 	stale target 6M
 
@@ -1708,9 +1708,9 @@ for at in range(0, len(data), 1000):
 	[ "$(stat -c %b target)" -lt 12288 ]
 }
 
-# --- what it says -----------------------------------------------------------------
+# --- messages ---------------------------------------------------------------------
 
-@test "-v tells bytes, zeros, time, rate and the digest that blksum prints" {
+@test "-v reports bytes, zeros, time, rate and the digest that blksum prints" {
 	make_image image 4M
 	stale target 4M
 	digest=$(blksum image | cut -d ' ' -f 1)

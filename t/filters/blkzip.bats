@@ -102,7 +102,7 @@ refused() {
 	blkzip -d <packed | cmp - map
 }
 
-@test "a flipped bit is found wherever it is, and the output never looks whole" {
+@test "a flipped bit is found wherever it is, and the output never looks complete" {
 	small_stream plain
 
 	python3 - <<-'EOP'
@@ -188,7 +188,7 @@ refused() {
 	[[ $stderr == *"$(cat message)"* ]]
 }
 
-@test "behind a header that is broken nothing is written" {
+@test "nothing is written after a broken header" {
 	make_stream plain
 	python3 - <<-'EOP'
 	data = open("plain", "rb").read()
@@ -201,7 +201,7 @@ refused() {
 	[ ! -s out ]
 }
 
-@test "a silent peer behind the END record does not hold it up" {
+@test "a silent peer after the END record does not hold it up" {
 	make_stream plain
 
 	mkfifo in
@@ -230,7 +230,7 @@ refused() {
 	blkzip -tr packed
 }
 
-@test "a full disk, a closed output and a closed input are told" {
+@test "a full disk, a closed output and a closed input are reported" {
 	make_stream plain
 
 	for option in -1 -d --store; do
@@ -270,7 +270,7 @@ refused() {
 	[ "$(cat status)" = 141 ]
 }
 
-@test "it dies by the signal it gets, and what it wrote does not look whole" {
+@test "it dies by the signal it gets, and its output does not look complete" {
 	make_stream plain
 
 	for signal in TERM INT HUP KILL; do
@@ -494,7 +494,7 @@ require_zstd() {
 	done
 }
 
-@test "--adapt begins with level 1: what fits into the pipe at once is deflated too" {
+@test "--adapt begins with level 1: data that fits into the pipe at once is deflated too" {
 	yes 'a line of a log that deflates' | head -c 4M >text
 
 	blkread text | blkzip --adapt >stream

@@ -14,7 +14,7 @@ harmless() {
 	cmp disk before
 }
 
-# A disk of 24 MiB, more than a pipe holds, and what it held.
+# A disk of 24 MiB, more than a pipe holds, and a copy of its contents.
 make_disk() {
 	make_noise disk 24M
 	cp disk before
@@ -34,14 +34,14 @@ make_disk() {
 	harmless "blkread -r disk | gzip -1 | gzip -d" "blkwrite -r -l 24M disk"
 }
 
-@test "a small file that was read whole before the writer looks is not written either" {
+@test "a small file that was read completely before the writer looks is not written either" {
 	make_noise disk 16K
 	cp disk before
 
 	harmless "blkread disk" "{ sleep 0.3; blkwrite disk; }"
 }
 
-@test "a device is not written while it or what is behind it is read" {
+@test "a device is not written while it, or the device below it, is read" {
 	make_disk
 	attach disk
 	mknod node b 7 "${device#/dev/loop}"
@@ -80,7 +80,7 @@ make_disk() {
 	cmp -n 8M -i 0:8M expected expected
 }
 
-@test "a delta is not written to what it was read from, but to its base" {
+@test "a delta is not written to the disk that it was read from, but to its base" {
 	make_disk
 	cp disk base
 	printf changed | dd of=disk seek=5000000 bs=1 conv=notrunc status=none
@@ -115,7 +115,7 @@ make_disk() {
 	cmp disk before
 }
 
-@test "--force writes to the disk that is read, and says what that gives up" {
+@test "--force writes to the disk that is read, and says what is lost by that" {
 	make_noise disk 300K
 	cp disk before
 

@@ -3,16 +3,16 @@
 #
 # Deltas and what they are made of: `load delta` after helpers.
 
-# records [OLD] <STREAM: a line for each range of a stream that is whole and good:
-# type, offset, length, and "checked" where it says what it replaces.  With OLD, every such
-# word must be true of that file.
+# records [OLD] <STREAM: a line for each range of a stream that is whole and good: type, offset,
+# length, and "checked" if it says what it replaces.  With OLD, every such word must be true of
+# that file.
 records() {
 	"$root/t/format/blkstream.py" "$@" >.records
 	awk '$1 ~ /^[0-9]+$/ && $2 ~ /^(DATA|ZERO|BAD)$/ {
 		print $2, $3, $4, ($0 ~ / old / ? "checked" : "unchecked") }' .records
 }
 
-# ends_in_abort <STREAM: the stream says of itself that it is not whole.
+# ends_in_abort <STREAM: the stream says that it is incomplete.
 ends_in_abort() {
 	"$root/t/format/blkstream.py" >.records 2>.why && return 1
 	grep -q 'the producer gave up' .why

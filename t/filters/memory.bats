@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Memory does not grow with the device: a sparse tebibyte takes what a sparse gibibyte takes,
-# and dense data takes what the threads' buffers say.
+# Memory does not grow with the device: a sparse tebibyte needs as much as a sparse gibibyte, and
+# dense data needs no more than the threads' buffers.
 
 load ../helpers
 
@@ -14,7 +14,7 @@ subprocess.run(sys.argv[1:], check=True, stdout=open("output", "wb"), stdin=sys.
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$@"
 }
 
-# Sanitizers keep what was freed, and shadow what is there.
+# Sanitizers keep freed memory, and shadow the rest.
 slack() {
 	if [ -n "${SANITIZER:-}" ]; then
 		echo 400000
@@ -42,31 +42,31 @@ make_sparse_inputs() {
 	blkread large >large-input
 }
 
-@test "blkread of a sparse tebibyte takes what a gibibyte takes" {
+@test "blkread of a sparse tebibyte needs as much memory as of a gibibyte" {
 	make_sparse_inputs
 
 	same_peak blkread small
 }
 
-@test "blkzip of a sparse tebibyte takes what a gibibyte takes" {
+@test "blkzip of a sparse tebibyte needs as much memory as of a gibibyte" {
 	make_sparse_inputs
 
 	same_peak blkzip
 }
 
-@test "blkmeter of a sparse tebibyte takes what a gibibyte takes" {
+@test "blkmeter of a sparse tebibyte needs as much memory as of a gibibyte" {
 	make_sparse_inputs
 
 	same_peak blkmeter -q
 }
 
-@test "blkwrite --verify of a sparse tebibyte takes what a gibibyte takes" {
+@test "blkwrite --verify of a sparse tebibyte needs as much memory as of a gibibyte" {
 	make_sparse_inputs
 
 	same_peak blkwrite --create --verify small-target
 }
 
-@test "blksum of a sparse tebibyte takes what a gibibyte takes" {
+@test "blksum of a sparse tebibyte needs as much memory as of a gibibyte" {
 	make_sparse_inputs
 
 	same_peak blksum small

@@ -164,7 +164,7 @@ size_of() {
 	cmp target old
 }
 
-@test "undo gives a file that grew the size back that it had, with -o too" {
+@test "undo restores the size of a file that grew, with -o too" {
 	local offset
 
 	make_image old 3000001 1
@@ -183,7 +183,7 @@ size_of() {
 	done
 }
 
-@test "undo knows nothing of a delta that found everything done" {
+@test "undo has nothing of a delta that found everything done" {
 	make_delta
 	cp new target
 
@@ -256,7 +256,7 @@ size_of() {
 	cmp target old
 }
 
-@test "what is to be overwritten is flushed to the undo log before" {
+@test "data is flushed to the undo log before it is overwritten" {
 	require strace
 	make_delta
 	cp old target
@@ -352,7 +352,7 @@ size_of() {
 	cmp target before
 }
 
-@test "where the undo log has no room all is put back by what there is of it" {
+@test "if the undo log runs out of room, its part restores everything" {
 	make_noise old 8M 1
 	make_noise new 8M 2
 	blkdiff old new >delta
@@ -430,7 +430,7 @@ size_of() {
 	[[ $stderr == *"that it is for this target was not checked" ]]
 }
 
-@test "what the source of a delta could not read is said, and is status 2" {
+@test "ranges that the source of a delta could not read are reported, with status 2" {
 	python3 -c '
 import sys
 for i in range(65536):

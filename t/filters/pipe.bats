@@ -30,8 +30,8 @@ stage() {
 	exec "$@"
 }
 
-# Transfer 32 MiB of noise at 4 MiB a second, over what the target held before; go on when
-# some of it has arrived.  $statuses gets the exit statuses of the stages, in order.
+# Transfer 32 MiB of noise at 4 MiB a second, over the target's old data; continue when some of it
+# has arrived.  $statuses gets the exit statuses of the stages, in order.
 start_transfer() {
 	make_noise image 32M 1
 	make_noise target 32M 2
@@ -54,7 +54,7 @@ transfer() {
 	mv "$statuses.part" "$statuses"
 }
 
-# The first MiB of the target is zero and something of the image stands behind it.
+# The first MiB of the target is zero, and a part of the image follows it.
 arrived() {
 	is_zero "$dir/target" 0 1048576 &&
 		cmp -s -n 1048576 -i 1048576 "$dir/image" "$dir/target" &&
@@ -91,7 +91,7 @@ kill_stage() {
 	[ "$(blksum <target)" = "$(blksum <image)" ]
 }
 
-@test "the whole pipe with the meter at the far end and behind the compressor" {
+@test "the whole pipe with the meter at the far end and after the compressor" {
 	start_sshd
 	make_image image 20M
 

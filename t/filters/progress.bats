@@ -97,7 +97,7 @@ on_terminal() {
 	grep -q 'blkread reading: .*[0-9]%' drawn
 }
 
-@test "what takes less than two seconds shows nothing" {
+@test "a transfer of less than two seconds shows nothing" {
 	make_noise image 2M
 
 	on_terminal 80 'blkread image | blkwrite --create target'
@@ -112,7 +112,7 @@ on_terminal() {
 	run -1 grep 'MiB/s' drawn
 }
 
-@test "a warning stands on a line of its own" {
+@test "a warning gets its own line" {
 	make_noise image 4M
 	blkread image >stream
 	patch_bytes stream $((128 + 8 * (64 + 262144) + 10)) ff

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# A copy that broke off goes on by a map of what has arrived, and that again; until it is
-# whole the target's first MiB is zero.
+# A map of what has arrived resumes a copy that broke off, repeatedly if need be; until the copy
+# is complete, the target's first MiB is zero.
 
 load ../helpers
 load delta
@@ -93,7 +93,7 @@ length_of() {
 	done
 }
 
-@test "a resuming delta of which the first MiB does not read back shows no half disk" {
+@test "a resuming delta whose first MiB does not read back shows no half disk" {
 	require strace
 	make_noise source 2M
 	cp source target
@@ -173,7 +173,7 @@ length_of() {
 	cmp source target
 }
 
-@test "a target that is whole already gets nothing" {
+@test "a target that is complete already gets nothing" {
 	begin_copy 4M
 	blkwrite target <stream
 

@@ -67,7 +67,7 @@ try() {
 	bash -o pipefail -c "$1" >output 2>messages || status=$?
 }
 
-@test "a full standard output is trouble for each that prints" {
+@test "a full standard output is an error for each that prints" {
 	full() {
 		try "$1 >/dev/full"
 		[ "$status" = 2 ] && grep -q 'No space left on device' messages
@@ -76,7 +76,7 @@ try() {
 	printing | each full
 }
 
-@test "a closed standard output is trouble for each that prints" {
+@test "a closed standard output is an error for each that prints" {
 	closed() {
 		try "$1 >&-"
 		[ "$status" = 2 ] && [ "$(wc -l <messages)" = 1 ]
@@ -94,7 +94,7 @@ try() {
 	printing | each gone_reader
 }
 
-@test "a closed standard error changes nothing of what goes well" {
+@test "a closed standard error does not disturb a success" {
 	silent() {
 		try "$1"
 		mv output before
@@ -115,7 +115,7 @@ content() {
 	blksum <"$1" 2>/dev/null || "$root/t/format/blkstream.py" <"$1" | sed '1s/ id .*//'
 }
 
-@test "what goes wrong goes wrong with a closed standard error too, and says nothing elsewhere" {
+@test "a failure fails with a closed standard error too, and prints nothing elsewhere" {
 	wrong() {
 		try "$1 2>&-"
 		[ "$status" = 2 ] && [ ! -s output ]
@@ -148,7 +148,7 @@ content() {
 	is_zero target 0 1048576
 }
 
-@test "a closed standard input is trouble for each that reads it" {
+@test "a closed standard input is an error for each that reads it" {
 	no_input() {
 		try "$1 <&-"
 		[ "$status" = 2 ] && [ -s messages ]
@@ -231,7 +231,7 @@ content() {
 	EOC
 }
 
-@test "what is no file is named" {
+@test "an operand that is not a file is named" {
 	named() {
 		try "$1"
 		[ "$status" = 2 ] && [ ! -s output ] && grep -q "^${1%% *}: ${1##* }: " messages

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Undo logs that are not whole, and what their exit status says: 0 is for a whole log alone.
+# Incomplete undo logs and their exit status: only a complete log is 0.
 
 load ../helpers
 load delta
@@ -37,7 +37,7 @@ for _ in range(int(sys.argv[1])):
 print(at + 64)' "$1"
 }
 
-@test "only a whole undo log is a success" {
+@test "only a complete undo log is a success" {
 	make_log
 
 	run -0 --separate-stderr blkwrite target <log
@@ -104,7 +104,7 @@ print(at + 64)' "$1"
 	done
 }
 
-@test "an undo log with a damaged end, or bytes behind it, is refused before the first write" {
+@test "an undo log with a damaged end, or bytes after it, is refused before the first write" {
 	make_log
 	local size
 	size=$(stat -c %s log)
@@ -150,7 +150,7 @@ print(at + 64)' "$1"
 	cmp target new
 }
 
-@test "--force restores what a damaged log holds before the damage, which is status 2" {
+@test "--force restores the part of a damaged log before the damage, with status 2" {
 	make_log
 	cp log broken
 	flip broken "$(payload_of 20 <log)"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# make bench measures what it says; how fast anything is, is not tested here.
+# make bench measures what it says; this does not test how fast anything is.
 
 load ../helpers
 
@@ -16,7 +16,7 @@ make_disk() {
 	make_image disk 8M
 }
 
-@test "each contender of a row is run, and the table and the JSON say what came out" {
+@test "each contender of a row is run, and the table and the JSON have the results" {
 	make_disk
 
 	run -0 --separate-stderr bench --rows 1
@@ -28,7 +28,7 @@ make_disk() {
 	jq -e '.machine.versions["qemu-img"]' report
 }
 
-@test "a contender that did not do the job is told, and nothing is concluded from it" {
+@test "a contender that did not do the job is reported, and its time is not used" {
 	make_disk
 	mkdir broken
 	ln -s "$BIN"/* broken/
@@ -43,7 +43,7 @@ make_disk() {
 	jq -e '.rows[0].runs | length == 3' report
 }
 
-@test "a contender that fails is told, with what it said" {
+@test "a contender that fails is reported, with its message" {
 	make_disk
 	mkdir broken
 	ln -s "$BIN"/* broken/
@@ -56,7 +56,7 @@ make_disk() {
 	grep -q '^bench: row 1: blkread, blkwrite: exit status [23]: .*out of order' <<<"$stderr"
 }
 
-@test "what is missing is said, and how to get it, before anything is measured" {
+@test "missing programs are reported, with how to get them, before anything is measured" {
 	make_disk
 	mkdir few
 	ln -s /usr/bin/python3 few/
@@ -67,7 +67,7 @@ make_disk() {
 	[ -z "$output" ]
 }
 
-@test "a row that is not there is refused" {
+@test "an unknown row is refused" {
 	run -2 --separate-stderr bench --rows 1,77
 
 	[ "$stderr" = "bench: there is no row 77" ]

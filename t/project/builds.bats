@@ -7,7 +7,7 @@ load ../helpers
 
 filters=$(make -s -C "$root" filters)
 
-# remake ARGUMENT ...: make, without what an outer make has told its own.
+# remake ARGUMENT ...: run make without the variables of an outer make.
 remake() {
 	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -j "$(nproc)" -C "$root" "$@" 3>&-
 }
@@ -53,7 +53,7 @@ remake() {
 	run -1 grep -rlF -e "$dir" one/bin one/build/one --include='*.o' --include='blk*'
 }
 
-@test "a program that is built without zstd refuses what needs it, and says what to do" {
+@test "a program built without zstd refuses to use it, and says what to do" {
 	remake ZSTD= CFLAGS=-O0 BUILD="$dir/build" BIN="$dir/without" "$dir/without/blkwrite" "$dir/without/blkzip"
 	make_image image 1M
 	blkread image | blkzip -m zstd >stream

@@ -55,7 +55,7 @@ nothing_left() {
 	nothing_left
 }
 
-@test "the demo works for root where /run/sshd is not there, and does not leave it" {
+@test "the demo works for root without /run/sshd, and does not leave it behind" {
 	require_root "an empty /run"
 	require unshare
 
@@ -76,7 +76,7 @@ nothing_left() {
 	nothing_left
 }
 
-@test "the demo says what to do where the filters have not been built" {
+@test "the demo says what to do if the filters have not been built" {
 	BIN=$dir run -2 --separate-stderr "$root/scripts/demo"
 
 	[ "$stderr" = "demo: $dir/blkread is not there; run make first" ]

@@ -5,7 +5,7 @@
 
 load ../helpers
 
-# paths FILE: every path of the source that it names; what make builds is not there yet.
+# paths FILE: every path of the source that it names, except what make builds.
 paths() {
 	grep -oE '[A-Za-z0-9_./-]+[A-Za-z0-9_/]' "$1" | grep -E '^(lib|filters|scripts|t|\.ci)/' | sort -u
 }
@@ -64,7 +64,7 @@ missing_functions() {
 	done
 }
 
-@test "a file and a function that are not there are found" {
+@test "a missing file and a missing function are found" {
 	printf '%s\n' '`lib/base/nothing.c` `lib/base/io.h` `no_such_thing()` `scan_run()`' >page
 
 	[ "$(missing_paths page)" = lib/base/nothing.c ]

@@ -56,8 +56,8 @@ print("\n".join(sorted(names)))
 EOP
 }
 
-# examples MANUAL: the commands in its EXAMPLES.  A prompt begins a command; lines without
-# one go on where the line before ended in |, \ or an operator.
+# examples MANUAL: the commands in its EXAMPLES. A prompt begins a command; lines without one go
+# on where the line before ended in |, \ or an operator.
 examples() {
 	mandoc -Tascii -O width=500 "$1" | col -bx | awk '
 		/^[A-Z]/ { inside = ($0 ~ /^EXAMPLES/) }
@@ -69,7 +69,7 @@ examples() {
 		END { if (command != "") print command }'
 }
 
-# run_examples FILTER: one behind the other, as somebody who reads along would.
+# run_examples FILTER: run them in order, as a reader would.
 run_examples() {
 	local command count=0
 
