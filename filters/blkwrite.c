@@ -389,6 +389,7 @@ report_patch(struct context *context, double seconds)
 	const struct target *target = &context->target;
 	bool delta = context->intake.reader.header.kind == STREAM_DELTA;
 	uint64_t bad = patch->writer.intake->end.bad, forced = atomic_load(&patch->forced);
+	uint64_t likely = atomic_load(&patch->likely);
 
 	if (patch->cut.set)
 		warnx("%s; restored as far as the log reaches", patch->cut.text);
@@ -403,6 +404,9 @@ report_patch(struct context *context, double seconds)
 	if (forced > 0)
 		warnx("%s: %ju bytes were overwritten by --force that the delta was not made for: only a map "
 		    "or a digest tells what the target is now", target->name, (uintmax_t)forced);
+	if (likely > 0)
+		warnx("%s: %ju bytes of the log's ranges held only a part of its old data: taken for torn by "
+		    "a crash, and put back", target->name, (uintmax_t)likely);
 	if (patch->log != NULL && target->medium.size > target->offset + patch->size &&
 	    !target->medium.device && !target->confined)
 		warnx("%s: not truncated to its new size of %ju bytes, since the undo log could not restore the rest",

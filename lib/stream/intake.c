@@ -70,8 +70,9 @@ piece_create(const struct intake *intake)
 	piece->payload = buffer_create(room);
 	piece->plain = buffer_create(room);
 	piece->hashes = malloc(BLK128_BLOCKS(room) * BLK128_SIZE);
+	piece->note = malloc(RECORD_NOTE_MAX);
 	piece->codec = codec_create();
-	if (piece->payload == NULL || piece->plain == NULL || piece->hashes == NULL ||
+	if (piece->note == NULL || piece->payload == NULL || piece->plain == NULL || piece->hashes == NULL ||
 	    piece->codec == NULL) {
 		piece_destroy(piece);
 		errno = ENOMEM;
@@ -86,6 +87,7 @@ piece_destroy(struct piece *piece)
 	free(piece->payload);
 	free(piece->plain);
 	free(piece->hashes);
+	free(piece->note);
 	codec_destroy(piece->codec);
 	free(piece);
 }
@@ -131,6 +133,24 @@ intake_take_zeros(struct intake *intake, struct piece *piece)
 	return true;
 }
 
+/* A note in an undo log is about the record behind it. */
+static void
+intake_keep_note(struct intake *intake, const struct piece *piece)
+{
+	if (intake->reader.header.kind != STREAM_UNDO)
+		return;
+	intake->note_length = piece->record.stored;
+	memcpy(intake->note, piece->payload, intake->note_length);
+}
+
+static void
+intake_give_note(struct intake *intake, struct piece *piece)
+{
+	piece->note_length = intake->note_length;
+	memcpy(piece->note, intake->note, intake->note_length);
+	intake->note_length = 0;
+}
+
 struct place
 intake_place(const struct intake *intake, const struct piece *piece)
 {
@@ -154,11 +174,16 @@ intake_take_stream(struct intake *intake, struct piece *piece)
 	}
 	piece->at = intake->reader.record_at;
 	switch (record->type) {
+	case RECORD_NOTE:
+		intake_keep_note(intake, piece);
+		break;
 	case RECORD_DATA:
+		intake_give_note(intake, piece);
 		piece->offset = record->offset;
 		piece->length = record->length;
 		break;
 	case RECORD_ZERO:
+		intake_give_note(intake, piece);
 		intake->zeros = *record;
 		return intake_take_zeros(intake, piece);
 	case RECORD_END:

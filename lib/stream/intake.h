@@ -33,6 +33,8 @@ struct piece {
 	bool last;			/* of raw bytes */
 	struct record record;		/* the record it came in; not of raw bytes */
 	uint64_t at;			/* the stream's byte where it began */
+	unsigned char *note;		/* of an undo log: the NOTE in front of the record; RECORD_NOTE_MAX */
+	size_t note_length;		/* 0: there was none */
 	struct error error;		/* set: the input is broken here */
 	bool cut;			/* with error: end of file came too early */
 	struct codec *codec;
@@ -46,6 +48,8 @@ struct intake {
 	uint64_t position;		/* raw bytes taken; of a delta, where the last range ended */
 	struct stream_reader reader;
 	struct record zeros;		/* what is left of a ZERO record; length 0: nothing */
+	unsigned char note[RECORD_NOTE_MAX];	/* the last one, for the record behind it */
+	size_t note_length;
 	struct blk128 *digest;		/* of what was given */
 	struct end_summary end;		/* valid once whole */
 	bool whole;			/* END was given, and all checks held */

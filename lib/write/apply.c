@@ -2,10 +2,10 @@
 #include <string.h>
 
 #include "base/io.h"
-#include "hash/hash64.h"
 #include "hash/xxh.h"
 #include "stream/map.h"
 #include "write/apply.h"
+#include "write/sectors.h"
 
 /* Bytes of the block hashes of one part; a block is at least 4 KiB. */
 #define HASHES_MAX	(APPLY_ROOM / STREAM_GRID_MIN * MAP_HASH_MAX)
@@ -24,6 +24,31 @@ sum_part(XXH3_state_t *state, const struct record *record, const struct stream_h
 	}
 	map_hash_blocks(header->hash, header->grid, part, length, hashes);
 	XXH3_64bits_update(state, hashes, blocks * map_hash_size(header->hash));
+}
+
+/* Whether what is neither is a mixture of both, sector by sector. */
+static bool
+check_sectors(struct apply *apply, const struct piece *piece, unsigned char *room,
+    enum apply_verdict *verdict, struct error *error)
+{
+	static const enum apply_verdict verdicts[] = {
+		[SECTORS_OTHER] = APPLY_NEITHER, [SECTORS_MIXED] = APPLY_TORN,
+		[SECTORS_LIKELY] = APPLY_LIKELY,
+	};
+	enum sectors_verdict most = SECTORS_OTHER, now;
+	uint64_t at, part;
+
+	/* Records with a note fit into the room; of others each part counts. */
+	for (at = 0; at < piece->length; at += part) {
+		part = piece->length - at < APPLY_ROOM ? piece->length - at : APPLY_ROOM;
+		if (!target_read_old(apply->target, piece->offset + at, room, (size_t)part, error))
+			return false;
+		now = sectors_compare(apply->target->offset + piece->offset + at, room, (size_t)part,
+		    piece->zero ? NULL : piece->data + at, piece->note, piece->note_length);
+		most = now > most ? now : most;
+	}
+	*verdict = verdicts[most];
+	return true;
 }
 
 bool
@@ -54,6 +79,8 @@ apply_check(struct apply *apply, const struct piece *piece, unsigned char *room,
 	if (read && XXH3_64bits_digest(state) != record->old)
 		*verdict = same ? APPLY_DONE : APPLY_NEITHER;
 	XXH3_freeState(state);
+	if (read && *verdict == APPLY_NEITHER && apply->header->kind == STREAM_UNDO)
+		return check_sectors(apply, piece, room, verdict, error);
 	return read;
 }
 
@@ -73,7 +100,7 @@ save_part(struct apply *apply, const struct piece *piece, uint64_t at, uint64_t 
 		part = length - done < UNDO_PART ? length - done : UNDO_PART;
 		if (!target_read(target, piece->offset + at + done, room, (size_t)part, error) ||
 		    !undo_save(apply->undo, target->offset + piece->offset + at + done, room,
-		    (uint32_t)part, true, hash64(data, (size_t)part), &ticket, error))
+		    (uint32_t)part, data, &ticket, error))
 			return false;
 	}
 	return undo_wait(apply->undo, ticket, error);

@@ -23,6 +23,8 @@
 enum apply_verdict {
 	APPLY_WRITE,	/* the target holds what the record replaces, or the record does not say it */
 	APPLY_DONE,	/* the target holds what the record brings */
+	APPLY_TORN,	/* of an undo log: it holds that in some sectors, in the others as APPLY_WRITE */
+	APPLY_LIKELY,	/* of an undo log that has no note of the sectors: it may be torn */
 	APPLY_NEITHER
 };
 

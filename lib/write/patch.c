@@ -26,7 +26,7 @@ save_head(struct patch *patch, struct error *error)
 
 	for (at = 0; at < held; at += part) {
 		part = held - at < UNDO_PART ? held - at : UNDO_PART;
-		if (!undo_save(&patch->undo, target->offset + at, patch->head + at, (uint32_t)part, false, 0,
+		if (!undo_save(&patch->undo, target->offset + at, patch->head + at, (uint32_t)part, NULL,
 		    &ticket, error))
 			return false;
 	}
@@ -159,15 +159,18 @@ patch_write(void *context, struct writer_job *job)
 		return;
 	if (verdict == APPLY_NEITHER && !patch->force && !in_last_window(patch, piece)) {
 		error_set(&piece->error, "%s: at byte %ju: neither the old data of the %s nor its new data "
-		    "(another base, or a write torn by a crash: a delta by map repairs that)",
-		    target->name, (uintmax_t)(target->offset + piece->offset),
-		    is_undo(patch) ? "log" : "delta");
+		    "(%s)", target->name, (uintmax_t)(target->offset + piece->offset),
+		    is_undo(patch) ? "log" : "delta", is_undo(patch) ?
+		    "another target, or written since: --force puts back what the log has" :
+		    "another base, or a write torn by a crash: a delta by map repairs that");
 		return;
 	}
 	if (verdict == APPLY_DONE)
 		atomic_fetch_add(&patch->passed, piece->length);
 	else if (!patch->writer.checking)
 		job->wrote = write_piece(patch, job);
+	if (verdict == APPLY_LIKELY && job->wrote && !in_last_window(patch, piece))
+		atomic_fetch_add(&patch->likely, piece->length);
 	if (verdict == APPLY_NEITHER && job->wrote && !is_undo(patch))
 		atomic_fetch_add(&patch->forced, piece->length);
 }

@@ -58,6 +58,8 @@ struct patch {
 	struct error cut;		/* where an undo log broke off; valid after the run */
 	/* Bytes that were written, or held for the commit; new already; overwritten by force. */
 	atomic_uint_fast64_t written, passed, forced;
+	/* Of an undo log without notes: bytes of ranges that were taken for torn. */
+	atomic_uint_fast64_t likely;
 	atomic_uint_fast64_t begun;	/* bytes of the target that a write may have changed */
 };
 

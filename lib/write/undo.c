@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "hash/hash64.h"
+#include "write/sectors.h"
 #include "write/undo.h"
 
 bool
@@ -54,7 +56,7 @@ undo_fail(struct undo *undo, struct error *error)
 bool
 undo_depart(struct undo *undo, uint64_t length, struct error *error)
 {
-	uint64_t most = length + (length / UNDO_PART + 1) * RECORD_SIZE;
+	uint64_t most = length + (length / UNDO_PART + 1) * (2 * RECORD_SIZE + SECTORS_NOTE_MAX);
 	bool good;
 
 	pthread_mutex_lock(&undo->lock);
@@ -82,19 +84,37 @@ undo_arrive(struct undo *undo)
 	pthread_mutex_unlock(&undo->lock);
 }
 
+/* Under the lock: the note in front of a record, for who finds it half restored. */
+static bool
+undo_put_sectors(struct undo *undo, const unsigned char *note, size_t length)
+{
+	struct record record = { .type = RECORD_NOTE, .stored = (uint32_t)length };
+
+	record_seal(&record, note);
+	return stream_put(&undo->stream, &record, note);
+}
+
 bool
 undo_save(struct undo *undo, uint64_t offset, const unsigned char *data, uint32_t length,
-    bool checked, uint64_t sum, uint64_t *ticket, struct error *error)
+    const unsigned char *coming, uint64_t *ticket, struct error *error)
 {
 	bool zero = bytes_are_zero(data, length), saved;
 	struct record record = {
-		.type = zero ? RECORD_ZERO : RECORD_DATA, .flags = checked ? RECORD_OLD_BYTES : 0,
-		.offset = offset, .length = length, .stored = zero ? 0 : length, .old = sum
+		.type = zero ? RECORD_ZERO : RECORD_DATA, .offset = offset, .length = length,
+		.stored = zero ? 0 : length
 	};
+	unsigned char note[SECTORS_NOTE_MAX];
+	size_t used = 0;
 
+	if (coming != NULL) {
+		record.flags = RECORD_OLD_BYTES;
+		record.old = hash64(coming, length);
+		used = sectors_note(offset, coming, length, note);
+	}
 	record_seal(&record, data);
 	pthread_mutex_lock(&undo->lock);
-	saved = !undo->error.set && stream_put(&undo->stream, &record, data);
+	saved = !undo->error.set && (used == 0 || undo_put_sectors(undo, note, used)) &&
+	    stream_put(&undo->stream, &record, data);
 	*ticket = ++undo->appended;
 	if (!saved)
 		undo_fail(undo, error);

@@ -64,11 +64,13 @@ bool undo_depart(struct undo *, uint64_t length, struct error *);
 void undo_arrive(struct undo *);
 
 /*
- * Append what the target holds at offset: length bytes, at most UNDO_PART.  With checked,
- * sum is the XXH3-64 of what will be written there.  *ticket is for undo_wait.  Any thread.
+ * Append what the target holds at offset: length bytes, at most UNDO_PART.  coming is what
+ * will be written there, from which who applies the log knows it, and each sector of it;
+ * NULL: not known, the range will be restored whatever it holds.  *ticket is for undo_wait.
+ * Any thread.
  */
 bool undo_save(struct undo *, uint64_t offset, const unsigned char *data, uint32_t length,
-    bool checked, uint64_t sum, uint64_t *ticket, struct error *);
+    const unsigned char *coming, uint64_t *ticket, struct error *);
 
 /* Return when the record is on the medium.  Any thread.  False: error is filled. */
 bool undo_wait(struct undo *, uint64_t ticket, struct error *);

@@ -178,3 +178,81 @@ print(at + 64)' "$1"
 	run -0 bash -c 'cat log | blkwrite target'
 	cmp target old
 }
+
+# tear SEED: target gets each sector from old or from new.
+tear() {
+	python3 - "$1" <<'EOP'
+import random, sys
+seed = random.Random(int(sys.argv[1]))
+share = seed.random()
+old, new = open("old", "rb").read(), open("new", "rb").read()
+with open("target", "wb") as out:
+    for at in range(0, len(new), 512):
+        out.write((old if seed.random() < share else new)[at:at + 512])
+EOP
+}
+
+@test "an undo log that lost power in its middle is applied again, without complaint" {
+	make_log
+	local seed
+
+	for seed in {1..20}; do
+		tear "$seed"
+		run -0 --separate-stderr blkwrite --verify target <log
+		[ -z "$stderr" ]
+		cmp target old
+	done
+	tear 21
+	run -0 bash -c 'blkzip <log | blkwrite target'
+	cmp target old
+}
+
+@test "an undo log of a delta of zeros is applied again, too" {
+	make_noise old 4M
+	truncate -s 4M new
+	blkdiff old new >delta
+	cp old target
+	blkwrite --undo log target <delta
+	blkwrite target <log
+	blkdiff new old | blkwrite --undo again new
+
+	tear 1
+	run -0 --separate-stderr blkwrite target <log
+	[ -z "$stderr" ]
+	cmp target old
+}
+
+@test "an undo log that was torn is still refused where anything else was written since" {
+	make_log
+	tear 1
+	# A byte of the first range behind the first MiB.
+	at=$(blkdiff --list old new | awk '$1 > 1048576 && $2 > 100 { print $1 + 50; exit }')
+	cp target before
+	flip before "$at"
+	cp before target
+
+	run -2 --separate-stderr blkwrite target <log
+
+	[[ $stderr == "blkwrite: target: at byte "*": neither the old data of the log nor its new data (another target, or written since: --force puts back what the log has)" ]]
+	cmp target before
+	run -0 blkwrite --force target <log
+	cmp target old
+}
+
+# Of another program, whose ranges say only what all of them was to become.
+@test "without notes of the sectors a log is applied where a part of it was, which is said" {
+	local make=${TOOLS:-$root/build/release/t}/unit/make-stream
+	"$make" undo >log
+	"$make" -b undo >new
+	"$make" -a undo >old
+	cp new target
+	dd if=old of=target bs=512 skip=10 seek=10 count=3 conv=notrunc status=none
+
+	run -0 --separate-stderr blkwrite target <log
+
+	[ "$stderr" = "blkwrite: target: 4096 bytes of the log's ranges held only a part of its old data: taken for torn by a crash, and put back" ]
+	cmp target old
+	cp new target
+	head -c 4096 /dev/urandom | dd of=target bs=4096 seek=1 conv=notrunc status=none
+	run -2 blkwrite target <log
+}

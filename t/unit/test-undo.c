@@ -85,17 +85,17 @@ what_was_saved_is_in_the_log_once_waited_for(void)
 
 	open_target(1 << 20);
 	CHECK(undo_create(&undo, log_name, &target, &error));
-	CHECK(undo_save(&undo, 0, filled(0xaa), 4096, false, 0, &ticket, &error));
-	CHECK(undo_save(&undo, 8192, filled(0), 100, true, 77, &later, &error));
+	CHECK(undo_save(&undo, 0, filled(0xaa), 4096, NULL, &ticket, &error));
+	CHECK(undo_save(&undo, 8192, filled(0), 100, filled(0x55), &later, &error));
 	CHECK_NUMBER(flushes, 0);
 	CHECK(undo_wait(&undo, later, &error));
 	CHECK(undo_wait(&undo, ticket, &error));
 	CHECK_NUMBER(flushes, 1);
 	read_log(log, sizeof(log));
-	CHECK_TEXT(log, "DATA 0+4096 ZERO 8192+100 old broken");
+	CHECK_TEXT(log, "DATA 0+4096 NOTE 4096+0 ZERO 8192+100 old broken");
 	CHECK(undo_finish(&undo, &error));
 	read_log(log, sizeof(log));
-	CHECK_TEXT(log, "DATA 0+4096 ZERO 8192+100 old END 8292+0 whole");
+	CHECK_TEXT(log, "DATA 0+4096 NOTE 4096+0 ZERO 8192+100 old END 8292+0 whole");
 	close_all();
 }
 
@@ -116,7 +116,8 @@ a_range_is_flushed_to_the_log_before_it_is_overwritten(void)
 	CHECK(holds(0, 1 << 19, 0xaa) && holds(1 << 19, 1 << 19, 0x55));
 	CHECK(undo_finish(&undo, &error));
 	read_log(log, sizeof(log));
-	CHECK_TEXT(log, "DATA 524288+262144 old DATA 786432+262144 old END 1048576+0 whole");
+	CHECK_TEXT(log, "NOTE 0+0 DATA 524288+262144 old NOTE 786432+0 "
+	    "DATA 786432+262144 old END 1048576+0 whole");
 	close_all();
 
 	open_target(2 << 20);
@@ -139,14 +140,14 @@ after_a_flush_that_failed_nothing_succeeds(void)
 
 	open_target(1 << 20);
 	CHECK(undo_create(&undo, log_name, &target, &error));
-	CHECK(undo_save(&undo, 0, filled(0xaa), 4096, false, 0, &ticket, &error));
+	CHECK(undo_save(&undo, 0, filled(0xaa), 4096, NULL, &ticket, &error));
 	flush_error = EIO;
 	CHECK(!undo_wait(&undo, ticket, &error));
 	flush_error = 0;
 	error = (struct error){ 0 };
 	CHECK(!undo_wait(&undo, ticket, &error));
 	error = (struct error){ 0 };
-	CHECK(!undo_save(&undo, 0, filled(0xaa), 4096, false, 0, &ticket, &error));
+	CHECK(!undo_save(&undo, 0, filled(0xaa), 4096, NULL, &ticket, &error));
 	error = (struct error){ 0 };
 	CHECK(!undo_depart(&undo, 4096, &error));
 	CHECK_NUMBER(flushes, 1);
@@ -226,7 +227,7 @@ a_log_is_whole_that_ends_in_end(void)
 
 	open_target(1 << 20);
 	CHECK(undo_create(&undo, log_name, &target, &error));
-	CHECK(undo_save(&undo, 0, filled(0xaa), 4096, false, 0, &ticket, &error));
+	CHECK(undo_save(&undo, 0, filled(0xaa), 4096, NULL, &ticket, &error));
 	fd = open(log_name, O_RDONLY | O_CLOEXEC);
 	size = lseek(fd, 0, SEEK_END);
 	CHECK(!undo_log_is_whole(&undo.stream.header, fd, 0, (uint64_t)size));
