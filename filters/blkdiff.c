@@ -20,7 +20,7 @@
 #include "base/io.h"
 #include "base/pool.h"
 #include "device/dm.h"
-#include "device/identity.h"
+#include "device/lock.h"
 #include "device/lock.h"
 #include "device/source.h"
 #include "diff/changes.h"
@@ -229,7 +229,7 @@ compare_map(struct diff *diff, const char *path)
 	if (!map_open(&map, &input, &error))
 		fail(diff, &error);
 	header_init(&header, STREAM_DELTA, options->length);
-	identity_find(&header.identity, diff->source.fd, options->offset);
+	header.identity = diff->report.identity;
 	header.base_size = map.stream.header.size;
 	header.grid = map.stream.header.grid;
 	header.hash = map.stream.header.hash;

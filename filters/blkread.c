@@ -171,6 +171,7 @@ open_source(struct reading *reading, const char *path)
 		errx(2, "%s", error.text);
 	if (!source->pipe && lock_for_reading(source->fd) == LOCK_WRITER)
 		warnx("%s: another program has locked it for writing: the copy may be torn", source->name);
+	identity_find(&reading->header.identity, source->fd, scan->offset);
 	/* While waiting for input from a pipe, stop when our reader is gone. */
 	source->input.watch = STDOUT_FILENO;
 	if (scan->jobs == 0)
@@ -185,7 +186,6 @@ read_stream(struct reading *reading, struct error *error)
 	reading->header.size = scan->length;
 	if (scan->length == reading->source.size)
 		reading->header.data = reading->source.allocated;
-	identity_find(&reading->header.identity, reading->source.fd, scan->offset);
 	header_encode(&reading->header);
 	if (!image_begin(&reading->image, STDOUT_FILENO, &reading->header)) {
 		reading->write_errno = errno;

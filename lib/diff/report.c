@@ -23,6 +23,7 @@ report_source(struct report *report, struct source *source, uint64_t offset, uin
 	report->delta.source = source;
 	report->delta.offset = offset;
 	report->delta.length = length;
+	identity_find(&report->identity, source->fd, offset);
 }
 
 void
@@ -101,7 +102,7 @@ report_send(struct report *report, struct extents *ranges, uint64_t base_size,
 	}
 	delta->ranges = ranges;
 	header_init(&header, STREAM_DELTA, delta->length);
-	identity_find(&header.identity, delta->source->fd, delta->offset);
+	header.identity = report->identity;
 	header.base_size = base_size;
 	if (!finer)
 		header.data = extents_total(ranges);

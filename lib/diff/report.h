@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/extents.h"
+#include "device/identity.h"
 #include "diff/delta.h"
 #include "diff/listing.h"
 
@@ -33,6 +34,7 @@ struct report {
 	struct report_options options;
 	struct delta delta;
 	struct listing listing;
+	struct identity identity;	/* of the source */
 	bool differs;			/* something has changed */
 };
 
