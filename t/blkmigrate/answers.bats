@@ -192,7 +192,7 @@ no_libvirt='on() { echo "error: failed to connect to the hypervisor" >&2; return
 
 @test "freeze: nothing is frozen where no process was started that thaws it" {
 	for status in 255 75 1; do
-		run -2 inside "perform() { return $status; }; guarded() { touch frozen; }; on() { :; }; freeze || true"
+		run -2 inside "perform() { return $status; }; guarded_loud() { touch frozen; }; on() { :; }; freeze || true"
 		[[ $output == *'is not frozen'* ]]
 		[ ! -e frozen ]
 	done

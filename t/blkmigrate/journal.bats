@@ -138,8 +138,8 @@ commits() {
 		vm_on() { on new cat there.xml; }
 		disk_paths() { cat "$1"; }
 		mkdir -p state/to/0123456789ab state/from/0123456789ab
-		echo "vda /x" >there.xml
-		echo "vda ${path:-/x}" >state/from/0123456789ab/target.xml
+		echo "<vda /x" >there.xml
+		echo "<vda ${path:-/x}" >state/from/0123456789ab/target.xml
 		'"$2"'
 		status=0
 		committed || status=$?
@@ -151,7 +151,7 @@ commits() {
 	[ "$(commits 0 'touch state/to/0123456789ab/commit')" = 0 ]
 	rm state/to/0123456789ab/commit
 	[ "$(commits 0 'running=running')" = 0 ]
-	[ "$(commits 0 'running=running path=/y; echo "vda /y" >state/from/0123456789ab/target.xml')" = 1 ]
+	[ "$(commits 0 'running=running path=/y; echo "<vda /y" >state/from/0123456789ab/target.xml')" = 1 ]
 	for number in 1 2 3 4; do
 		[ "$(commits "$number" 'running=running')" = 255 ]
 	done

@@ -28,7 +28,7 @@ break_program() {
 	wait_for 5 ssh -F "$config" new true
 }
 
-# inside CODE: run the code inside blkmigrate instead of a command; both hosts are this one.
+# inside CODE [ARGUMENT ...]: run the code inside blkmigrate instead of a command; both hosts are this one.
 inside() {
 	[ -e blkmigrate.d ] || ln -s "$root/scripts/blkmigrate.d" .
 	touch lock.work
@@ -40,5 +40,5 @@ inside() {
 			lock=([old]=$PWD/lock [new]=$PWD/lock) token=mine folder=([old]=$PWD/state [new]=$PWD/state)'
 		echo "$1"
 	} >driver
-	bash driver
+	bash driver "${@:2}"
 }

@@ -27,6 +27,19 @@ passes() {
 	[ -z "$output" ]
 }
 
+# unbounded FILE ...: where what a host prints fills a variable or a file without a bound.
+unbounded() {
+	grep -nE '\$\((on|vm_on|feed|xen_links|xen_state|layout) |^[^#]*\b(on|vm_on) [^|]*>"?\$private' "$@" | grep -vE '\$private/why|brief|theirs'
+}
+
+@test "nothing that a host prints fills the memory or the disk of this one" {
+	run -1 unbounded "$root"/scripts/blkmigrate.d/*/*.bash
+	printf '%s\n' 'x=$(on old ls)' '	on new cat x >"$private/x" ||' '	brief on new ls >"$private/x"' 'x=$(brief on old ls)' >code
+	run -0 unbounded code
+
+	[ "${#lines[@]}" = 2 ]
+}
+
 @test "a question in case, for, < <() or a test is found" {
 	finds case 'case $(on old uname) in'
 	finds case '	case "$(vm_on new domstate x)" in'
@@ -45,6 +58,8 @@ passes() {
 [ "$free" -ge 3 ]'
 	finds arithmetic 'free=$(on old vgs x)
 [ 3 -lt "${free:-2}" ]'
+	finds arithmetic 'free=$(brief on old vgs x)
+[ "$free" -ge 3 ]'
 	finds subscript 'name=$(on old ls)
 known[$name]=yes'
 	finds subscript 'name=$(on old ls)

@@ -39,7 +39,7 @@ same_layout() {
 	local ours theirs
 
 	$dry_run && return
-	ours=$(layout old "$2") && theirs=$(layout new "${sink[$1]:-${target[$1]}}") ||
+	ours=$(brief layout old "$2") && theirs=$(brief layout new "${sink[$1]:-${target[$1]}}") ||
 		die "$1: partitions and filesystems cannot be looked at; blkid and sfdisk have to be on both hosts"
 	[ "$ours" = "$theirs" ] || die "$1: what blkid and sfdisk recognise on ${target[$1]} is not what they do on ${source[$1]}:
 $(diff <(echo "$ours") <(echo "$theirs") || true)

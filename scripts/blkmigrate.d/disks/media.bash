@@ -13,7 +13,7 @@ find_medium() {
 	local drive=$1 path=$4
 
 	if [ "$2" = volume ]; then
-		vm_ask old "$any_text" vol-path --pool "$5" -- "$6" || answer=''
+		vm_ask old "$a_line" vol-path --pool "$5" -- "$6" || answer=''
 		path=$answer
 	fi
 	[ -n "$path" ] || [ "$2" = network ] || return 0

@@ -16,7 +16,7 @@ use_pool() {
 		problem "$(name_of new) has no storage pool $pool" "virsh pool-list --all shows those that it has"
 		return
 	fi
-	vm_on new pool-dumpxml "$pool" >"$private/pool.xml" || die "$(name_of new) does not tell what its storage pool $pool is"
+	xml_document new "$private/pool.xml" vm_on new pool-dumpxml "$pool" || die "$(name_of new) does not tell what its storage pool $pool is"
 	[[ $answer =~ State:\ +running ]] ||
 		problem "the storage pool $pool on $(name_of new) is not active" "virsh pool-start it there"
 	[[ $answer =~ Autostart:\ +yes ]] ||

@@ -94,7 +94,7 @@ watch_snapshots() {
 
 	snapshot_size "$disk"
 	while sleep 2 && driver_lives; do
-		list=$(on old lvs --noheadings -o lv_name,data_percent \
+		list=$(brief on old lvs --noheadings -o lv_name,data_percent \
 			-S "lv_tags=\"blkmigrate:$id\" && origin=\"${volume[$disk]#*/}\" && segtype!=thin && lv_snapshot_invalid=0" "$group") || continue
 		while read -r name full; do
 			[[ $name =~ ^($a_name)$ && $full =~ ^([0-9]{1,3})(\.[0-9]+)?$ ]] && [ "$((10#${BASH_REMATCH[1]}))" -ge 66 ] || continue

@@ -19,6 +19,17 @@
 #
 # Each takes -q before the host to drop what the command prints on standard error, and has a twin
 # that puts its question to libvirt there: vm_ask, vm_asks_yes, vm_ask_lines HOST ... VIRSH-COMMAND.
+# Where a function has to give back that it could not ask, or what comes is a document, these take
+# what a host says, no more of it than their bound:
+#
+#	list=$(brief vm_on new list --all --uuid) || return
+#	document old "$private/plan" on old cat ... || return
+#	xml_document new "$private/there.xml" vm_on new dumpxml ... || return
+#
+# What is kept in a file is held against a pattern when it is read, line by line, and XML is read by
+# XML tools alone.  The journal and the plan are answers, too: the folder in which they are kept may
+# have been damaged, or belong to somebody else.
+#
 # An answer is overwritten by the next question: copy it first.  A command that changes something
 # (act, guarded, perform, vm_act) gives back its status, which the caller must look at: after 255
 # it may or may not have been done.
@@ -27,8 +38,8 @@
 # each command there that may fail needs its own "|| return" or "|| die".
 
 answer='' answers=()
-# The longest answer, in bytes; documents go into files.
-answer_limit=1000000
+# The longest answer, and the longest document, in bytes.
+answer_limit=1000000 document_limit=16000000
 
 # Patterns for answers, of extended regular expressions; each has to fit the whole answer, or with
 # ask_lines the whole line.  A number fits bash's arithmetic, and has no leading zero to make it
@@ -109,18 +120,60 @@ answer_to() {
 	local status=0
 
 	if [ -n "$1" ]; then
-		answer=$("${@:3}" 2>/dev/null) || status=$?
+		answer=$(brief "${@:3}" 2>/dev/null) || status=$?
 	else
-		answer=$("${@:3}") || status=$?
+		answer=$(brief "${@:3}") || status=$?
 	fi
+	[ ${#answer} -le "$answer_limit" ] || cannot_ask "$2" "its answer is too long" "${@:5}"
 	[ "$status" != 255 ] || cannot_ask "$2" '' "${@:5}"
 	answer=${answer#"${answer%%[! ]*}"}
 	return "$status"
 }
 
+# brief COMMAND [ARGUMENT ...]: its status, and no more of what it prints than is an answer, and a
+# byte.
+brief() {
+	"$@" | head -c "$((answer_limit + 1))"
+}
+
+# document HOST FILE COMMAND [ARGUMENT ...]: FILE is what the command prints; its status.
+document() {
+	local status=0
+
+	"${@:3}" | head -c "$((document_limit + 1))" >"$2" || status=$?
+	[ "$(stat -c %s -- "$2")" -le "$document_limit" ] || cannot_ask "$1" "what it prints is too long" "${@:5}"
+	return "$status"
+}
+
+# hushed, because COMMAND [ARGUMENT ...]: for these, which must say themselves where they cannot ask:
+# what the command says on standard error is dropped, or kept in $private/why.
+hushed() {
+	"$@" 2>/dev/null
+}
+
+because() {
+	"$@" 2>"$private/why"
+}
+
+# xml_document HOST FILE COMMAND [ARGUMENT ...]: libvirt declares no types and no entities, by which
+# an XML tool would read other files of this host into the document, and writes UTF-8, in which one
+# can look for them.
+xml_document() {
+	document "$@" || return
+	is_plain_xml "$2" || cannot_ask "$1" "what it prints is no XML as libvirt writes it" "${@:5}"
+}
+
+is_plain_xml() {
+	local begin declared=$'^<[?]xml[^>]*encoding[ \t\n]*=[ \t\n]*["\']([A-Za-z0-9._-]*)'
+
+	begin=$(head -c 200 -- "$1" | tr -d '\0')
+	[[ $begin =~ ^[[:space:]]*[\<] ]] || return
+	[[ ! $begin =~ $declared || ${BASH_REMATCH[1]^^} == UTF-8 ]] &&
+		tr -d '\0' <"$1" | cmp -s -- - "$1" && ! grep -qaE '<!(DOCTYPE|ENTITY)' -- "$1"
+}
+
 # answer_fits HOST PATTERN COMMAND ...: die unless $answer does.
 answer_fits() {
-	[ ${#answer} -le "$answer_limit" ] || cannot_ask "$1" "its answer is too long" "${@:3}"
 	[[ ! $answer =~ ^($2)$ ]] || return 0
 	answer=${answer%"${answer##*[! ]}"}
 	[[ $answer =~ ^($2)$ ]] ||
@@ -131,7 +184,6 @@ answer_fits() {
 answer_lines() {
 	local lines
 
-	[ ${#answer} -le "$answer_limit" ] || cannot_ask "$1" "its answer is too long" "${@:3}"
 	mapfile -t lines <<<"$answer"
 	for answer in "${lines[@]}"; do
 		answer=${answer#"${answer%%[! ]*}"}
@@ -139,11 +191,6 @@ answer_lines() {
 		answer_fits "$@"
 		answers+=("$answer")
 	done
-}
-
-# printable TEXT: print it so that text from a host cannot control a terminal.
-printable() {
-	printf '%s' "${1//[^[:print:]]/?}"
 }
 
 # cannot_ask HOST WHY COMMAND ...: call a script by the name that it was given as $0.

@@ -51,18 +51,19 @@ stream_ssh() {
 	[ -z "$key_mark" ] || ssh+=(-o IdentitiesOnly=yes -i "$private/key")
 }
 
-# feed HOST COMMAND [ARGUMENT ...]: run it there, with our standard input.
+# feed HOST COMMAND [ARGUMENT ...]: run it there, with our standard input.  What it says on standard
+# error is relayed; what it prints must be kept from the terminal by the caller.
 feed() {
 	local host=$1
 
 	shift
 	if [ -z "${address[$host]}" ]; then
-		"$@"
+		relayed "$@"
 		return
 	fi
 	stream_ssh
 	quote_words env LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 "$@"
-	"${ssh[@]}" -o ControlMaster=auto -o "ControlPath=$private/$host" -o ControlPersist=60 \
+	relayed "${ssh[@]}" -o ControlMaster=auto -o "ControlPath=$private/$host" -o ControlPersist=60 \
 		-- "${address[$host]}" "$quoted"
 }
 
@@ -101,7 +102,7 @@ reached() {
 	local host=$1 word=$'\'"$(x)`x`\\ *\t;&|<>~#!%\xc3\xa4' said
 
 	! $temp_key || key_login "$host" || die "$(name_of "$host") does not let us in by ssh"
-	said=$(on "$host" sh -c 'if [ "$(id -u)" = 0 ]; then
+	said=$(brief on "$host" sh -c 'if [ "$(id -u)" = 0 ]; then
 			echo /var/lib/blkmigrate
 		else
 			echo "${XDG_STATE_HOME:-$HOME/.local/state}/blkmigrate"
@@ -122,6 +123,7 @@ hang_up() {
 # show HOST TEXT: print what is run there, as a prompt and a command.
 show() {
 	if $dry_run || $verbose; then
-		printf '%s# %s\n' "$1" "$2" >&"$shown"
+		make_shown "$2"
+		printf '%s# %s\n' "$1" "$shown_text" >&"$shown"
 	fi
 }

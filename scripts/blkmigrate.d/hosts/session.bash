@@ -93,10 +93,10 @@ session_renew() {
 	! $dry_run || return 0
 	token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 	for host in old new; do
-		on "$host" bash -c "$take"'
+		ask "$host" "$any_text" bash -c "$take"'
 			lock=$1 former=$2 token=$3
 			take' renew "${lock[$host]}" "$former" "$token" ||
-			die "$(name_of "$host") cannot be told to drop earlier commands; nothing is started anywhere"
+			die "$(name_of "$host") cannot be told to drop earlier commands; nothing is started anywhere${answer:+: ${answer:0:200}}"
 	done
 }
 
@@ -112,10 +112,11 @@ session_hold() {
 		kill -0 $! 2>/dev/null || break
 		sleep 0.05
 	done
-	case $(<"$said") in
+	answer=$(brief cat "$said")
+	case $answer in
 	held) ;;
-	busy:*) die "another blkmigrate is at work on this, on $(name_of "$host"): $(sed 's/^busy: //' "$said")" ;;
-	*) die "cannot lock on $(name_of "$host"): $(cat "$said" "$said.err")" ;;
+	"busy: "*) die "another blkmigrate is at work on this, on $(name_of "$host"): ${answer:6:200}" ;;
+	*) die "cannot lock on $(name_of "$host"): ${answer:0:200} $(head -c 2000 "$said.err")" ;;
 	esac
 }
 
@@ -149,8 +150,13 @@ driver_lives() {
 	read -r _ _ state _ <"/proc/$$/stat" && [ "$state" != Z ]
 } 2>/dev/null
 
-# guarded HOST COMMAND [ARGUMENT ...]: run a command there that changes something.
+# guarded HOST COMMAND [ARGUMENT ...]: run a command there that changes something.  What it prints is
+# dropped; guarded_loud gives it to the caller.
 guarded() {
+	guarded_loud "$@" >/dev/null
+}
+
+guarded_loud() {
 	local host=$1
 
 	shift

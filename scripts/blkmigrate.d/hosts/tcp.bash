@@ -125,9 +125,15 @@ transfer_tcp() {
 	stamp "$disk"
 	listen_for "$disk" || return
 	show_tcp "$disk" "$port" "$part" "$input"
+	input=${input:+${input% | } 2>&6 | }
 	part=$(held old "$part | $(sender "$port")")
 	if [ -n "$drawer" ] && meter_is_far; then
-		pipe_start "$input$(ssh_text old "$part 3>&1") >$(quote "$private/$disk.bar")"
+		pipe_start "$input$(ssh_text old "$part 3>&1") 2>&6 >$(quote "$private/$disk.bar")"
+	elif meter_is_far && [ -t 2 ]; then
+		# Its line is drawn by carriage returns.
+		pipe_start "$input$(ssh_text old "$part") 2>&6" $'\r'
+	elif meter_is_far; then
+		pipe_start "$input$(ssh_text old "$part") 2>&6"
 	else
 		pipe_start "$input$(ssh_text old "$part")"
 	fi
@@ -161,7 +167,7 @@ listen_for() {
 	mkfifo "$fifo" || return
 	eval "words=($(receiver "$1"))"
 	feed_alone new bash -c "$guard" guard "${lock[new]}" "$token" bash -c "$receive" receive \
-		"$port_first" "$port_count" "$(listening PORT)" "$(state_of new)/$1.pipe" "${words[@]}" < <(beats) >"$fifo" &
+		"$port_first" "$port_count" "$(listening PORT)" "$(state_of new)/$1.pipe" "${words[@]}" < <(beats) >"$fifo" 2> >(relay >&2) &
 	listener=$!
 	read -r port <"$fifo" || port=''
 	[[ ! $port =~ ^[1-9][0-9]{0,4}$ ]] || return 0
@@ -179,6 +185,7 @@ tcp_verdict() {
 	wait -n -p ended "$pipe" "$listener" || status=$?
 	if [ "$ended" = "$pipe" ]; then
 		pipe=''
+		wait "$relayer" || true
 		[ "$status" = 0 ] || leave_time "$listener"
 		status=0
 		wait "$listener" || status=$?

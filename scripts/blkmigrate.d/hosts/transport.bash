@@ -19,7 +19,9 @@ transfer_ssh() {
 	input=${input:+$input | }
 	show old "$input$(ssh_text old "$part") | $(meter "$disk") | $(ssh_text new "$(receiver "$disk")")"
 	$dry_run && return
-	run_pipe "$input$(ssh_text old "$(held old "$part")") | $(meter "$disk") | $(ssh_text new "$(held new "$(receiver "$disk")")")"
+	# Descriptor 6 is relayed to standard error, which is the meter's terminal.
+	input=${input:+${input% | } 2>&6 | }
+	run_pipe "$input$(ssh_text old "$(held old "$part")") 2>&6 | $(meter "$disk") | $(ssh_text new "$(held new "$(receiver "$disk")")") 2>&6"
 }
 
 # stamped DISK PROGRAM [ARGUMENT ...]: print the command that makes the stream; over tcp, with the
@@ -95,14 +97,22 @@ run_pipe() {
 	pipe_start "$1"
 	wait "$pipe" || status=$?
 	pipe=''
+	# What it has said is shown before what is said of it.
+	wait "$relayer" || true
 	return "$status"
 }
 
-pipe='' listener=''
+pipe='' listener='' relayer=''
 
+# pipe_start TEXT [DELIMITER]: what comes on descriptor 6 is relayed.
 pipe_start() {
-	bash -o pipefail -c "$1" </dev/null &
+	local said
+
+	exec {said}> >(relay "${2:-}" >&2)
+	relayer=$!
+	bash -o pipefail -c "$1" </dev/null 6>&"$said" {said}>&- &
 	pipe=$!
+	exec {said}>&-
 }
 
 # end_pipe: after a signal, or a failure that makes the rest useless.  The shell is killed first, so

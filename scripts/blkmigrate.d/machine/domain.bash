@@ -32,17 +32,18 @@ hypervisor_of() {
 # domain_state HOST: print running, paused, shut off and so on, or "none"; false means that the host
 # could not be asked, which is never the same as none.
 domain_state() {
-	local list which=$uuid
+	local list state which=$uuid
 
-	if [ "$1" = old ] && is_xen; then
-		xen_state
-		return
-	fi
 	[ "$1" = old ] || which=$new_uuid
-	vm_on "$1" domstate "$which" 2>/dev/null && return
-	list=$(vm_on "$1" list --all --uuid) || return
-	! grep -qxF "$which" <<<"$list" || return
-	echo none
+	if [ "$1" = old ] && is_xen; then
+		state=$(brief xen_state) || return
+	elif ! state=$(brief vm_on "$1" domstate "$which" 2>/dev/null); then
+		list=$(brief vm_on "$1" list --all --uuid) || return
+		! grep -qxF -e "$which" <<<"$list" || return
+		state=none
+	fi
+	[[ $state =~ ^[a-z][a-z\ ]{0,39}$ ]] || return
+	printf '%s\n' "$state"
 }
 
 # source_state: print the state on the old host, or die.
@@ -77,9 +78,9 @@ read_definition() {
 		read_xen
 		return
 	fi
-	vm_on old dumpxml --inactive --security-info "$uuid" >"$private/source.xml" ||
+	xml_document old "$private/source.xml" vm_on old dumpxml --inactive --security-info "$uuid" ||
 		die "the XML of $vm cannot be read"
-	info=$(vm_on old dominfo "$uuid") || die "libvirt on $(name_of old) does not answer"
+	info=$(brief vm_on old dominfo "$uuid") || die "libvirt on $(name_of old) does not answer"
 	case $info in
 	*$'\n'Autostart:*enable*) autostart=yes ;;
 	*) autostart=no ;;
@@ -134,8 +135,8 @@ source_has_fence() {
 		xen_has_fence
 		return
 	fi
-	vm_on old dumpxml --inactive "$uuid" >"$private/now.xml" || return
-	on old cat "$(state_of old)/fenced.xml" >"$private/fenced.xml" || return
+	xml_document old "$private/now.xml" vm_on old dumpxml --inactive "$uuid" || return
+	xml_document old "$private/fenced.xml" on old cat "$(state_of old)/fenced.xml" || return
 	expected=$(disk_paths "$private/fenced.xml")
 	[ -n "$expected" ] && [ "$(disk_paths "$private/now.xml")" = "$expected" ]
 }

@@ -22,7 +22,7 @@ find_firmware() {
 }
 
 read_source_xml() {
-	on old cat "$(state_of old)/source.xml" >"$private/source.xml" ||
+	xml_document old "$private/source.xml" on old cat "$(state_of old)/source.xml" ||
 		die "$(name_of old): $(state_of old)/source.xml cannot be read"
 }
 
@@ -72,7 +72,7 @@ copy_state() {
 	on old tar -C / -cf - -- ".$1" </dev/null | feed new bash -c "$guard" guard "${lock[new]}" "$token" bash -c 'set -e
 		rm -rf -- "$1"
 		tar -C / -xpf -
-		find "$1" -exec sync {} +' copy-state "$1" || return
+		find "$1" -exec sync {} +' copy-state "$1" >/dev/null || return
 	sums old "$1" || return
 	ours=$answer
 	sums new "$1" || return

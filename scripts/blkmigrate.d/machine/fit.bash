@@ -96,7 +96,7 @@ check_managers() {
 # check_pacemaker HOST PROCESS: a cluster is no problem if it says that it does not know the
 # machine.
 check_pacemaker() {
-	if ! on "$1" cibadmin -Q >"$private/cib" 2>/dev/null; then
+	if ! document "$1" "$private/cib" hushed on "$1" cibadmin -Q; then
 		problem "a cluster runs on $(name_of "$1") ($2), and does not say whether it manages $vm" "migrate with its tools, or stop it there"
 	elif grep -qF -e "$vm" -e "$uuid" -e "$new_name" "$private/cib"; then
 		problem "the cluster on $(name_of "$1") ($2) manages $vm" "migrate with its tools: crm_resource --move, or pcs resource move"
@@ -145,10 +145,10 @@ check_memory() {
 check_user() {
 	local ours theirs
 
-	vm_on new capabilities >"$private/new.capabilities" || { need_libvirt new && return; }
+	xml_document new "$private/new.capabilities" vm_on new capabilities || { need_libvirt new && return; }
 	theirs=$(qemu_user new) ours=$theirs
 	if ! is_xen; then
-		vm_on old capabilities >"$private/old.capabilities" || { need_libvirt old && return; }
+		xml_document old "$private/old.capabilities" vm_on old capabilities || { need_libvirt old && return; }
 		ours=$(qemu_user old)
 	fi
 	if [ "$theirs" != +0:+0 ] && ask -q new "$any_text" grep -sE '^[[:space:]]*dynamic_ownership[[:space:]]*=[[:space:]]*0' /etc/libvirt/qemu.conf; then

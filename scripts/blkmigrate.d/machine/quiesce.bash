@@ -54,7 +54,7 @@ freeze() {
 	frozen=$(state_of old)/frozen.$BASHPID.$RANDOM
 	thaw_later || die "$(name_of old) cannot start the process that would thaw $vm, so it is not frozen; the same command without --quiesce resumes"
 	show old "$(quote "${virsh[@]}")"
-	$dry_run || guarded old "${virsh[@]}" >"$private/froze" 2>&1 || {
+	$dry_run || guarded_loud old "${virsh[@]}" >"$private/froze" 2>&1 || {
 		why=$(head -n 1 "$private/froze")
 		die "the file systems of $vm cannot be frozen: ${why:-no answer in $freeze_seconds seconds}; the same command without --quiesce resumes"
 	}
@@ -82,11 +82,11 @@ thaw() {
 	frozen=''
 	show old "virsh -c $uri domfsthaw $uuid"
 	! $dry_run || return 0
-	said=$(on old timeout 10 virsh -c "$uri" domfsthaw "$uuid" 2>&1) || {
+	said=$(brief on old timeout 10 virsh -c "$uri" domfsthaw "$uuid" 2>&1) || {
 		warn "the file systems of $vm cannot be thawed: ${said%%$'\n'*}; $(name_of old) tries that by itself"
 		return 1
 	}
-	on old rm -f -- "$file" || true
+	on old rm -f -- "$file" >/dev/null || true
 	# None was still frozen; or none ever was, in a guest without file systems.
 	[[ $said != 'Thawed 0 '* || $(<"$private/froze") == 'Froze 0 '* ]]
 }

@@ -18,12 +18,11 @@ is_xen() {
 # find_xen FILE: use the name and the UUID that libvirt reads.  If the file has no UUID, libvirt
 # invents another each time; but a later run must find the same machine.
 find_xen() {
-	ask old "$any_text" realpath -e -- "$1" || die "there is no $1 on $(name_of old)"
+	ask old "$a_path" realpath -e -- "$1" || die "there is no $1 on $(name_of old)"
 	xen_config=$answer
-	[[ $xen_config != *$'\n'* ]] || die "$1 has a line feed in its name"
-	on old sh -c 'cat -- "$1"' cat "$xen_config" >"$private/source.cfg" ||
+	document old "$private/source.cfg" on old sh -c 'cat -- "$1"' cat "$xen_config" ||
 		die "$xen_config on $(name_of old) cannot be read"
-	on old virsh -q -c xen:///system domxml-from-native xen-xl "$xen_config" >"$private/native.xml" 2>"$private/why" ||
+	xml_document old "$private/native.xml" because on old virsh -q -c xen:///system domxml-from-native xen-xl "$xen_config" ||
 		die "libvirt on $(name_of old) cannot read $xen_config as a Xen configuration: $(head -n 1 "$private/why") (it needs libvirt-daemon-driver-xen; does libvirtd run?)"
 	vm=$(xml_value /domain/name "$private/native.xml")
 	if grep -qE '^[[:space:]]*uuid[[:space:]]*=' "$private/source.cfg"; then
@@ -32,14 +31,14 @@ find_xen() {
 		uuid=$(xen_uuid) || die "$(name_of old) cannot be asked"
 	fi
 	[[ $uuid =~ ^($a_uuid)$ ]] || die "$xen_config: libvirt on $(name_of old) reads \"$(printable "$uuid")\" as its UUID"
-	[[ $vm == [!-]* && $vm == *[!0-9]* ]] || die "$xen_config: \"$vm\" is not a name by which xl finds a machine: rename it"
+	[[ $vm == [!-]* && $vm == *[!0-9]* && $vm != *$'\n'* ]] || die "$xen_config: \"$vm\" is not a name by which xl finds a machine: rename it"
 }
 
 # xen_uuid: print a UUID derived from the file's path and its host.
 xen_uuid() {
 	local digest
 
-	digest=$(on old sh -c 'cat /etc/machine-id; uname -n; printf %s "$1"' uuid "$xen_config" | md5sum) || return
+	digest=$(brief on old sh -c 'cat /etc/machine-id; uname -n; printf %s "$1"' uuid "$xen_config" | md5sum) || return
 	printf '%s-%s-3%s-8%s-%s\n' "${digest:0:8}" "${digest:8:4}" "${digest:13:3}" "${digest:17:3}" "${digest:20:12}"
 }
 
@@ -60,7 +59,7 @@ read_xen() {
 		--stringparam uuid "$uuid" "$here/machine/xen.xsl" "$private/native.xml" >"$private/source.xml" ||
 		die "the XML of $vm cannot be converted"
 	make_fenced_config >"$private/fenced.cfg"
-	links=$(xen_links) || die "$(name_of old) cannot be asked for $xen_auto"
+	links=$(brief xen_links) || die "$(name_of old) cannot be asked for $xen_auto"
 	autostart=no
 	[ -z "$links" ] || autostart=yes
 }
@@ -134,7 +133,7 @@ xen_autostart() {
 			sync "$2"' "$kept" "$xen_auto"
 	else
 		$dry_run || say "$vm is no longer in $xen_auto on $(name_of old); a rollback brings it back"
-		links=$(xen_links) || die "$(name_of old) cannot be asked for $xen_auto"
+		links=$(brief xen_links) || die "$(name_of old) cannot be asked for $xen_auto"
 		perform old "mv ${links//$'\n'/ } $kept/" 'set -e
 			mkdir -p -m 700 "$1"
 			for link in "$2"/*; do
@@ -201,7 +200,7 @@ check_xen() {
 check_xen_disks() {
 	local disk
 
-	on old xl list -l "$vm" >"$private/running" || { problem "xl on $(name_of old) does not list $vm" "look at xl list -l" && return; }
+	document old "$private/running" on old xl list -l "$vm" || { problem "xl on $(name_of old) does not list $vm" "look at xl list -l" && return; }
 	for disk in "${disks[@]}" "${shared[@]}" "${swaps[@]}"; do
 		grep -qF "\"pdev_path\": \"${source[$disk]}\"" "$private/running" ||
 			problem "$vm does not run on ${source[$disk]}, as $xen_config says" "restart it, or correct the file"

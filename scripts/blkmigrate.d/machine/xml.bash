@@ -15,6 +15,7 @@ xml_values() {
 	local count number
 
 	count=$(xmllint --nonet --xpath "count($1)" "$2")
+	[[ $count =~ ^[0-9]{1,5}$ ]] || die "a definition has $count of $1: more than can be looked at"
 	for ((number = 1; number <= count; number++)); do
 		xml_value "($1)[$number]" "$2"
 	done
@@ -101,8 +102,8 @@ show_xml_diff() {
 	for side in "$source" target; do
 		xsltproc --nonet "$here/machine/mask.xsl" "$private/$side.xml" >"$private/$side.masked"
 	done
-	diff -u --label "$vm on $(name_of old)" --label "$vm on $(name_of new)" \
-		"$private/$source.masked" "$private/target.masked" || true
+	{ diff -u --label "$vm on $(name_of old)" --label "$vm on $(name_of new)" \
+		"$private/$source.masked" "$private/target.masked" || true; } | relay
 }
 
 # disk_paths FILE: print DEV PATH of every disk, as libvirt has them.

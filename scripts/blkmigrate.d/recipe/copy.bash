@@ -93,8 +93,8 @@ compare() {
 	show old "$(quote blksum "$from")"
 	show new "$(quote "$(program blksum)" -l "${size[$disk]}" "${sink[$disk]:-${target[$disk]}}")"
 	$dry_run && return
-	on new "$(program blksum)" -l "${size[$disk]}" "${sink[$disk]:-${target[$disk]}}" >"$private/theirs" &
-	ours=$(on old blksum "$from") || die "$(name_of old): $from cannot be read"
+	brief on new "$(program blksum)" -l "${size[$disk]}" "${sink[$disk]:-${target[$disk]}}" >"$private/theirs" &
+	ours=$(brief on old blksum "$from") || die "$(name_of old): $from cannot be read"
 	wait $! || die "$(name_of new): ${target[$disk]} cannot be read"
 	theirs=$(<"$private/theirs")
 	ours=$(digest "$ours") theirs=$(digest "$theirs")

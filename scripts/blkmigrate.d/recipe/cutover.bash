@@ -18,7 +18,7 @@ committed() {
 	local answer state
 
 	[ -z "${finished[committed]:-}" ] || return 0
-	answer=$(on new bash -c '[ ! -e "$1" ] || ls -A -- "$1" >/dev/null || exit
+	answer=$(brief on new bash -c '[ ! -e "$1" ] || ls -A -- "$1" >/dev/null || exit
 		[ -e "$1/commit" ] && echo yes || echo no' committed "$(state_of new)") || return 255
 	case $answer in
 	yes) return 0 ;;
@@ -36,8 +36,8 @@ domain_is_ours() {
 	local expected there
 
 	[ -n "${begun[defined]:-}" ] || return 1
-	vm_on new dumpxml --inactive "$new_uuid" >"$private/there.xml" || return 255
-	on old cat "$(state_of old)/target.xml" >"$private/target.xml" || return 255
+	xml_document new "$private/there.xml" vm_on new dumpxml --inactive "$new_uuid" || return 255
+	xml_document old "$private/target.xml" on old cat "$(state_of old)/target.xml" || return 255
 	expected=$(disk_paths "$private/target.xml") && there=$(disk_paths "$private/there.xml") || return 255
 	[ -n "$expected" ] || return 255
 	[ "$there" = "$expected" ]

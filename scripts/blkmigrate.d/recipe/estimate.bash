@@ -67,7 +67,7 @@ measure_line() {
 	# When the reader has had enough, the sender fails; only the reader's status counts.
 	# shellcheck disable=SC2216
 	{ on old timeout 3 cat /dev/urandom 2>/dev/null || true; } |
-		feed new bash -c "$count_bytes" count-bytes 1.5 >"$private/measured" || status=$?
+		brief feed new bash -c "$count_bytes" count-bytes 1.5 >"$private/measured" || status=$?
 	rate_of new "$status"
 }
 
@@ -81,7 +81,7 @@ measure_reading() {
 		case ${kind[$disk]} in
 		lvm | thin | qcow2) continue ;;
 		esac
-		on old bash -c 'dd "if=$2" bs=1M iflag=direct status=none 2>/dev/null | bash -c "$1" count-bytes 0.5' \
+		brief on old bash -c 'dd "if=$2" bs=1M iflag=direct status=none 2>/dev/null | bash -c "$1" count-bytes 0.5' \
 			read "$count_bytes" "${source[$disk]}" >"$private/measured" || status=$?
 		rate_of old "$status"
 		return

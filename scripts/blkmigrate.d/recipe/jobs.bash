@@ -128,10 +128,12 @@ draw() {
 		[ "$drawn" = 0 ] || printf '\033[%dA\033[J' "$drawn"
 		drawn=0
 		[ "$line" != end-of-screen ] || return 0
-		[ "$status" != 0 ] || printf '%s\n' "$line"
+		make_shown "$line"
+		[ "$status" != 0 ] || printf '%s\n' "$shown_text"
 		for disk; do
 			line=$(bar "$disk") || continue
-			printf '%s\n' "$line"
+			make_shown "$line"
+			printf '%s\n' "$shown_text"
 			drawn=$((drawn + 1))
 		done
 	done >&2
@@ -142,7 +144,9 @@ log_bars() {
 
 	while sleep "$log_interval" && driver_lives; do
 		for disk; do
-			! line=$(bar "$disk") || printf '%s\n' "$line"
+			line=$(bar "$disk") || continue
+			make_shown "$line"
+			printf '%s\n' "$shown_text"
 		done
 	done >&2 2>/dev/null
 }

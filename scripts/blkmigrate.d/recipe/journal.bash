@@ -13,7 +13,7 @@ declare -A finished=() begun=()
 journal_read() {
 	local line path=${folder[old]}/from/$id
 
-	on old bash -c '[ -d "$1" ] || exit 0
+	document old "$private/journal" on old bash -c '[ -d "$1" ] || exit 0
 		list=$(ls -A -- "$1") || exit
 		case "
 $list
@@ -21,7 +21,7 @@ $list
 		*"
 journal
 "*) exec cat -- "$1/journal" ;;
-		esac' journal "$path" >"$private/journal" ||
+		esac' journal "$path" ||
 		die "the journal on $(name_of old) cannot be read ($path/journal); nothing is done"
 	begun=() finished=()
 	while IFS= read -r line; do

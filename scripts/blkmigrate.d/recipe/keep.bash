@@ -20,7 +20,7 @@ put() {
 		cat >"$1.part"
 		sync "$1.part"
 		mv -T "$1.part" "$1"
-		sync "$(dirname "$1")"' put "$2" || die "$(name_of "$1"): $2 cannot be written"
+		sync "$(dirname "$1")"' put "$2" >/dev/null || die "$(name_of "$1"): $2 cannot be written"
 }
 
 state_of() {
@@ -36,6 +36,7 @@ save_plan() {
 
 	new_address=${address[new]}
 	identify_host
+	check_lines
 	forget_unfinished
 	put old "$(state_of old)/uuid" <<<"$uuid"
 	put new "$(state_of new)/uuid" <<<"$uuid $host_identity"
@@ -66,6 +67,21 @@ save_plan() {
 	put old "$(state_of old)/plan" <"$private/plan"
 }
 
+# check_lines: what would be read back as something else is not kept.
+check_lines() {
+	local name disk
+
+	for name in "${plan_scalars[@]}"; do
+		[[ ${!name} != *$'\n'* ]] || die "$name has a line feed in it, and cannot be kept: $(printable "${!name}")"
+	done
+	for name in "${plan_arrays[@]}"; do
+		local -n array=$name
+		for disk in "${!array[@]}"; do
+			[[ ${array[$disk]} != *$'\n'* ]] || die "$disk: its $name has a line feed in it, and cannot be kept: $(printable "${array[$disk]}")"
+		done
+	done
+}
+
 # forget_unfinished: what a run has left that was killed before its plan was kept.  On the new host
 # there may be that of another host, whose machine has the same UUID.
 forget_unfinished() {
@@ -88,11 +104,13 @@ an_id='[0-9a-f]{12}'
 # What a value of the plan must look like where not any line will do: it becomes a number, a path in
 # commands, or the name of a function.
 declare -A plan_patterns=(
-	[id]=$an_id [uuid]='[0-9A-Za-z-]+' [new_uuid]='[0-9A-Za-z-]*' [was_running]='[a-z ]*'
+	[id]=$an_id [uuid]='[0-9A-Za-z][0-9A-Za-z-]*' [new_uuid]='([0-9A-Za-z][0-9A-Za-z-]*)?' [was_running]='[a-z ]*'
 	[autostart]='(yes|no)?' [persistent]='(yes|no)?' [drives]='empty|keep|copy'
 	[kind]='(lvm|thin|block|file|qcow2)?' [target_kind]='(lvm|block|file|qcow2)?'
-	[volume]='([^/ ]+/[^/ ]+)?' [target_volume]='([^/ ]+/[^/ ]+)?' [size]="($a_number)?"
-	[source]='(/.*)?' [target]='(/.*)?' [identity]="($a_identity)?"
+	[volume]="($a_name/$a_name)?" [target_volume]="($a_name/$a_name)?" [size]="($a_number)?"
+	[source]='(/.*)?' [target]='(/.*)?' [identity]="($a_identity)?" [xen_config]='(/.*)?' [pool]='([^-].*)?' [first_boot]='(kernel=/.*)?'
+	# What ssh or a command of its configuration might take for something else than a name.
+	[new_address]=$'([^-\x01-\x20"\'`$\\;&<>|(){}][^\x01-\x20"\'`$\\;&<>|(){}]*)?'
 )
 
 # plan_value NAME VARIABLE VALUE: set it, or die if it does not fit.
@@ -107,7 +125,7 @@ load_plan() {
 	local line name
 
 	new_address=''
-	on old cat "${folder[old]}/from/$id/plan" >"$private/plan" || return
+	document old "$private/plan" on old cat "${folder[old]}/from/$id/plan" || return
 	disks=() shared=() swaps=() skipped=() later=() media=() media_there=()
 	while IFS= read -r line; do
 		if [[ $line =~ ^([a-z_]+)\+=([A-Za-z0-9]+)$ ]]; then
@@ -125,6 +143,7 @@ load_plan() {
 			plan_value "$name" "$name" "${BASH_REMATCH[2]}"
 		fi
 	done <"$private/plan"
+	! is_xen || [[ $vm != -* ]] || die "$(name_of old): the plan in $(state_of old) cannot be understood: vm=$vm"
 	placed=("${disks[@]}" "${swaps[@]}" "${media[@]}")
 	address['new']=$new_address
 }

@@ -86,7 +86,7 @@ plug_in() {
 has_disk() {
 	local paths
 
-	vm_on new dumpxml ${2:+"$2"} "$new_uuid" >"$private/there.xml" || die "libvirt on $(name_of new) does not answer"
+	xml_document new "$private/there.xml" vm_on new dumpxml ${2:+"$2"} "$new_uuid" || die "libvirt on $(name_of new) does not answer"
 	paths=$(disk_paths "$private/there.xml") || die "the XML of $vm on $(name_of new) cannot be read"
 	grep -qxF "$1 ${target[$1]}" <<<"$paths"
 }

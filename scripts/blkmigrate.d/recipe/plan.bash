@@ -70,7 +70,7 @@ find_disk() {
 	case $type in
 	file | block) ;;
 	volume)
-		vm_ask old "$any_text" vol-path --pool "$volume_pool" -- "$name" ||
+		vm_ask old "$a_line" vol-path --pool "$volume_pool" -- "$name" ||
 			{ problem "$disk: volume $name of pool $volume_pool has no path" "start the pool: virsh pool-start $volume_pool" && return; }
 		path=$answer
 		;;
@@ -127,7 +127,7 @@ inspect_qcow2() {
 
 	# A failure of qemu-img is not a no: an image that cannot be read is a problem.
 	asks_yes old true
-	on old qemu-img info -U --output=json -f qcow2 -- "${source[$disk]}" >"$private/info" ||
+	document old "$private/info" on old qemu-img info -U --output=json -f qcow2 -- "${source[$disk]}" ||
 		{ problem "$disk: qemu-img cannot read ${source[$disk]}" "look at it with qemu-img check" && return; }
 	# The size of the image, not of the files below it, which newer versions list as well.
 	bytes=$(sed -n 's/^    "virtual-size": \([0-9]*\),*$/\1/p' "$private/info")

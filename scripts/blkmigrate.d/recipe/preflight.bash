@@ -148,11 +148,11 @@ check_addresses() {
 		die "the XML of $vm cannot be read"
 	[ -n "$mine" ] && [ ${#others[@]} -gt 0 ] || return 0
 	# One may have gone since they were listed.
-	on new bash -c 'echo "<domains>"
+	xml_document new "$private/others.xml" on new bash -c 'echo "<domains>"
 		for each in "${@:2}"; do
 			virsh -q -c "$1" dumpxml "$each" 2>/dev/null || true
 		done
-		echo "</domains>"' dumpxml "$uri" "${others[@]%% *}" >"$private/others.xml" || status=$?
+		echo "</domains>"' dumpxml "$uri" "${others[@]%% *}" || status=$?
 	[ "$status" = 0 ] || die "libvirt on $(name_of new) does not answer"
 	for each in "${others[@]}"; do
 		[ "${each%% *}" != "$new_uuid" ] || continue
@@ -173,7 +173,7 @@ check_networks() {
 	done < <(xml_values '/domain/devices/interface/source/@bridge' "$private/target.xml")
 	while IFS= read -r name; do
 		[ -n "$name" ] || continue
-		vm_ask -q new "$any_text" net-info "$name" || answer=''
+		vm_ask -q new "$any_text" net-info -- "$name" || answer=''
 		[[ $answer =~ Active:\ +yes ]] ||
 			problem "$(name_of new) has no network $name, or it is not active" "virsh net-start it there, or --map-net $name=ANOTHER"
 	done < <(xml_values '/domain/devices/interface/source/@network' "$private/target.xml")
@@ -188,8 +188,8 @@ check_machine() {
 	emulator=$(xml_value /domain/devices/emulator "$private/source.xml")
 	[ -z "$emulator" ] || asks_yes new test -x "$emulator" ||
 		{ problem "$(name_of new) has no $emulator" "install QEMU for $arch there" && return; }
-	vm_on new domcapabilities --virttype "$type" ${arch:+--arch "$arch"} ${machine:+--machine "$machine"} \
-		${emulator:+--emulatorbin "$emulator"} >"$private/capabilities.xml" 2>"$private/why" || status=$?
+	brief vm_on new domcapabilities --virttype "$type" ${arch:+--arch "$arch"} ${machine:+--machine "$machine"} \
+		${emulator:+--emulatorbin "$emulator"} >/dev/null 2>"$private/why" || status=$?
 	[ "$status" != 255 ] || die "$(name_of new) cannot be asked for its capabilities: $(head -n 1 "$private/why")"
 	[ "$status" = 0 ] ||
 		{ problem "$(name_of new) cannot run $type machines of type $machine: $(head -n 1 "$private/why")" "install a QEMU as new as the old host's" && return; }

@@ -35,7 +35,9 @@ status_of_one() {
 	load_plan || die "$(name_of old): the plan in $(state_of old) cannot be read"
 	journal_read
 	ours=$(domain_state old) || ours="unknown: $(hypervisor_of old) does not answer"
-	if reached new 2>/dev/null; then
+	# By itself first, so that what it may end with is not dropped.
+	if (reached new) 2>/dev/null; then
+		reached new
 		there=$(domain_state new) || there='unknown: libvirt does not answer'
 		committed || status=$?
 	else
@@ -43,6 +45,14 @@ status_of_one() {
 		status=255
 	fi
 	stage=$(stage_of "$status")
+	make_shown "$(status_lines "$ours" "$there" "$status" "$stage")"
+	printf '%s\n' "$shown_text"
+}
+
+# status_lines OURS THERE STATUS STAGE
+status_lines() {
+	local ours=$1 there=$2 status=$3 stage=$4
+
 	printf '%s: %s\n' "$vm" "${stage%%|*}"
 	printf '  %s: %s%s\n' "$(name_of old)" "$ours" "$( [ -z "${begun[fenced]:-}" ] || [ "$persistent" = no ] || echo ', fenced' )"
 	printf '  %s: %s%s\n' "$(name_of new)" "$there" "$( [ "$status" != 0 ] || echo ', committed' )"

@@ -1,0 +1,110 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Two hosts, "old" and "new", behind a stand-in for ssh, with a stand-in for libvirt: `load hosts`
+# after helpers; setup is hosts_begin.  Both are this machine, in $dir/host/old and $dir/host/new is
+# what libvirt knows there.  The machine web has one disk, old.img, and is told to copy it to there/.
+#
+# The number of calls of ssh is kept in $dir/calls.  Where it comes to $odd_call, ssh does $odd
+# instead, a command; it has the command that it was to run there as $1.
+
+hosts_begin() {
+	local host
+
+	test_begin
+	require xsltproc xmllint blkid sfdisk flock
+	make_image old.img 4M
+	mkdir -p tmp programs there host/{old,new}
+	export TMPDIR=$dir/tmp FAKE=$dir odd='' odd_call=0
+	fake_ssh >programs/ssh
+	fake_virsh >programs/virsh
+	chmod +x programs/*
+	PATH=$dir/programs:$PATH
+	machine_is running
+}
+
+# machine_is STATE: web is defined on the old host, and on no other.
+machine_is() {
+	rm -rf host/*/* state there/*
+	cat >host/old/web.xml <<-EOX
+		<domain type='qemu'><name>web</name><uuid>$web</uuid><memory>1024</memory>
+		<os><type arch='x86_64' machine='pc'>hvm</type></os>
+		<devices><disk type='file' device='disk'><driver name='qemu' type='raw'/>
+		<source file='$dir/old.img'/><target dev='vda'/></disk></devices></domain>
+	EOX
+	echo "$1" >host/old/web.state
+}
+web=e8cd958e-6645-5478-bdcf-1cd19353ac12
+
+# blkmigrate COMMAND [OPTION ...]: between them.
+blkmigrate() {
+	rm -f calls
+	"$root/scripts/blkmigrate" "$1" --state "$dir/state" --from old "${@:2}"
+}
+
+# migrate COMMAND [OPTION ...]: of web.
+migrate() {
+	blkmigrate "$1" --yes --to new --dir "$dir/there" --shutdown-timeout 5 "${@:2}" web
+}
+
+fake_ssh() {
+	cat <<'EOF'
+#!/bin/bash
+while [ "$1" != -- ]; do
+	[ "$1" != -O ] || exit 0
+	shift
+done
+export HOST=$2
+shift 2
+exec 3>>"$FAKE/calls"
+flock 3
+echo "$HOST $(head -n 1 <<<"$*")" >&3
+number=$(grep -cE '^(old|new) ' "$FAKE/calls")
+exec 3>&-
+if [ "$number" = "$odd_call" ]; then
+	eval "$odd"
+fi
+exec bash -c "$*"
+EOF
+}
+
+fake_virsh() {
+	cat <<'EOF'
+#!/bin/bash
+while [ "$1" = -q ] || [ "$1" = -c ]; do
+	[ "$1" = -q ] || shift
+	shift
+done
+cd "$FAKE/host/$HOST" || exit
+for word; do
+	[ "${#word}" != 36 ] || found=$(grep -slF "<uuid>$word</uuid>" *.xml)
+done
+name=${found%.xml} state=$(cat "${found%.xml}.state" 2>/dev/null || echo "shut off")
+has() { [ -n "$name" ] || { echo "error: failed to get domain" >&2; exit 1; }; }
+case $1 in
+list)
+	for file in *.xml; do
+		[ -e "$file" ] || continue
+		uuid=$(xmllint --xpath 'string(/domain/uuid)' "$file")
+		[[ $* == *--name* ]] && echo "$uuid ${file%.xml}" || echo "$uuid"
+	done
+	;;
+dumpxml) has; cat "$found" ;;
+domstate) has; printf '%s\n\n' "$state" ;;
+dominfo)
+	has
+	printf 'Name: %s\nAutostart:      %s\nPersistent:     yes\nManaged save:   no\n' "$name" "$([ -e auto ] && echo enable || echo disable)"
+	;;
+define) cp "$2" "$(xmllint --xpath 'string(/domain/name)' "$2").xml" ;;
+undefine) has; rm -f "$found" "$name.state" ;;
+start) has; [[ $* == *--paused* ]] && echo paused >"$name.state" || echo running >"$name.state" ;;
+resume) has; echo running >"$name.state" ;;
+destroy | shutdown) has; echo 'shut off' >"$name.state" ;;
+autostart) [[ $* == *--disable* ]] && rm -f auto || touch auto ;;
+capabilities | domcapabilities) echo "<$1/>" ;;
+version) echo 'Running against daemon: 9.0.0' ;;
+checkpoint-list | snapshot-list | set-lifecycle-action | hypervisor-cpu-compare) ;;
+*) echo "error: $1 is not known here" >&2; exit 1 ;;
+esac
+EOF
+}
