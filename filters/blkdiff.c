@@ -20,7 +20,7 @@
 #include "base/io.h"
 #include "base/pool.h"
 #include "device/dm.h"
-#include "device/lock.h"
+#include "device/evidence.h"
 #include "device/lock.h"
 #include "device/source.h"
 #include "diff/changes.h"
@@ -51,6 +51,8 @@ struct diff {
 	struct cow cow;
 	struct extents ranges;		/* where it may have changed */
 	struct report report;
+	enum source_direct direct;	/* how devices are opened */
+	struct evidence evidence;
 };
 
 static int parse_options(struct options *, int, char **);
@@ -192,6 +194,7 @@ compare_devices(struct diff *diff, const char *old_path, const char *path)
 	struct error error = { 0 };
 	uint64_t base;
 
+	diff->direct = SOURCE_MEDIUM;
 	open_device(diff, &diff->old, old_path);
 	open_source(diff, path);
 	(void)confine_wholly();
@@ -222,6 +225,9 @@ compare_map(struct diff *diff, const char *path)
 	struct stream_header header;
 	struct error error = { 0 };
 
+	/* A delta takes what the source holds; a verdict is about its medium. */
+	if (options->report.form != REPORT_DELTA)
+		diff->direct = SOURCE_MEDIUM;
 	open_source(diff, path);
 	if (!input_open_file(&input, options->map, STDOUT_FILENO))
 		err(2, "%s", options->map);
@@ -338,10 +344,11 @@ open_device(struct diff *diff, struct source *device, const char *path)
 {
 	struct error error = { 0 };
 
-	if (!source_open(device, path, SOURCE_DIRECT_AUTO, false, &error))
+	if (!source_open(device, path, diff->direct, false, &error))
 		fail(diff, &error);
 	if (device->pipe)
 		errx(2, "%s: a device or a file is wanted", device->name);
+	evidence_add(&diff->evidence, device->name, device->fresh, device->lost);
 }
 
 /* Open the device that is read, and settle which part of it. */
@@ -368,9 +375,14 @@ static void
 finish(struct diff *diff, const struct error *error, const unsigned char *digest,
     const unsigned char *base_digest)
 {
+	char line[5000];	/* of a path and more */
+
 	if (error->set)
 		fail(diff, error);
 	progress_stop();
+	while (diff->options.report.form != REPORT_STATUS &&
+	    evidence_next(&diff->evidence, line, sizeof(line)))
+		warnx("%s", line);
 	if (!report_end(&diff->report, digest, base_digest)) {
 		errno = report_errno(&diff->report);
 		err(2, "standard output");

@@ -30,7 +30,7 @@
 #include "sum/tally.h"
 
 struct options {
-	bool has_kind, check, map, binary, tag, quiet, status, strict, warn, ignore_missing;
+	bool has_kind, check, map, medium, binary, tag, quiet, status, strict, warn, ignore_missing;
 	enum checksum_kind kind;
 	uint64_t grid;
 	struct sum_range range;
@@ -38,6 +38,7 @@ struct options {
 
 struct context {
 	struct options options;
+	struct evidence evidence;
 	struct sum_left *left;		/* files that a thread may still read */
 };
 
@@ -51,7 +52,7 @@ static bool report_list(const struct options *, const char *, const struct tally
 static int check_map(const struct options *, struct input *, const char *);
 static void print_difference(void *, uint64_t, uint64_t);
 static bool digest_file(struct context *, const char *, enum checksum_kind, char *, struct error *);
-static void open_device(const char *, struct source *);
+static void open_device(const char *, const struct sum_range *, struct source *);
 static void start_progress(void);
 static void usage(void) __attribute__((noreturn));
 
@@ -62,7 +63,7 @@ main(int argc, char **argv)
 	static struct context context;
 	const struct options *options = &context.options;
 	static char *standard_input[] = { (char *)"-", NULL };
-	char **files;
+	char **files, line[5000];	/* of a path and more */
 	int count, status;
 
 	if (!io_claim_standard())
@@ -73,12 +74,16 @@ main(int argc, char **argv)
 	count = optind < argc ? argc - optind : 1;
 	if (options->map && count > 1)
 		usage();
+	if (options->map || options->check || options->medium)
+		context.options.range.evidence = &context.evidence;
 	if (options->check)
 		status = check_files(&context, files, count);
 	else if (options->map)
 		status = print_map(options, files[0]);
 	else
 		status = print_digests(&context, files, count);
+	while (!options->status && evidence_next(&context.evidence, line, sizeof(line)))
+		warnx("%s", line);
 	if (fflush(stdout) == EOF || ferror(stdout) || close(STDOUT_FILENO) == -1)
 		err(2, "standard output");
 	return status;
@@ -87,7 +92,7 @@ main(int argc, char **argv)
 static void
 parse_options(struct options *options, int argc, char **argv)
 {
-	enum { TAG = 256, MAP, GRID, STATUS, STRICT, IGNORE_MISSING };
+	enum { TAG = 256, MAP, MEDIUM, GRID, STATUS, STRICT, IGNORE_MISSING };
 	static const struct option names[] = {
 		{ "algorithm", required_argument, NULL, 'a' },
 		{ "check", no_argument, NULL, 'c' },
@@ -100,6 +105,7 @@ parse_options(struct options *options, int argc, char **argv)
 		{ "warn", no_argument, NULL, 'w' },
 		{ "tag", no_argument, NULL, TAG },
 		{ "map", no_argument, NULL, MAP },
+		{ "medium", no_argument, NULL, MEDIUM },
 		{ "grid", required_argument, NULL, GRID },
 		{ "status", no_argument, NULL, STATUS },
 		{ "strict", no_argument, NULL, STRICT },
@@ -123,6 +129,7 @@ parse_options(struct options *options, int argc, char **argv)
 		case 'w': options->warn = true; break;
 		case TAG: options->tag = true; break;
 		case MAP: options->map = true; break;
+		case MEDIUM: options->medium = true; break;
 		case STATUS: options->status = true; break;
 		case STRICT: options->strict = true; break;
 		case IGNORE_MISSING: options->ignore_missing = true; break;
@@ -181,7 +188,7 @@ print_map(const struct options *options, const char *file)
 
 	if (isatty(STDOUT_FILENO))
 		errx(2, "a map is not written to a terminal");
-	open_device(file, &source);
+	open_device(file, &options->range, &source);
 	(void)confine_wholly();
 	start_progress();
 	done = mapsum_write(&source, &options->range, (uint32_t)options->grid,
@@ -318,7 +325,7 @@ check_map(const struct options *options, struct input *input, const char *file)
 		errx(2, "%s: the map does not say of which file it is: name one", input->name);
 	if (file == NULL)
 		file = map.name;
-	open_device(file, &source);
+	open_device(file, &options->range, &source);
 	(void)confine_wholly();
 	start_progress();
 	done = mapsum_compare(&source, &options->range, &map, print_difference, &silent, &found,
@@ -365,11 +372,11 @@ digest_file(struct context *context, const char *file, enum checksum_kind kind, 
 
 /* Open a device or a file, which has a size and can be read anywhere. */
 static void
-open_device(const char *file, struct source *source)
+open_device(const char *file, const struct sum_range *range, struct source *source)
 {
 	struct error error = { 0 };
 
-	if (!source_open(source, file, SOURCE_DIRECT_AUTO, false, &error))
+	if (!sum_open(source, file, range, &error))
 		errx(2, "%s", error.text);
 	if (source->pipe)
 		errx(2, "%s: a map is made of, and checked against, a device or a file", source->name);
@@ -392,7 +399,7 @@ static void
 usage(void)
 {
 	fprintf(stderr, "usage: blksum [-bcqtw] [-a algorithm] [-j jobs] [-l length] [-o offset]\n"
-	    "              [--grid size] [--ignore-missing] [--map] [--status] [--strict]\n"
-	    "              [--tag] [file ...]\n");
+	    "              [--grid size] [--ignore-missing] [--map] [--medium] [--status]\n"
+	    "              [--strict] [--tag] [file ...]\n");
 	exit(2);
 }

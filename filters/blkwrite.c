@@ -82,6 +82,7 @@ main(int argc, char **argv)
 	};
 	struct error error = { 0 };
 	double started = clock_seconds();
+	char line[5000];	/* of a path and more */
 
 	if (!io_claim_standard())
 		err(2, "/dev/null");
@@ -103,6 +104,8 @@ main(int argc, char **argv)
 		warnx("%s", context.forced.text);
 	if (context.writer->remark.set)
 		warnx("%s", context.writer->remark.text);
+	while (evidence_next(&context.writer->evidence, line, sizeof(line)))
+		warnx("%s", line);
 	context.report(&context, clock_seconds() - started);
 	return context.writer->intake->end.bad > 0 || context.patch.cut.set ? 2 : 0;
 }
@@ -379,7 +382,7 @@ report_image(struct context *context, double seconds)
 	size_format_rate(rate, sizeof(rate), restore->size, seconds);
 	warnx("%s: %ju bytes, %ju of them zero, %.1f s, %s/s%s, blk128:%s", name,
 	    (uintmax_t)restore->size, (uintmax_t)restore->zero, seconds, rate,
-	    restore->writer.verify != NULL ? ", verified" : "", blk128_hex(digest, hex));
+	    writer_verdict(&restore->writer), blk128_hex(digest, hex));
 }
 
 static void
@@ -414,7 +417,7 @@ report_patch(struct context *context, double seconds)
 	if (context->options.verbose)
 		warnx("%s: %ju bytes written, %ju were there already, %.1f s%s", target->name,
 		    (uintmax_t)atomic_load(&patch->written), (uintmax_t)atomic_load(&patch->passed),
-		    seconds, patch->writer.verify != NULL ? ", verified" : "");
+		    seconds, writer_verdict(&patch->writer));
 }
 
 static void

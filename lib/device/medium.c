@@ -62,6 +62,7 @@ medium_put(struct medium *medium, uint64_t at, const unsigned char *data, size_t
 {
 	if (pwrite_full(medium->fd, data, length, at))
 		return true;
+	atomic_store(&medium->failed, true);
 	return medium_fail(medium, medium_locate(medium, data, length, at), error);
 }
 
@@ -83,7 +84,10 @@ medium_put_edge(struct medium *medium, uint64_t at, const unsigned char *data, s
 	}
 	pthread_mutex_unlock(&medium->edges);
 	free(room);
-	return written ? true : medium_fail(medium, at, error);
+	if (written)
+		return true;
+	atomic_store(&medium->failed, true);
+	return medium_fail(medium, at, error);
 }
 
 /* O_DIRECT writes whole sectors from memory that is aligned to them. */
@@ -195,15 +199,26 @@ medium_write_out(struct medium *medium, uint64_t at, uint64_t length)
  * report of a lost write, which the next fsync then does not return; hence lost.
  */
 bool
-medium_drop(struct medium *medium, uint64_t at, uint64_t length, struct error *error)
+medium_drop(struct medium *medium, uint64_t at, uint64_t length, enum fresh *left,
+    struct error *error)
 {
-	if (sync_file_range(medium->fd, (off_t)at, (off_t)length, SYNC_FILE_RANGE_WAIT_BEFORE |
-	    SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) == -1) {
-		atomic_store(&medium->lost, true);
-		return medium_fail(medium, at, error);
-	}
-	posix_fadvise(medium->fd, (off_t)at, (off_t)length, POSIX_FADV_DONTNEED);
-	return true;
+	int lost = 0;
+
+	*left = fresh_drop(medium->fd, at, length, &lost);
+	if (lost == 0)
+		return true;
+	atomic_store(&medium->lost, true);
+	atomic_store(&medium->failed, true);
+	errno = lost;
+	return medium_fail(medium, at, error);
+}
+
+void
+medium_forget(struct medium *medium)
+{
+	int lost;
+
+	(void)fresh_drop(medium->fd, 0, 0, &lost);
 }
 
 bool
@@ -212,5 +227,8 @@ medium_flush(struct medium *medium, struct error *error)
 	if (fsync(medium->fd) == 0)
 		return true;
 	atomic_store(&medium->lost, true);
-	return error_errno(error, "%s: flush", medium->name);
+	atomic_store(&medium->failed, true);
+	error_errno(error, "%s: flush", medium->name);
+	posix_fadvise(medium->fd, 0, 0, POSIX_FADV_DONTNEED);
+	return false;
 }

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "device/fresh.h"
 
 struct medium {
 	int fd;
@@ -26,6 +27,7 @@ struct medium {
 	uint64_t size;		/* when it was opened */
 	atomic_int zero_method;
 	atomic_bool lost;	/* a flush has failed: earlier writes may be lost */
+	atomic_bool failed;	/* a write or a flush has failed: the page cache may be wrong */
 	pthread_mutex_t edges;	/* held while part of a sector is rewritten */
 };
 
@@ -47,12 +49,21 @@ bool medium_discard(struct medium *, uint64_t at, uint64_t length);
 /* Start writing a range out, without waiting. */
 void medium_write_out(struct medium *, uint64_t at, uint64_t length);
 
-/* Write a range out and drop it from the page cache. */
-bool medium_drop(struct medium *, uint64_t at, uint64_t length, struct error *);
+/*
+ * Write a range out and drop it from the page cache; left is what may still come from there
+ * (fresh.h).
+ */
+bool medium_drop(struct medium *, uint64_t at, uint64_t length, enum fresh *left, struct error *);
+
+/*
+ * After a failure: pages whose write-back failed are clean, and would be read as if they had
+ * been written.  Write out what can be, and drop all of it.
+ */
+void medium_forget(struct medium *);
 
 /*
  * fsync.  The kernel reports a lost write only once: success after a failure covers only
- * the writes in between, and lost stays set.
+ * the writes in between, and lost stays set.  After a failure the page cache is dropped.
  */
 bool medium_flush(struct medium *, struct error *);
 

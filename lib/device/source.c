@@ -91,17 +91,34 @@ source_measure(struct source *source, bool trust_holes, struct error *error)
 	return error_set(error, "%s: neither a block device nor a regular file", source->name);
 }
 
+/*
+ * Whether O_DIRECT is the way to read from the medium; otherwise the file's pages are
+ * dropped, so that they are read anew.
+ */
+static bool
+source_make_fresh(struct source *source)
+{
+	source->fresh = fresh_at_best(source->fd);
+	if (source->device || source->fresh == FRESH_SERVER || fresh_is_direct(source->fd))
+		return true;
+	source->fresh = fresh_drop(source->fd, 0, 0, &source->lost);
+	return false;
+}
+
 /* Turn on O_DIRECT if that is wanted. */
 static bool
 source_set_direct(struct source *source, enum source_direct direct, struct error *error)
 {
 	int flags = fcntl(source->fd, F_GETFL);
 
-	if (direct == SOURCE_DIRECT_NEVER || (direct == SOURCE_DIRECT_AUTO && !source->device))
+	if (direct == SOURCE_DIRECT_NEVER || (direct == SOURCE_DIRECT_AUTO && !source->device) ||
+	    (direct == SOURCE_MEDIUM && !source_make_fresh(source)))
 		return true;
 	if (fcntl(source->fd, F_SETFL, flags | O_DIRECT) == -1) {
 		if (direct == SOURCE_DIRECT_ALWAYS)
 			return error_errno(error, "%s: O_DIRECT", source->name);
+		if (direct == SOURCE_MEDIUM)
+			source->fresh = fresh_drop(source->fd, 0, 0, &source->lost);
 		return true;
 	}
 	source->direct = true;

@@ -15,12 +15,16 @@
 
 #include "base/error.h"
 #include "device/cache.h"
+#include "device/fresh.h"
 #include "pipe/input.h"
 
 /* O_DIRECT reads into memory with this alignment without a copy. */
 #define SOURCE_ALIGN	4096
 
-enum source_direct { SOURCE_DIRECT_AUTO, SOURCE_DIRECT_ALWAYS, SOURCE_DIRECT_NEVER };
+enum source_direct {
+	SOURCE_DIRECT_AUTO, SOURCE_DIRECT_ALWAYS, SOURCE_DIRECT_NEVER,
+	SOURCE_MEDIUM		/* what is read is evidence (fresh.h): see source.fresh */
+};
 
 struct source {
 	int fd;
@@ -32,6 +36,8 @@ struct source {
 	uint64_t size;		/* UINT64_MAX for a pipe */
 	uint64_t allocated;	/* bytes allocated, approximately, at most size; UINT64_MAX: not known */
 	uint32_t sector;	/* the smallest unit that can be unreadable by itself */
+	enum fresh fresh;	/* with SOURCE_MEDIUM: where reads come from */
+	int lost;		/* and errno of a write that was lost before it was opened, or 0 */
 	struct cache cache;	/* used unless it is a pipe or direct */
 	struct input input;	/* of a pipe */
 };
@@ -39,7 +45,8 @@ struct source {
 /*
  * Open path for reading.  "-" is standard input; it is always read as a pipe, as are named
  * pipes.  By default block devices are read with O_DIRECT, and files through the page
- * cache, which is left as it was.  SEEK_DATA is trusted on file systems where it is
+ * cache, which is left as it was; with SOURCE_MEDIUM files are read past it too, or lose
+ * their pages in it first.  SEEK_DATA is trusted on file systems where it is
  * known to be right (ext, XFS, btrfs, f2fs, tmpfs), elsewhere only with trust_holes.
  * False: error is filled.
  */

@@ -215,14 +215,13 @@ target_open_readback(struct target *target, struct error *error)
 {
 	struct source *readback = &target->readback;
 	enum source_direct direct = target->medium.sector > SOURCE_ALIGN ? SOURCE_DIRECT_NEVER :
-	    SOURCE_DIRECT_ALWAYS;
+	    SOURCE_MEDIUM;
 	struct stat ours, theirs;
 
-	if (!source_open(readback, target->name, direct, false, error)) {
-		*error = (struct error){ 0 };
-		if (!source_open(readback, target->name, SOURCE_DIRECT_NEVER, false, error))
-			return false;
-	}
+	if (!target->medium.device)
+		(void)fresh_drop(target->medium.fd, 0, 0, &target->lost);
+	if (!source_open(readback, target->name, direct, false, error))
+		return false;
 	if (fstat(target->medium.fd, &ours) == 0 && fstat(readback->fd, &theirs) == 0 &&
 	    ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino) {
 		target->readable = true;
@@ -333,11 +332,19 @@ target_read(struct target *target, uint64_t offset, unsigned char *data, size_t 
     struct error *error)
 {
 	uint64_t at = target->offset + offset;
+	enum fresh fresh = target->readback.fresh;
+	int worst = atomic_load(&target->fresh);
 	ssize_t n;
 
-	if (!target->readback.direct && !medium_drop(&target->medium, at, length, error))
+	if (!target->readback.direct &&
+	    !medium_drop(&target->medium, at, length, &fresh, error))
 		return false;
+	while ((int)fresh > worst &&
+	    !atomic_compare_exchange_weak(&target->fresh, &worst, (int)fresh))
+		;
 	n = source_read(&target->readback, at, data, length);
+	if (n == -1)
+		atomic_store(&target->medium.failed, true);
 	if (n == -1)
 		return error_errno(error, "%s: reading back at byte %ju", target->name, (uintmax_t)at);
 	if ((size_t)n < length)
@@ -373,6 +380,13 @@ target_cut(struct target *target, uint64_t size, bool sync, struct error *error)
 	if (ftruncate(target->medium.fd, (off_t)end) == -1)
 		return medium_fail(&target->medium, end, error);
 	return !sync || target_flush(target, error);
+}
+
+void
+target_forget(struct target *target)
+{
+	if (target->medium.fd != -1 && atomic_load(&target->medium.failed))
+		medium_forget(&target->medium);
 }
 
 void

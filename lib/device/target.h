@@ -9,6 +9,7 @@
 #ifndef TARGET_H
 #define TARGET_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,8 @@ struct target {
 	uint64_t offset;
 	uint64_t capacity;	/* bytes in the range */
 	bool readable;		/* readback is open */
+	atomic_int fresh;	/* the worst enum fresh of all that target_read has read */
+	int lost;		/* errno of a write that was lost before ours, or 0 */
 	struct source readback;
 	bool force;
 	struct error note;	/* set: what is to be said of who held it when it was opened */
@@ -59,7 +62,10 @@ bool target_fits(const struct target *, uint64_t size, struct error *);
  */
 bool target_prepare(struct target *, uint64_t size, bool readback, struct error *);
 
-/* Get ready for target_read, and change nothing. */
+/*
+ * Get ready for target_read, and change nothing.  A file's pages are dropped from the page
+ * cache: some may be what an earlier write has failed to bring to the medium.
+ */
 bool target_open_readback(struct target *, struct error *);
 
 /* Extend a smaller file only; for a size that becomes known later than target_prepare. */
@@ -92,8 +98,9 @@ void target_write_out(struct target *, uint64_t offset, uint64_t length);
 bool target_flush(struct target *, struct error *);
 
 /*
- * Read from the medium, past the page cache if the file system supports it.  data has the
- * alignment and the room that source_read needs.
+ * Read from the medium, past the page cache, or after a flush and a drop of the pages; where
+ * neither can be had, fresh tells.  data has the alignment and the room that source_read
+ * needs.
  */
 bool target_read(struct target *, uint64_t offset, unsigned char *data, size_t length,
     struct error *);
@@ -107,6 +114,12 @@ bool target_read_old(struct target *, uint64_t offset, unsigned char *data, size
 
 /* The end of the hole or the data at offset, at most end (see source_extent). */
 uint64_t target_extent(struct target *, uint64_t offset, uint64_t end, bool *hole);
+
+/*
+ * After a failure of the run: if a write or a flush has failed, nothing of the target stays in
+ * the page cache.
+ */
+void target_forget(struct target *);
 
 /* After a run that wrote nothing: truncate a file that was extended to its old size. */
 void target_ungrow(struct target *);

@@ -207,6 +207,18 @@ sum_stream(struct input *input, const struct sum_range *range, enum checksum_kin
 	return true;
 }
 
+bool
+sum_open(struct source *source, const char *file, const struct sum_range *range,
+    struct error *error)
+{
+	if (!source_open(source, file, range->evidence != NULL ? SOURCE_MEDIUM : SOURCE_DIRECT_AUTO,
+	    false, error))
+		return false;
+	if (range->evidence != NULL)
+		evidence_add(range->evidence, source->name, source->fresh, source->lost);
+	return true;
+}
+
 struct opened {
 	struct sum_left left;
 	struct source source;
@@ -223,7 +235,7 @@ sum_file(const char *file, const struct sum_range *range, enum checksum_kind kin
 	if (opened == NULL)
 		return error_errno(error, "memory");
 	source = &opened->source;
-	if (!source_open(source, file, SOURCE_DIRECT_AUTO, false, error)) {
+	if (!sum_open(source, file, range, error)) {
 		free(opened);
 		return false;
 	}

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "device/evidence.h"
 #include "device/source.h"
 #include "hash/checksum.h"
 #include "pipe/input.h"
@@ -22,9 +23,13 @@ struct sum_range {
 	uint64_t offset;
 	uint64_t length;	/* UINT64_MAX: up to the end */
 	unsigned jobs;
+	struct evidence *evidence;	/* NULL: the page cache will do */
 };
 
 struct sum_left;
+
+/* Open a file as evidence, or not, by range->evidence.  False: error is filled. */
+bool sum_open(struct source *, const char *file, const struct sum_range *, struct error *);
 
 /* The digest of a range of a source. */
 bool sum_source(struct source *, const struct sum_range *, enum checksum_kind,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -155,6 +156,12 @@ patch_write(void *context, struct writer_job *job)
 	const struct target *target = patch->writer.target;
 	enum apply_verdict verdict;
 
+	if (piece->record.flags == 0 && target->lost != 0) {
+		errno = target->lost;
+		error_errno(&piece->error, "%s: an earlier write to it was lost, so a delta that does not "
+		    "state the old data cannot be applied (a delta by map can)", target->name);
+		return;
+	}
 	if (!apply_check(&patch->apply, piece, job->room, &verdict, &piece->error))
 		return;
 	if (verdict == APPLY_NEITHER && !patch->force && !in_last_window(patch, piece)) {

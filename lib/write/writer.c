@@ -259,9 +259,19 @@ writer_commit(struct writer *writer)
 	return done;
 }
 
+const char *
+writer_verdict(const struct writer *writer)
+{
+	if (writer->verify == NULL)
+		return "";
+	return atomic_load(&writer->target->fresh) == FRESH_MEDIUM ? ", verified" :
+	    ", read back from a cache only";
+}
+
 bool
 writer_run(struct writer *writer, struct error *error)
 {
+	struct target *target = writer->target;
 	bool done;
 
 	writer->error = error;
@@ -269,13 +279,18 @@ writer_run(struct writer *writer, struct error *error)
 	    target_look_again(writer->target, error) && writer_commit(writer);
 	if (!done && writer->ops->abandon != NULL)
 		writer->ops->abandon(writer->context);
-	return done && target_close(writer->target, error);
+	evidence_add(&writer->evidence, target->name, writer->verify != NULL ?
+	    (enum fresh)atomic_load(&target->fresh) : FRESH_MEDIUM, target->lost);
+	return done && target_close(target, error);
 }
 
 bool
 writer_describe(struct writer *writer, char *out, size_t size)
 {
-	return writer->ops->describe(writer->context, false, out, size);
+	bool said = writer->ops->describe(writer->context, false, out, size);
+
+	target_forget(writer->target);
+	return said;
 }
 
 bool

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "device/evidence.h"
 #include "device/target.h"
 #include "stream/intake.h"
 #include "write/verify.h"
@@ -115,6 +116,7 @@ struct writer {
 	bool differs;			/* something read back otherwise, or not at all */
 	atomic_bool closed;		/* nothing more is taken from the intake */
 	struct error remark;		/* set: what went wrong without being a failure */
+	struct evidence evidence;	/* of what was read back */
 };
 
 /*
@@ -156,6 +158,9 @@ bool writer_describe(struct writer *, char *out, size_t size);
  * the flush.
  */
 bool writer_stop(struct writer *, char *out, size_t size);
+
+/* What -v says of reading back: ", verified", or that it was a cache's, or nothing. */
+const char *writer_verdict(const struct writer *);
 
 /* See verify_differences; 0 where nothing was read back. */
 unsigned writer_differences(struct writer *, struct verify_range *, bool *more, uint64_t *bytes);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * evidence: what limits a result as evidence of what is on a medium, in a line or two.
+ *
+ * Of many files only the first of each kind is named, with the number of the others.  One
+ * thread at a time.
+ */
+#ifndef EVIDENCE_H
+#define EVIDENCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "device/fresh.h"
+
+/* All zero to begin with.  The names are allocated; NULL for want of memory. */
+struct evidence {
+	uint64_t cached, lost;		/* files */
+	char *cached_name, *lost_name;	/* the first of them */
+	enum fresh fresh;		/* why only a cache was read */
+	int number;			/* errno of the lost write */
+};
+
+/* Add a file; lost is errno of an earlier write to it that was lost, or 0. */
+void evidence_add(struct evidence *, const char *name, enum fresh, int lost);
+
+/* The next line to print, without a newline, which is then forgotten.  False: no more. */
+bool evidence_next(struct evidence *, char *line, size_t size);
+
+#endif
