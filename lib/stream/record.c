@@ -34,7 +34,7 @@ header_encode(struct stream_header *header)
 	memset(p, 0, STREAM_HEADER_MIN);
 	memcpy(p, STREAM_MAGIC, STREAM_MAGIC_SIZE);
 	store16(p + 8, 1);
-	store16(p + 10, header->identity.known ? 1 : 0);
+	store16(p + 10, header->identity.known && header->minor == 0 ? 1 : header->minor);
 	store32(p + 12, STREAM_HEADER_MIN);
 	store64(p + 16, header->required);
 	store64(p + 24, header->optional);
