@@ -32,7 +32,7 @@ word_number(const char *word, uint64_t *number)
 	return *word == '\0' && n <= SIZE_LIMIT;
 }
 
-/* What the oracle knows of the lines before. */
+/* The oracle's state after the lines before. */
 struct text {
 	bool content, clean, gap, map, plain;
 	uint64_t end, reach;		/* of the last range, of the one that goes furthest */

@@ -2,9 +2,9 @@
 /*
  * fuzz-gzip: bytes, decompressed by the inflater of blkzip and by zlib's gunzip.
  *
- * What ours accepts zlib accepts, with the same bytes.  Where nothing is a member of our
- * own, which must come in order and to the last, zlib accepts no more than ours.  What ours
- * writes before it fails is the beginning of what zlib makes of it.
+ * zlib accepts whatever ours accepts, with the same bytes.  Without members of our own,
+ * which must come in order and to the last, zlib accepts no more than ours.  Bytes that
+ * ours writes before it fails are the beginning of zlib's output.
  */
 #include <err.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsi
 
 static unsigned char ours[PLAIN_MAX], theirs[PLAIN_MAX];
 
-/* What zlib makes of it: plain bytes, and whether all was good. */
+/* zlib's result: plain bytes, and whether all was good. */
 struct gunzip {
 	size_t length;
 	bool good;

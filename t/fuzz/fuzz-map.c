@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * fuzz-map: a map, held against a device by mapdiff.
+ * fuzz-map: mapdiff compares a map with a device.
  *
  * The map is read block by block first.  What mapdiff then sends must be, of the device,
  * all that is not as the map says and nothing else, each range with the sum that it
@@ -19,7 +19,7 @@
 
 static unsigned char device[DEVICE];
 
-/* The blocks of the map that concern the device; and what mapdiff makes of it. */
+/* The blocks of the map that concern the device; and mapdiff's result. */
 struct model {
 	const struct stream_header *map;
 	size_t hash_size, blocks;
@@ -48,7 +48,7 @@ close_map(void)
 	close(input.fd);
 }
 
-/* Read all of it, what concerns the device a few blocks at a time. */
+/* Read all of it; the blocks that concern the device, a few at a time. */
 static bool
 read_model(struct model *model, struct error *error)
 {
@@ -85,7 +85,7 @@ model_hash(struct model *model, size_t block, uint64_t length)
 	return model->hashes[block];
 }
 
-/* The sum of what a checked range replaces: it covers whole blocks, as both sides have them. */
+/* The sum of a checked range's old data: it covers whole blocks, as both sides have them. */
 static uint64_t
 model_old(struct model *model, uint64_t offset, uint64_t length)
 {

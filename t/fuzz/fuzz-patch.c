@@ -8,7 +8,7 @@
  */
 #include <fcntl.h>
 
-/* Small devices, too, have more than what is written last. */
+/* Small devices, too, are larger than the part that is written last. */
 #include "write/commit.h"
 #undef COMMIT_SIZE
 #define COMMIT_SIZE	12288u
@@ -20,7 +20,7 @@
 
 #define GUARD	4096u
 
-static int disk = -1;			/* the target, with a guard behind it */
+static int disk = -1;			/* the target, with a guard after it */
 static char disk_name[64], log_name[64];
 static unsigned char fresh[STREAMS_DEVICE + GUARD];
 static size_t fresh_size;		/* of a target that grows, less */
@@ -29,7 +29,7 @@ static size_t fresh_size;		/* of a target that grows, less */
 struct trial {
 	bool file;			/* all is checked before */
 	const char *undo;
-	bool cut;			/* an undo log, of which only the beginning was good */
+	bool cut;			/* an undo log whose beginning alone was good */
 	struct error error;
 };
 
@@ -67,7 +67,7 @@ disk_holds(const unsigned char *device, uint64_t size)
 	    (size_t)n - STREAMS_DEVICE) == 0);
 }
 
-/* What blkwrite leaves to the end of the process. */
+/* Free what blkwrite leaves until the process ends. */
 static void
 trial_end(struct patch *patch, struct target *target, struct intake intake[2], bool good)
 {
@@ -138,7 +138,7 @@ trial_run(struct trial *trial, const uint8_t *data, size_t size)
 	return good;
 }
 
-/* The log puts back what was there. */
+/* The log restores the old data. */
 static void
 check_undo(void)
 {

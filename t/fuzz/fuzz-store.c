@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t capacity);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsigned seed);
 
-/* What the oracle makes of a store. */
+/* The oracle's result for a store. */
 struct list {
 	uint64_t chunk, count;
 	uint64_t home[CHUNKS];		/* where in the store a chunk of the origin is, or 0 */
@@ -77,7 +77,7 @@ list_read(struct list *list, const uint8_t *store, size_t size)
 	return more == 0;
 }
 
-/* Each range that is listed, read at once, is what lies in its chunks of the store. */
+/* Each listed range, read at once, equals its chunks in the store. */
 static void
 check_data(const struct cow *cow, const struct list *list, const uint8_t *store)
 {

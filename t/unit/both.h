@@ -14,7 +14,7 @@
 
 #define BOTH_GUARD	4096
 
-/* A device, and what lies beside it. */
+/* A device, with guards beside it. */
 struct both_medium {
 	unsigned char below[BOTH_GUARD], device[STREAMS_DEVICE], above[BOTH_GUARD];
 	unsigned char hashes[STREAMS_DEVICE / 4096 * 32], behind[BOTH_GUARD];
@@ -22,7 +22,7 @@ struct both_medium {
 
 static struct both_medium both_ours, both_theirs;
 
-/* What the project's reader said, for messages; and what is wrong if they disagree. */
+/* The message of the project's reader; and what is wrong if the two disagree. */
 static struct error both_error;
 static char both_wrong[2048];
 

@@ -16,7 +16,7 @@
 
 static unsigned check_failures;
 
-/* What is being checked, printed with each failure: the row of a table, say. */
+/* The current case, printed with each failure: the row of a table, for example. */
 static const char *check_case = "";
 
 __attribute__((unused)) static bool

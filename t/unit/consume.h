@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * consume: what a program that applies a block stream does, on memory instead of a
- * device, with the project's own reader.
+ * consume: apply a block stream as a program does, to memory instead of a device, with the
+ * project's own reader.
  */
 #ifndef CONSUME_H
 #define CONSUME_H
@@ -35,7 +35,7 @@ consume_fail(struct consumer *consumer, const struct record *record, const char 
 	return fault_set(&consumer->error, stream_place(&consumer->reader, record), reason.text);
 }
 
-/* Whether the device holds what the record says it did, or will.  *skip: it is new already. */
+/* Whether the device holds the old or new data of the record.  *skip: it is new already. */
 static inline bool
 consume_check_old(struct consumer *consumer, const struct record *record,
     const unsigned char *plain, bool *skip)
@@ -64,7 +64,7 @@ consume_check_old(struct consumer *consumer, const struct record *record,
 	    bytes_are_zero(device, record->length);
 }
 
-/* Hashes of a map, or what stands for a ZERO in one. */
+/* Hashes of a map, or the hashes of zeros for a ZERO in one. */
 static inline void
 consume_map(struct consumer *consumer, const struct record *record, const unsigned char *plain)
 {

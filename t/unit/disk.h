@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * disk: a target in a file of a folder of its own, and what the file holds.
+ * disk: a target in a file in its own folder, and checks of the file's contents.
  */
 #ifndef DISK_H
 #define DISK_H

@@ -4,9 +4,9 @@
  *
  *	make-broken FOLDER [RANDOM] <stream
  *
- * What a copy is called says who must refuse it: header-* and structure-* whoever reads
- * records, payload-* whoever reads what is in them, end-* whoever checks the digest,
- * random-* whoever does all of it: RANDOM mutations with their sums made right.  What the
+ * A copy's name says which readers must refuse it: header-* and structure-* every reader of
+ * records, payload-* every reader of payloads, end-* every reader that checks the digest,
+ * random-* those that do all of it: RANDOM mutations with their sums made right.  What the
  * oracle accepts is left out: a NOTE, or a BAD, may stand elsewhere too.
  */
 #include <fcntl.h>
@@ -46,7 +46,7 @@ is_good(void)
 	return oracle_read(&oracle, m.p, m.length);
 }
 
-/* Write what it has become, unless it is good. */
+/* Write the mutated stream, unless it is good. */
 static void
 put(const char *format, ...)
 {
@@ -99,7 +99,7 @@ put_headers(void)
 	}
 }
 
-/* Before, inside and behind each record's header, and in the middle of its payload. */
+/* Before, inside and after each record's header, and in the middle of its payload. */
 static void
 put_cuts(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * mutate: streams changed at random, and their sums computed anew, so that the change
- * gets past them.
+ * mutate: streams changed at random, and their sums recomputed, so that the change gets
+ * past them.
  */
 #ifndef MUTATE_H
 #define MUTATE_H
@@ -108,7 +108,7 @@ mutate_repair_payload(const struct mutation *m, unsigned char *record, size_t st
 	store64(record + 40, sum);
 }
 
-/* What END must count for the records before it. */
+/* The counts that END must have for the records before it. */
 static inline void
 mutate_repair_counts(struct mutation *m, unsigned end)
 {

@@ -39,7 +39,7 @@ noise_scribble(unsigned char *device, uint64_t size, unsigned times)
 	}
 }
 
-/* A source over these bytes, zero pages of which are holes.  Ended by source_close. */
+/* A source over these bytes, whose zero pages are holes.  Close it with source_close. */
 __attribute__((unused)) static void
 noise_source(struct source *source, const unsigned char *device, uint64_t size, const char *name)
 {

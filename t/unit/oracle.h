@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * oracle: a second reader of block streams, written from blkstream(5) alone and as
- * plainly as possible: the whole stream is in memory, zlib inflates.  What the
- * project's reader accepts and makes of a stream is held against it.
+ * oracle: a second reader of block streams, written from blkstream(5) alone and as plainly
+ * as possible: the whole stream is in memory, zlib inflates.  The project's reader must
+ * accept the same streams and make the same of them.
  */
 #ifndef ORACLE_H
 #define ORACLE_H
@@ -19,7 +19,7 @@
 #endif
 
 struct oracle {
-	const unsigned char *p, *end;	/* what is left of the stream */
+	const unsigned char *p, *end;	/* the rest of the stream */
 	unsigned char *device, *hashes;	/* as in struct consumer */
 	uint64_t capacity;
 
@@ -182,7 +182,7 @@ oracle_hashes_sum(const struct oracle *o, const unsigned char *device, uint64_t 
 	return sum;
 }
 
-/* Do what DATA, ZERO and MAP ask for; for ZERO, plain is as many zeros. */
+/* Carry out DATA, ZERO or MAP; for ZERO, plain is as many zeros. */
 static inline bool
 oracle_apply(struct oracle *o, const unsigned char *p, uint64_t offset, uint64_t length)
 {
@@ -324,7 +324,7 @@ oracle_record(struct oracle *o, bool *done)
 	return p[4] == 4 || oracle_end(o, p);
 }
 
-/* Apply a stream to a device.  False: o->why says a word. */
+/* Apply a stream to a device.  False: o->why is a word that says why. */
 static inline bool
 oracle_read(struct oracle *o, const unsigned char *bytes, size_t length)
 {

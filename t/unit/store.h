@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * store: an exception store in memory, and what must hold of whatever is read from one.
+ * store: an exception store in memory, and what must hold for everything that is read from
+ * one.
  */
 #ifndef STORE_H
 #define STORE_H
@@ -60,7 +61,7 @@ store_fill(unsigned char *store, uint64_t count, uint64_t chunks)
 	}
 }
 
-/* What the header of cow.h promises of a list; false prints why. */
+/* Check what cow.h promises about a list; if false, it prints why. */
 static inline bool
 store_holds(const struct cow *cow, uint64_t store, uint64_t origin)
 {

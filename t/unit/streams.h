@@ -2,9 +2,9 @@
 /*
  * streams: small streams of every kind, made by lib/stream, always the same bytes.
  *
- * Their records are written as words: "D0+64" is DATA at 0 of 64 KiB, d DATA deflated,
- * Z ZERO, B BAD, M MAP, m MAP deflated, n NOTE, a ABORT, e END.  Offsets and lengths are
- * in KiB, or in bytes with a b behind them; * sets `old` from the bytes, # from hashes.
+ * Their records are written as words: "D0+64" is DATA at 0 of 64 KiB, d DATA deflated, Z
+ * ZERO, B BAD, M MAP, m MAP deflated, n NOTE, a ABORT, e END. Offsets and lengths are in
+ * KiB, or in bytes with a b after them; * sets `old` from the bytes, # from hashes.
  */
 #ifndef STREAMS_H
 #define STREAMS_H
@@ -60,7 +60,7 @@ static const struct streams_plan streams_plans[] = {
 	{ "map", STREAM_MAP, 132000, "n M0+8 Z8+8 m16+112 M128+928b e", 0 },
 	{ "map-sha256", STREAM_MAP, 66000, "m0+64 M64+464b e", STREAMS_SHA256 },
 	{ "undo", STREAM_UNDO, 65536, "d4+4* D20000b+16b* n d0+4 Z8+4* D19000b+16b* e", 0 },
-	{ "undo-overlap", STREAM_UNDO, 65536, "d0+4 D100b+16b e", 0 },	/* only who applies it sees it */
+	{ "undo-overlap", STREAM_UNDO, 65536, "d0+4 D100b+16b e", 0 },	/* seen only when it is applied */
 	{ "undo-cut", STREAM_UNDO, 65536, "d4+4* D20000b+16b* n d0+4", 0 },
 };
 
@@ -96,7 +96,7 @@ streams_number(const char **text)
 	return *end == 'b' ? number : number << 10;
 }
 
-/* The next word; false when there is none. */
+/* The next word; false after the last. */
 static inline bool
 streams_word(const char **text, struct streams_word *word)
 {
@@ -124,7 +124,7 @@ streams_fill(unsigned char *p, size_t size, char first)
 		p[i] = (unsigned char)(i % 64 == 0 ? first + (char)(i >> 16) : 'a' + (char)(i % 26));
 }
 
-/* What the device holds before and after, as the words say. */
+/* The device before and after, according to the words. */
 static inline void
 streams_devices(struct streams_made *made)
 {

@@ -18,7 +18,7 @@ struct world {
 	double processors;
 	double slowness;		/* against the costs below */
 	double source_cost, sink_cost;	/* processor seconds of others for a byte, plain and wire */
-	double best;			/* share of what the best gear reaches that is demanded */
+	double best;			/* required share of the best gear's rate */
 };
 
 /* Processor seconds for a byte, and bytes for one on the wire, by level. */
@@ -32,7 +32,7 @@ struct flow {
 	double work_wait;		/* of the time spent compressing */
 };
 
-/* What gets through with an effort, when data costs and deflates that much more or less. */
+/* Bytes that get through with an effort, when data costs and deflates that much more or less. */
 static struct flow
 world_run(const struct world *world, double effort, double cost_factor, double ratio_factor)
 {
@@ -56,7 +56,7 @@ world_run(const struct world *world, double effort, double cost_factor, double r
 	flow.wire = flow.plain / ratio;
 	flow.cpu = cost * flow.plain;
 
-	/* Who is slowest is waited for; of those that share processors each for its part. */
+	/* The slowest stage sets the pace; stages that share processors each use their part. */
 	flow.read_wait = flow.write_wait = flow.work_wait = 0;
 	if (flow.plain == wired)
 		flow.write_wait = 1 - wired / fmin(world->source, shared);

@@ -34,7 +34,7 @@ piece_of(uint64_t offset, uint64_t length, bool zero)
 	return piece;
 }
 
-/* What the record says that it replaces: length times that byte, by its bytes or its hashes. */
+/* The record's old data: length times that byte, by its bytes or its hashes. */
 static void
 set_old(struct piece *piece, int byte, bool hashes)
 {
@@ -80,7 +80,7 @@ check_verdict(bool zero, bool hashes, enum stream_hash hash, uint64_t offset, ui
 	CHECK(target_close(&target, &error));
 }
 
-/* Short ones, those larger than what is read at once, and the last block of the device. */
+/* Short records, records larger than one read, and the last block of the device. */
 static void
 old_new_and_neither_are_told_apart(void)
 {
@@ -108,7 +108,7 @@ a_record_that_does_not_say_what_it_replaces_is_written(void)
 	CHECK(target_close(&target, &error));
 }
 
-/* What a file had no bytes for reads as zeros, also once it is longer. */
+/* Ranges beyond a file's old end read as zeros, also once it is longer. */
 static void
 behind_the_old_end_there_were_zeros(void)
 {

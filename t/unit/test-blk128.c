@@ -116,7 +116,7 @@ hashes_are_canonical(void)
 }
 
 static void
-a_digest_is_held_against_one_that_is_known(void)
+a_digest_is_compared_with_a_known_one(void)
 {
 	unsigned char wanted[BLK128_SIZE] = { 0 };
 	struct blk128 *digest = blk128_create();
@@ -140,7 +140,7 @@ main(void)
 	a_sparse_tebibyte_has_its_known_digest();
 	a_device_may_come_in_pieces();
 	hashes_are_canonical();
-	a_digest_is_held_against_one_that_is_known();
+	a_digest_is_compared_with_a_known_one();
 	blk128_destroy(NULL);
 	return check_done();
 }

@@ -74,7 +74,7 @@ check_longest(void)
 	CHECK_TEXT(error.text, "list: line 1: not a line of text");
 }
 
-/* What is listed is read again as it was. */
+/* A printed list is read back unchanged. */
 static void
 check_listing(void)
 {

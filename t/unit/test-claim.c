@@ -5,7 +5,7 @@
 #include "device/claim.h"
 #include "disk.h"
 
-/* What needs devices that are mounted or attached is in t/filters/blkwrite.bats. */
+/* Tests with mounted or attached devices are in t/filters/blkwrite.bats. */
 
 static struct stat status;
 
@@ -51,9 +51,9 @@ only_files_and_block_devices_are_opened(void)
 	close(fd);
 }
 
-/* Each row: a lock that somebody else holds, and whether ours is given. */
+/* Each row: a lock that another process holds, and whether we get ours. */
 static void
-a_lock_of_qemu_is_met(void)
+a_lock_of_qemu_is_noticed(void)
 {
 	static const struct { short type; off_t start, length; bool given; } cases[] = {
 		{ F_RDLCK, 101, 1, false }, { F_RDLCK, 201, 1, false }, { F_WRLCK, 100, 200, false },
@@ -93,7 +93,7 @@ the_lock_is_held_until_the_file_is_closed(void)
 }
 
 static void
-what_knows_no_locks_is_let_pass(void)
+a_descriptor_without_locks_is_let_pass(void)
 {
 	int ends[2];
 
@@ -151,9 +151,9 @@ main(void)
 {
 	disk_folder();
 	only_files_and_block_devices_are_opened();
-	a_lock_of_qemu_is_met();
+	a_lock_of_qemu_is_noticed();
 	the_lock_is_held_until_the_file_is_closed();
-	what_knows_no_locks_is_let_pass();
+	a_descriptor_without_locks_is_let_pass();
 	the_file_on_standard_input_is_refused();
 	a_file_that_no_loop_device_shows_is_let_pass();
 	return disk_done();

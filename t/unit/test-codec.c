@@ -101,7 +101,7 @@ a_changed_payload_is_refused(void)
 	CHECK_TEXT(error.text, "DATA record with a wrong checksum of its plain bytes");
 }
 
-/* A deflated record whose payload was tampered with and its stored sum set anew. */
+/* A deflated record with a changed payload and a recomputed stored sum. */
 static void
 refuse_inflating(struct record record, const unsigned char *payload, const char *why)
 {
@@ -166,7 +166,7 @@ hashes_of_a_map_are_packed_alike(enum record_codec method)
 	CHECK(out == plain && memcmp(plain, text, 100 * BLK128_SIZE) == 0);
 }
 
-/* What is not one frame, or says other things of itself than the record does. */
+/* A payload that is not one frame, or that contradicts the record. */
 static void
 a_payload_of_zstd_is_one_frame(void)
 {

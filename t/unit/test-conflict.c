@@ -5,7 +5,7 @@
 #include "device/lock.h"
 #include "disk.h"
 
-/* What needs loop devices is in t/filters/both-ends.bats. */
+/* Tests with loop devices are in t/filters/both-ends.bats. */
 
 #define MIB	(1u << 20)
 

@@ -23,7 +23,7 @@ make_store(uint64_t count)
 	store_fill(bytes, count, CHUNKS);
 }
 
-/* All of it is found again, and what it held, however it is asked for. */
+/* All chunks and their old data are found again, in whatever way they are looked up. */
 static void
 check_whole(uint64_t count)
 {
@@ -55,7 +55,7 @@ check_whole(uint64_t count)
 	source_close(&source);
 }
 
-/* A chunk that is not listed is an error, not somebody else's data. */
+/* A chunk that is not listed is an error, not another chunk's data. */
 static void
 check_unlisted(void)
 {

@@ -9,7 +9,7 @@
 
 #define MOST	(3u << 20)
 
-/* What ranges are compared with. */
+/* The base that ranges are compared with. */
 enum against { NOTHING, DEVICE, STORE };
 
 static unsigned char before[MOST], after[MOST], target[MOST], store[2 * MOST];
@@ -49,7 +49,7 @@ make_store(struct cow *cow, struct source *source, uint64_t size)
 		errx(2, "%s", error.text);
 }
 
-/* Make a delta of the ranges and hold against the model what applying it gives. */
+/* Make a delta of the ranges, apply it, and compare the result with the model. */
 static void
 check_delta(uint64_t size, uint64_t old_size, enum against against, unsigned jobs)
 {

@@ -70,7 +70,7 @@ the_block_of_an_era_device_is_in_its_table(void)
 
 /* A number that no block device has. */
 static void
-a_device_that_is_not_there_is_named(void)
+a_missing_device_is_named(void)
 {
 	struct error error = { 0 };
 	dev_t holders[DM_HOLDERS_MAX];
@@ -89,6 +89,6 @@ main(void)
 {
 	a_device_is_two_numbers_and_nothing_else();
 	the_block_of_an_era_device_is_in_its_table();
-	a_device_that_is_not_there_is_named();
+	a_missing_device_is_named();
 	return check_done();
 }

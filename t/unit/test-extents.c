@@ -39,7 +39,7 @@ check_against_bytes(unsigned ranges, uint64_t longest)
 	extents_free(&extents);
 }
 
-/* What is written to and fro does not grow. */
+/* Adding the same ranges again and again does not grow the list. */
 static void
 check_repeated(void)
 {

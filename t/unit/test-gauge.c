@@ -86,7 +86,7 @@ a_delta_is_counted_in_data(void)
 	CHECK(has("50.0 MiB") && !strstr(line, "%"));
 }
 
-/* A hole of a terabyte passes at once; what is left is data at the pace of data. */
+/* A hole of a terabyte passes at once; the rest is data at the rate of data. */
 static void
 a_hole_does_not_spoil_the_estimate(void)
 {
@@ -114,7 +114,7 @@ what_the_header_says_of_data_bounds_the_estimate(void)
 	show(10);
 	CHECK(has("ETA 0:00:10"));
 
-	/* The header was wrong: the position is what is left to go by. */
+	/* The header was wrong: only the position is left to estimate by. */
 	move(25 * GIB, 25 * GIB, 25 * GIB);
 	show(25);
 	CHECK(has("ETA 0:16:39"));

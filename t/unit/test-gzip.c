@@ -69,7 +69,7 @@ a_length_is_bounded(void)
 }
 
 static void
-what_is_stored_inflates(void)
+stored_blocks_inflate(void)
 {
 	static unsigned char plain[GZIP_PLAIN], packed[GZIP_DATA_MAX], back[GZIP_PLAIN];
 	static const size_t lengths[] = { 1, 65534, 65535, 65536, 131070, 131071, GZIP_PLAIN };
@@ -110,7 +110,7 @@ a_trailer_is_checked(void)
 	CHECK_TEXT(length.text, "gzip member with a wrong length");
 }
 
-/* What header_skip says of a header, and what it leaves to be read. */
+/* The result of header_skip for a header, and the bytes that it leaves unread. */
 static void
 check_skip(const void *header, size_t length, const char *wrong, size_t left)
 {
@@ -129,7 +129,7 @@ check_skip(const void *header, size_t length, const char *wrong, size_t left)
 }
 
 static void
-headers_of_others_are_read_past(void)
+headers_of_other_programs_are_skipped(void)
 {
 	check_skip("\x1f\x8b\x08\0tttt\0\3data", 14, NULL, 4);
 	check_skip("\x1f\x8b\x08\1tttt\0\3data", 14, NULL, 4);
@@ -153,8 +153,8 @@ main(void)
 	a_header_is_what_the_manual_says();
 	each_byte_of_a_header_counts();
 	a_length_is_bounded();
-	what_is_stored_inflates();
+	stored_blocks_inflate();
 	a_trailer_is_checked();
-	headers_of_others_are_read_past();
+	headers_of_other_programs_are_skipped();
 	return check_done();
 }

@@ -69,7 +69,7 @@ add_bad(uint32_t start, uint32_t length)
 	chunk.bad[chunk.bad_count++] = (struct source_bad){ .start = start, .length = length };
 }
 
-/* The records of what was written, in KiB: "D0+64 Z64+64 e". */
+/* The records that were written, in KiB: "D0+64 Z64+64 e". */
 static void
 check_records(const char *want)
 {
@@ -135,7 +135,7 @@ holes_join_the_zeros_beside_them(void)
 }
 
 static void
-nothing_is_a_whole_image(void)
+an_empty_device_is_a_complete_image(void)
 {
 	begin();
 	CHECK(image_end(&image));
@@ -157,7 +157,7 @@ bad_ranges_lie_in_the_record_that_follows(void)
 }
 
 static void
-a_block_that_was_lost_whole_is_zero_and_bad(void)
+a_completely_lost_block_is_zero_and_bad(void)
 {
 	begin();
 	add_bad(0, BLK128_BLOCK);
@@ -169,7 +169,7 @@ a_block_that_was_lost_whole_is_zero_and_bad(void)
 }
 
 static void
-an_abort_comes_behind_the_zeros(void)
+an_abort_follows_the_zeros(void)
 {
 	begin();
 	put_chunk("Dzz", 0);
@@ -182,9 +182,9 @@ main(void)
 {
 	runs_of_data_and_zeros_are_records();
 	holes_join_the_zeros_beside_them();
-	nothing_is_a_whole_image();
+	an_empty_device_is_a_complete_image();
 	bad_ranges_lie_in_the_record_that_follows();
-	a_block_that_was_lost_whole_is_zero_and_bad();
-	an_abort_comes_behind_the_zeros();
+	a_completely_lost_block_is_zero_and_bad();
+	an_abort_follows_the_zeros();
 	return check_done();
 }

@@ -158,7 +158,7 @@ a_descriptor_that_does_not_block_is_waited_for(void)
 	close(ends[1]);
 }
 
-/* With what is watched gone, a wait ends; what has come already is still given. */
+/* When the watched reader is gone, a wait ends; bytes that have arrived are still given. */
 static void
 nobody_is_worked_for(int watch, int gone)
 {
@@ -195,7 +195,7 @@ a_wait_ends_when_the_reader_of_the_results_goes(void)
 }
 
 static void
-a_watched_file_or_closed_descriptor_is_no_matter(void)
+watching_a_file_or_a_closed_descriptor_does_no_harm(void)
 {
 	int fd = check_file("", 0), watches[] = { fd, 999 };
 
@@ -216,7 +216,7 @@ a_watched_file_or_closed_descriptor_is_no_matter(void)
 }
 
 static void
-the_end_is_told_from_silence_and_from_more(void)
+the_end_differs_from_silence_and_from_more_bytes(void)
 {
 	char data[4];
 	int ends[2];
@@ -273,8 +273,8 @@ main(void)
 	silence_times_out();
 	a_descriptor_that_does_not_block_is_waited_for();
 	a_wait_ends_when_the_reader_of_the_results_goes();
-	a_watched_file_or_closed_descriptor_is_no_matter();
-	the_end_is_told_from_silence_and_from_more();
+	watching_a_file_or_a_closed_descriptor_does_no_harm();
+	the_end_differs_from_silence_and_from_more_bytes();
 	a_file_is_opened_by_its_name_and_a_dash_is_standard_input();
 	return check_done();
 }

@@ -7,7 +7,7 @@
 #include "stream/intake.h"
 #include "streams.h"
 
-/* What an intake gave, one piece after the other. */
+/* The pieces that an intake gave, in order. */
 static unsigned char device[1u << 20];
 static struct intake intake;
 static struct input input;
@@ -61,7 +61,7 @@ end(void)
 }
 
 static void
-images_come_whole(void)
+images_come_complete(void)
 {
 	static const char *const names[] = {
 		"empty", "example", "image", "holes", "bad", "unsized", "extended"
@@ -84,7 +84,7 @@ images_come_whole(void)
 }
 
 static void
-a_cut_stream_is_never_whole(void)
+a_cut_stream_is_never_complete(void)
 {
 	struct streams_made *made = make("image");
 
@@ -235,7 +235,7 @@ raw_bytes_are_taken_as_their_length_is_said(void)
 	check_case = "";
 }
 
-/* A pipe gives what it has; a piece is full all the same. */
+/* A pipe gives what it has, but a piece is full all the same. */
 static void
 short_reads_make_full_pieces(void)
 {
@@ -260,7 +260,7 @@ short_reads_make_full_pieces(void)
 }
 
 static void
-what_is_no_disk_is_told_by_its_beginning(void)
+an_image_format_is_recognised_by_its_beginning(void)
 {
 	static const struct { const char *bytes; size_t length; const char *text; } cases[] = {
 		{ STREAM_MAGIC, 8, "this is a block stream, not a disk (leave out -r)" },
@@ -287,14 +287,14 @@ what_is_no_disk_is_told_by_its_beginning(void)
 int
 main(void)
 {
-	images_come_whole();
-	a_cut_stream_is_never_whole();
+	images_come_complete();
+	a_cut_stream_is_never_complete();
 	other_kinds_are_refused_by_name();
 	the_text_of_an_abort_is_escaped();
 	zeros_of_terabytes_come_in_pieces();
 	a_digest_that_disagrees_is_an_error();
 	raw_bytes_are_taken_as_their_length_is_said();
 	short_reads_make_full_pieces();
-	what_is_no_disk_is_told_by_its_beginning();
+	an_image_format_is_recognised_by_its_beginning();
 	return check_done();
 }

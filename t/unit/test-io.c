@@ -67,7 +67,7 @@ drain(void *argument)
 }
 
 static void
-a_vector_goes_out_whole_though_the_pipe_does_not_block(void)
+a_vector_is_written_completely_to_a_nonblocking_pipe(void)
 {
 	static unsigned char data[1 << 20];
 	struct iovec vector[] = {
@@ -107,7 +107,7 @@ pipes_are_widened_and_files_left_alone(void)
 	close(fd);
 }
 
-/* In a child without its standard descriptors; what it finds is its exit status. */
+/* Runs in a child without standard descriptors; its exit status is the result. */
 static int
 claim_closed_descriptors(void)
 {
@@ -171,7 +171,7 @@ buffers_are_page_aligned(void)
 }
 
 static void
-bytes_left_are_counted_where_there_is_an_end(void)
+bytes_left_are_counted_if_there_is_an_end(void)
 {
 	int fd = check_file("0123456789", 10), ends[2];
 
@@ -203,12 +203,12 @@ main(void)
 	reads_end_only_at_the_end_of_the_file();
 	positioned_writes_touch_only_their_range();
 	a_full_device_is_an_error();
-	a_vector_goes_out_whole_though_the_pipe_does_not_block();
+	a_vector_is_written_completely_to_a_nonblocking_pipe();
 	pipes_are_widened_and_files_left_alone();
 	closed_standard_descriptors_fail_when_used();
 	any_byte_that_is_not_zero_is_found();
 	buffers_are_page_aligned();
-	bytes_left_are_counted_where_there_is_an_end();
+	bytes_left_are_counted_if_there_is_an_end();
 	the_folder_of_a_path_is_flushed();
 	return check_done();
 }

@@ -106,7 +106,7 @@ device_check(const struct device *device, int fd, size_t want)
 }
 
 static void
-what_is_written_is_read(void)
+a_written_map_is_read_back(void)
 {
 	static const uint64_t sizes[] = { 0, 1, 4096, 65536, 65537, 1 << 20, 10000001 };
 	static const uint32_t grids[] = { 4096, 65536, 1 << 20 };
@@ -125,7 +125,7 @@ what_is_written_is_read(void)
 				}
 }
 
-/* More hashes than a record holds, and a terabyte of zeros behind them. */
+/* More hashes than a record holds, followed by a terabyte of zeros. */
 static void
 large_maps_take_several_records_and_zeros_one(void)
 {
@@ -213,7 +213,7 @@ block_hashes_are_those_of_the_libraries(void)
 int
 main(void)
 {
-	what_is_written_is_read();
+	a_written_map_is_read_back();
 	large_maps_take_several_records_and_zeros_one();
 	a_map_that_was_cut_or_changed_is_no_map();
 	block_hashes_are_those_of_the_libraries();

@@ -13,7 +13,7 @@
 
 static unsigned char base[MOST], fresh[MOST];
 
-/* What comes of a comparison, held against the devices. */
+/* The result of a comparison, checked against the devices. */
 struct model {
 	const struct stream_header *map;
 	uint64_t offset, size;		/* of the source's range */
@@ -106,7 +106,7 @@ compare(int fd, struct source *source, struct mapdiff *mapdiff, struct error *er
 	return done;
 }
 
-/* A comparison of devices of any size, on any grid, with whatever lies before the range. */
+/* A comparison of devices of any size, on any grid, with any bytes before the range. */
 static void
 check_model(uint64_t base_size, uint64_t size, uint32_t grid, enum stream_hash hash)
 {
@@ -140,7 +140,7 @@ count_runs(void *context, const struct mapdiff_run *run)
 	return true;
 }
 
-/* A map of which a bit is wrong, or that is cut, is never read to its end. */
+/* A map with a wrong bit, or one that is cut, is never read to its end. */
 static void
 check_broken(void)
 {

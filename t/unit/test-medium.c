@@ -7,7 +7,7 @@
 #include "check.h"
 #include "device/medium.h"
 
-/* Writes as to a device with O_DIRECT, held against memory; a file serves as the device. */
+/* Writes as to a device with O_DIRECT, compared with memory; a file serves as the device. */
 
 #define SIZE	(1u << 20)
 
@@ -93,7 +93,7 @@ nothing_of_no_length_is_written(void)
 	compare_and_end();
 }
 
-/* A discard leaves alone what shares a sector with others. */
+/* A discard spares sectors that it covers only partly. */
 static void
 a_discard_takes_whole_sectors(void)
 {

@@ -9,7 +9,7 @@
 
 static struct meter meter;
 
-/* Feed bytes in pieces of at most piece; what must be seen is shown, the rest passes. */
+/* Feed bytes in pieces of at most piece: show those that must be seen, pass the rest. */
 static void
 feed(const unsigned char *bytes, size_t length, size_t piece)
 {

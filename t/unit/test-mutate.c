@@ -33,7 +33,7 @@ static const struct streams_made *made;
 static unsigned char bytes[CAPACITY];
 static unsigned long good, refused;
 
-/* What becomes of bytes[0 … length - 1]: 1 good, 0 refused. */
+/* Read bytes[0 … length - 1]: 1 good, 0 refused. */
 static int
 result(size_t length)
 {
@@ -186,7 +186,10 @@ numbers_that_overflow_are_refused(const char *name)
 			}
 }
 
-/* The deflated record of a stream: to more or less than it says, or with more behind it. */
+/*
+ * The deflated record of a stream: it inflates to more or less than it says, or has more
+ * bytes after it.
+ */
 static void
 inflating_is_exact(void)
 {
@@ -232,7 +235,7 @@ mutations_are_refused_or_consistent(unsigned long count)
 	}
 }
 
-/* Two payloads of 16 MiB and what inflating needs must do. */
+/* Memory for two payloads of 16 MiB and for inflating must suffice. */
 static void
 bound_memory(void)
 {

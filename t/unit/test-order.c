@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Streams written as words: "D0+64" is DATA at 0 of 64 KiB, Z ZERO, B BAD, M MAP, n NOTE,
- * a ABORT, e END; offsets and lengths are in KiB, or in bytes with a b behind them.
- * Sequence numbers and the offsets of n, a and e are right by themselves.
+ * Streams written as words: "D0+64" is DATA at 0 of 64 KiB, Z ZERO, B BAD, M MAP, n NOTE, a
+ * ABORT, e END; offsets and lengths are in KiB, or in bytes with a b after them.  Sequence
+ * numbers and the offsets of n, a and e are right by themselves.
  */
 #include <stdlib.h>
 
@@ -97,7 +97,7 @@ number_of(const char **text)
 	return number;
 }
 
-/* The next record of a row; false when there is none. */
+/* The next record of a row; false after the last. */
 static bool
 next(const char **text, const struct order *order, struct record *record)
 {
@@ -194,7 +194,7 @@ records_without_a_range_stand_where_the_last_ended(void)
 }
 
 static void
-counts_are_those_of_what_came(void)
+counts_match_the_records_before(void)
 {
 	struct stream_header header = header_of(STREAM_IMAGE, 256 * KIB);
 	struct order order = order_of(&header, "n D0+64 B68+8 B100+4 Z64+128 D192+64 e");
@@ -220,7 +220,7 @@ counts_are_those_of_what_came(void)
 }
 
 static void
-counts_of_a_delta_are_those_of_what_came(void)
+counts_of_a_delta_match_the_records_before(void)
 {
 	struct stream_header header = header_of(STREAM_DELTA, 256 * KIB);
 	struct order order = order_of(&header, "B0+1 D1+2 Z3+4 n B8+16 D32+32 Z64+64 e");
@@ -270,7 +270,7 @@ the_size_at_the_end_agrees(void)
 }
 
 static void
-a_summary_is_what_a_reader_expects(void)
+a_summary_has_what_a_reader_expects(void)
 {
 	struct stream_header header = header_of(STREAM_IMAGE, UNKNOWN);
 	struct order order = order_of(&header, "B4+8 D0+64 Z64+1b");
@@ -292,9 +292,9 @@ main(void)
 	records_follow_in_order();
 	sequence_numbers_have_no_gap();
 	records_without_a_range_stand_where_the_last_ended();
-	counts_are_those_of_what_came();
-	counts_of_a_delta_are_those_of_what_came();
+	counts_match_the_records_before();
+	counts_of_a_delta_match_the_records_before();
 	the_size_at_the_end_agrees();
-	a_summary_is_what_a_reader_expects();
+	a_summary_has_what_a_reader_expects();
 	return check_done();
 }

@@ -7,7 +7,7 @@
 
 #define SPACE	400u
 
-/* Random ranges, told apart by a map of bytes. */
+/* Random ranges, checked with a map of bytes. */
 static void
 it_agrees_with_a_map_of_bytes(void)
 {

@@ -23,7 +23,10 @@ stream_new(enum stream_kind kind)
 		err(2, "stream");
 }
 
-/* length bytes at offset that are all byte, which replace what is all old; 0: not said. */
+/*
+ * length bytes at offset, all equal to byte, which replace bytes that all equal old; 0: old
+ * is not set.
+ */
 static void
 put(uint64_t offset, uint32_t length, int byte, int old)
 {
@@ -135,7 +138,7 @@ an_undo_log_in_any_order_is_applied(void)
 	}
 }
 
-/* The log would be in the way of the next attempt, and restores nothing. */
+/* The log restores nothing, and would block the next attempt. */
 static void
 a_log_is_removed_where_nothing_was_written(void)
 {

@@ -207,7 +207,7 @@ stop_beside_a_blocked_take(void)
 	return check_done();
 }
 
-/* What it leaves blocked ends with the process: so each has its own. */
+/* Threads that it leaves blocked end with the process, so each run has its own process. */
 static void
 in_a_child(int (*what)(void), int times)
 {
@@ -241,7 +241,7 @@ without_any_thread(void)
 	return check_done();
 }
 
-/* A user of which this is the only process may have this one and four threads. */
+/* A user with no other process may have this one and four threads. */
 static int
 with_fewer_threads(void)
 {

@@ -16,7 +16,7 @@ static const struct line_view web = {
 };
 
 static void
-a_line_gives_way_where_it_is_narrow(void)
+a_line_drops_parts_on_a_narrow_terminal(void)
 {
 	static const struct { unsigned width; const char *line; } rows[] = {
 		{ 0, "web: 12.4 GiB of 20.0 GiB  62%  1.2 GiB/s  (wire 412 MiB/s, 2.9:1)  0:00:12"
@@ -199,7 +199,7 @@ counting_works_without_a_display(void)
 int
 main(void)
 {
-	a_line_gives_way_where_it_is_narrow();
+	a_line_drops_parts_on_a_narrow_terminal();
 	a_line_without_a_total_has_no_percent();
 	no_line_is_too_wide();
 	a_name_is_not_cut_inside_a_character();

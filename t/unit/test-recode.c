@@ -66,7 +66,7 @@ put_data(struct stream_writer *writer, uint64_t offset, uint32_t length, const v
 	    .stored = length }, payload);
 }
 
-/* What of a header this version does not know passes too. */
+/* Parts of a header that this version does not know pass too. */
 static void
 header_extend(struct stream_header *header)
 {
@@ -99,7 +99,7 @@ begin(struct stream_writer *writer, enum stream_kind kind, uint64_t size, uint32
 	return fd;
 }
 
-/* END with a digest; of an image with more behind it than this version knows. */
+/* END with a digest; for an image, with more after it than this version knows. */
 static void
 end(struct stream_writer *writer, const struct blk128 *digest, bool longer)
 {

@@ -21,7 +21,7 @@ header_of(enum stream_kind kind)
 	return header;
 }
 
-/* What went in comes out. */
+/* A header is decoded as it was encoded. */
 #define SAME(field)	CHECK_NUMBER(in.field, out.field)
 
 static void
@@ -56,7 +56,7 @@ a_header_comes_back_as_it_went(void)
 	SAME(base_size);
 }
 
-/* Value written at a place of a good header, the sum made right again, and what is said. */
+/* A value written into a good header, whose sum is then recomputed, and the resulting message. */
 struct change {
 	const char *what;
 	int at, bytes;
@@ -136,7 +136,7 @@ a_header_is_checked_field_by_field(void)
 	check_case = "";
 }
 
-/* What a header of this kind, with this size and base, is refused for; "" if it is not. */
+/* The reason why a header of this kind, size and base is refused; "" if it is accepted. */
 static const char *
 refusal_of(enum stream_kind kind, uint64_t size, uint64_t base)
 {
@@ -338,7 +338,7 @@ static const struct row rows[] = {
 	{ R(MAP, MAP, SPAN(0, FAR - 1), .stored = 16),
 	    "MAP record with a payload of 2251799813685248 bytes, at most 262144 are allowed" },
 	{ R(MAP, MAP, SPAN(0, 64 * KIB), .codec = 1, .stored = 15), NULL },
-	/* What the target holds. */
+	/* The target's old data. */
 	{ R(IMAGE, DATA, PLAIN(0, 512), .flags = 1), "DATA record with flags 0x1" },
 	{ R(IMAGE, DATA, PLAIN(0, 512), .flags = 2), "DATA record with flags 0x2" },
 	{ R(IMAGE, DATA, PLAIN(0, 512), .flags = 4), "unknown record flags 0x4" },
@@ -434,7 +434,7 @@ an_end_comes_back_and_may_grow(void)
 
 /* An unknown value whose checksum holds is of a newer format; anything else is damage. */
 static void
-a_newer_format_is_told_from_damage(void)
+a_newer_format_is_not_taken_for_damage(void)
 {
 	static const struct { size_t at; unsigned value; bool resum; enum verdict verdict; } headers[] = {
 		{ 0, 'B', true, VERDICT_BROKEN },		/* magic */
@@ -489,7 +489,7 @@ a_newer_format_is_told_from_damage(void)
 int
 main(void)
 {
-	a_newer_format_is_told_from_damage();
+	a_newer_format_is_not_taken_for_damage();
 	a_header_comes_back_as_it_went();
 	a_header_is_checked_field_by_field();
 	only_an_image_may_leave_its_size_open();

@@ -91,7 +91,7 @@ a_reader_that_has_gone_is_an_error(void)
 }
 
 static void
-what_is_no_pipe_is_not_relayed(void)
+a_file_that_is_no_pipe_is_not_relayed(void)
 {
 	struct relay relay;
 	struct input input;
@@ -119,6 +119,6 @@ main(void)
 	a_head_and_the_payload_pass_with_what_was_read_ahead();
 	an_input_that_is_cut_passes_less();
 	a_reader_that_has_gone_is_an_error();
-	what_is_no_pipe_is_not_relayed();
+	a_file_that_is_no_pipe_is_not_relayed();
 	return check_done();
 }

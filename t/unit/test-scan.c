@@ -40,7 +40,7 @@ open_file(struct source *source)
 		errx(2, "%s", error.text);
 }
 
-/* What give sees. */
+/* What give has seen. */
 struct seen {
 	struct scan *scan;
 	uint64_t next, holes;
@@ -48,7 +48,7 @@ struct seen {
 	char error[256];
 };
 
-/* Whether what a chunk says of itself holds of the bytes. */
+/* Whether a chunk's description matches the bytes. */
 static void
 check_chunk(struct seen *seen, const struct scan_chunk *chunk)
 {
@@ -154,7 +154,7 @@ ranges_are_held_against_the_source(void)
 	source_close(&source);
 }
 
-/* Nothing may touch the scan once it has returned: it lies on the stack. */
+/* Nothing may touch the scan once it has returned: it is on the stack. */
 static void
 give_stops_it_and_no_thread_goes_on(void)
 {

@@ -30,7 +30,7 @@ a_table_gives_origin_store_and_size(void)
 }
 
 static void
-other_tables_are_refused_with_what_to_do(void)
+other_tables_are_refused_with_a_remedy(void)
 {
 	static const struct { const char *type, *params; unsigned targets; const char *words; } rows[] = {
 		{ "snapshot-merge", "253:1 253:2 P 8", 1, "wait for the merge, then use --map" },
@@ -57,7 +57,7 @@ other_tables_are_refused_with_what_to_do(void)
 }
 
 static void
-a_status_gives_what_is_in_use_or_a_reason(void)
+a_status_gives_the_sectors_in_use_or_a_reason(void)
 {
 	static const struct { const char *type, *params, *words; } rows[] = {
 		{ "snapshot", "32/2048 16", NULL },
@@ -91,7 +91,7 @@ a_status_gives_what_is_in_use_or_a_reason(void)
 }
 
 static void
-what_is_no_block_device_is_refused(void)
+a_file_that_is_no_block_device_is_refused(void)
 {
 	struct snapshot snapshot;
 	struct error error = { 0 };
@@ -107,8 +107,8 @@ int
 main(void)
 {
 	a_table_gives_origin_store_and_size();
-	other_tables_are_refused_with_what_to_do();
-	a_status_gives_what_is_in_use_or_a_reason();
-	what_is_no_block_device_is_refused();
+	other_tables_are_refused_with_a_remedy();
+	a_status_gives_the_sectors_in_use_or_a_reason();
+	a_file_that_is_no_block_device_is_refused();
 	return check_done();
 }

@@ -13,7 +13,7 @@
 
 static unsigned char want[SIZE], have[SIZE];
 
-/* Open what fd stands for, by name. */
+/* Open the file behind fd by its name. */
 static bool
 open_again(struct source *source, int fd, enum source_direct direct, struct error *error)
 {
@@ -86,7 +86,7 @@ holes_and_data_take_turns(void)
 }
 
 static void
-a_file_that_was_cut_has_no_hole_behind_its_end(void)
+a_file_that_was_cut_has_no_hole_after_its_end(void)
 {
 	struct source source;
 	int fd = memfd_create("cut", 0);
@@ -105,7 +105,7 @@ a_file_that_was_cut_has_no_hole_behind_its_end(void)
 	close(fd);
 }
 
-/* A file that lost its end is a medium that lost it. */
+/* A file that lost its end stands for a medium that lost data. */
 static void
 salvage_reads_all_but_what_is_lost(void)
 {
@@ -194,7 +194,7 @@ files_without_a_size_but_with_bytes_are_pipes(void)
 }
 
 static void
-what_is_neither_is_refused(void)
+other_kinds_of_files_are_refused(void)
 {
 	struct source source;
 	struct error error = { 0 };
@@ -216,11 +216,11 @@ main(void)
 	fill();
 	any_range_reads_as_it_is();
 	holes_and_data_take_turns();
-	a_file_that_was_cut_has_no_hole_behind_its_end();
+	a_file_that_was_cut_has_no_hole_after_its_end();
 	salvage_reads_all_but_what_is_lost();
 	salvage_ends_with_whole_sectors();
 	pipes_are_read_in_whole_pieces();
 	files_without_a_size_but_with_bytes_are_pipes();
-	what_is_neither_is_refused();
+	other_kinds_of_files_are_refused();
 	return check_done();
 }

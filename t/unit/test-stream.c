@@ -144,7 +144,7 @@ a_fault_names_the_bytes_of_stream_and_device(void)
 }
 
 static void
-bytes_behind_the_end_are_an_error(void)
+bytes_after_the_end_are_an_error(void)
 {
 	const struct streams_made *made = made_of("example");
 	unsigned char bytes[409];
@@ -207,9 +207,9 @@ only_the_magic_is_a_stream(void)
 	}
 }
 
-/* Bytes that come a moment later must not be taken for something else. */
+/* Bytes that arrive a moment later must not be misread. */
 static void
-a_reader_that_went_before_the_first_byte_is_no_answer(void)
+a_reader_that_left_before_the_first_byte_is_an_error(void)
 {
 	int in[2], out[2];
 	bool stream;
@@ -312,10 +312,10 @@ main(void)
 	a_cut_is_seen_at_every_byte();
 	a_cut_or_broken_header_is_not_opened();
 	a_fault_names_the_bytes_of_stream_and_device();
-	bytes_behind_the_end_are_an_error();
+	bytes_after_the_end_are_an_error();
 	a_silent_peer_is_an_end_as_well();
 	only_the_magic_is_a_stream();
-	a_reader_that_went_before_the_first_byte_is_no_answer();
+	a_reader_that_left_before_the_first_byte_is_an_error();
 	a_failing_read_is_named();
 	a_header_of_a_later_minor_version_is_passed_on();
 	the_writer_refuses_what_a_reader_would();

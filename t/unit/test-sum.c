@@ -120,7 +120,7 @@ a_stream_has_the_digest_of_its_image(void)
 }
 
 static void
-a_stream_that_is_cut_or_of_which_a_range_is_wanted_has_none(void)
+a_cut_stream_and_a_range_of_a_stream_have_no_digest(void)
 {
 	static struct streams_made made;
 	struct error cut = { 0 }, range = { 0 }, delta = { 0 };
@@ -138,7 +138,7 @@ a_stream_that_is_cut_or_of_which_a_range_is_wanted_has_none(void)
 }
 
 static void
-a_file_that_is_not_there_is_told_by_its_errno(void)
+a_missing_file_is_recognised_by_errno(void)
 {
 	struct sum_range range = { .length = UINT64_MAX, .jobs = 1 };
 	struct sum_left *left = NULL;
@@ -198,7 +198,7 @@ check_map(uint32_t grid, enum stream_hash hash, const char *want, uint64_t range
 }
 
 static void
-what_differs_from_a_map_is_named_with_neighbours_merged(void)
+ranges_that_differ_from_a_map_are_merged_and_named(void)
 {
 	check_map(4096, STREAM_XXH3_128, "0+4096 2097152+8192 3145728+77 ", 3, 12365);
 	check_map(BLK128_BLOCK, STREAM_XXH3_128, "0+65536 2097152+131072 3145728+77 ", 3, 196685);
@@ -215,8 +215,8 @@ main(void)
 	a_source_with_holes_has_the_digest_of_its_bytes();
 	a_range_beyond_the_end_is_refused();
 	a_stream_has_the_digest_of_its_image();
-	a_stream_that_is_cut_or_of_which_a_range_is_wanted_has_none();
-	a_file_that_is_not_there_is_told_by_its_errno();
-	what_differs_from_a_map_is_named_with_neighbours_merged();
+	a_cut_stream_and_a_range_of_a_stream_have_no_digest();
+	a_missing_file_is_recognised_by_errno();
+	ranges_that_differ_from_a_map_are_merged_and_named();
 	return check_done();
 }

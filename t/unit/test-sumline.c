@@ -117,7 +117,7 @@ static const char *const names[] = {
 	"name", " name", "*name", "a\nb", "a\rb", "a\\b", "\\", "\n", "-", "a) = b", "(", ")", "\xc3\xbc",
 };
 
-/* What is printed is understood, and means the same. */
+/* A printed line is parsed back with the same meaning. */
 static void
 any_name_survives_a_list(void)
 {
@@ -171,7 +171,7 @@ lists_are_read_line_by_line(void)
 }
 
 static void
-lines_that_are_too_long_are_none_and_the_next_is_read(void)
+a_line_that_is_too_long_is_malformed_and_the_next_is_read(void)
 {
 	static char list[3 * SUMLINE_MAX], room[SUMLINE_MAX];
 	static const size_t lengths[] = {
@@ -200,6 +200,6 @@ main(void)
 	bare_digits_are_what_the_caller_says();
 	any_name_survives_a_list();
 	lists_are_read_line_by_line();
-	lines_that_are_too_long_are_none_and_the_next_is_read();
+	a_line_that_is_too_long_is_malformed_and_the_next_is_read();
 	return check_done();
 }

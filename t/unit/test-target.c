@@ -28,7 +28,7 @@ nothing_goes_outside_of_the_range(void)
 }
 
 static void
-a_range_is_held_against_the_largest_size(void)
+a_range_is_checked_against_the_largest_size(void)
 {
 	CHECK(begin(10, (struct target_options){ .offset = SIZE_LIMIT, .length = UINT64_MAX }));
 	CHECK(target_fits(&target, 0, &error) && !target_fits(&target, 1, &error));
@@ -60,7 +60,7 @@ it_grows_and_never_shrinks_before_the_cut(void)
 
 /* Where it was never written it is zero without a system call; else it is made so. */
 static void
-zeros_before_and_behind_the_old_end(void)
+zeros_before_and_after_the_old_end(void)
 {
 	CHECK(begin(100000, (struct target_options){ .offset = 10, .length = UINT64_MAX }));
 	CHECK(target_prepare(&target, 299990, false, &error));
@@ -73,7 +73,7 @@ zeros_before_and_behind_the_old_end(void)
 }
 
 static void
-what_cannot_be_prepared_is_not_created(void)
+a_target_that_cannot_be_prepared_is_not_created(void)
 {
 	struct target_options options = { .length = 5000, .create = true };
 	struct stat status;
@@ -125,10 +125,10 @@ main(void)
 {
 	disk_folder();
 	nothing_goes_outside_of_the_range();
-	a_range_is_held_against_the_largest_size();
+	a_range_is_checked_against_the_largest_size();
 	it_grows_and_never_shrinks_before_the_cut();
-	zeros_before_and_behind_the_old_end();
-	what_cannot_be_prepared_is_not_created();
+	zeros_before_and_after_the_old_end();
+	a_target_that_cannot_be_prepared_is_not_created();
 	it_reads_back_what_was_written();
 	it_gets_its_old_size_back();
 	return disk_done();

@@ -22,7 +22,7 @@ run(double *now, double seconds, uint64_t piece)
 		CHECK(n <= piece);
 		if (n == 0) {
 			CHECK(wait > 0 && wait <= 1);
-			*now += wait + 0.0007;	/* who sleeps wakes up late */
+			* now += wait + 0.0007; /* a sleeper wakes up late */
 		}
 		throttle_spend(&throttle, n);
 		sent += n;
@@ -85,7 +85,7 @@ a_stall_is_not_followed_by_a_flood(void)
 	CHECK(is_near(run(&now, 20, 65536), (20 << 20) * 20.5, 0.01));
 }
 
-/* On a busy machine, who sleeps for a moment may wake up much later. */
+/* On a busy machine, a thread that sleeps for a moment may wake up much later. */
 static void
 what_was_missed_is_made_up_for(void)
 {

@@ -13,7 +13,7 @@ static int fake_fdatasync(int);
 #include "disk.h"
 #include "write/apply.h"
 
-/* Flushes of the log are counted, and fail where a test says so. */
+/* Count flushes of the log, and let them fail where a test says so. */
 static unsigned flushes;
 static int flush_error;
 static bool target_was_old;		/* at the last flush */
@@ -78,7 +78,7 @@ read_log(char *out, size_t size)
 }
 
 static void
-what_was_saved_is_in_the_log_once_waited_for(void)
+saved_data_is_in_the_log_after_waiting(void)
 {
 	uint64_t ticket, later;
 	char log[256];
@@ -132,7 +132,7 @@ a_range_is_flushed_to_the_log_before_it_is_overwritten(void)
 	free((void *)(uintptr_t)piece.data);
 }
 
-/* The kernel tells of a lost write only once. */
+/* The kernel reports a lost write only once. */
 static void
 after_a_flush_that_failed_nothing_succeeds(void)
 {
@@ -157,7 +157,7 @@ after_a_flush_that_failed_nothing_succeeds(void)
 	close_all();
 }
 
-/* Then the target is flushed, once nobody is in between. */
+/* Then the target is flushed, once no write is in progress. */
 static void
 no_more_than_a_window_is_in_flight(void)
 {
@@ -219,7 +219,7 @@ a_log_that_cannot_be_begun_is_removed(void)
 }
 
 static void
-a_log_is_whole_that_ends_in_end(void)
+a_log_that_ends_in_end_is_complete(void)
 {
 	uint64_t ticket;
 	off_t size;
@@ -246,12 +246,12 @@ main(void)
 {
 	disk_folder();
 	snprintf(log_name, sizeof(log_name), "%s/log", folder);
-	what_was_saved_is_in_the_log_once_waited_for();
+	saved_data_is_in_the_log_after_waiting();
 	a_range_is_flushed_to_the_log_before_it_is_overwritten();
 	after_a_flush_that_failed_nothing_succeeds();
 	no_more_than_a_window_is_in_flight();
 	a_file_that_exists_is_neither_overwritten_nor_removed();
 	a_log_that_cannot_be_begun_is_removed();
-	a_log_is_whole_that_ends_in_end();
+	a_log_that_ends_in_end_is_complete();
 	return disk_done();
 }

@@ -41,7 +41,7 @@ end(struct verify *verify)
 	CHECK(target_close(&target, &error));
 }
 
-/* Push blocks first to last, of which the wrong one, if any, has another hash. */
+/* Push blocks first to last; the wrong one, if any, gets another hash. */
 static void
 push(struct verify *verify, uint64_t first, uint64_t last, uint64_t wrong)
 {
@@ -92,7 +92,7 @@ check_differences(struct verify *verify, const char *want)
 }
 
 static void
-what_was_written_passes(void)
+written_data_passes(void)
 {
 	struct verify *verify;
 
@@ -119,7 +119,7 @@ a_block_that_differs_is_named(void)
 	end(verify);
 }
 
-/* The last block of a device may be short; what comes then is off the grid. */
+/* The last block of a device may be short; the next one is then off the grid. */
 static void
 a_short_block_ends_a_job(void)
 {
@@ -202,7 +202,7 @@ more_than_a_window_may_be_pushed(void)
 }
 
 static void
-zeros_are_looked_at_where_no_hole_is(void)
+zeros_outside_of_holes_are_read(void)
 {
 	static const unsigned char block[BLK128_BLOCK] = { [4711] = 1 };
 	struct verify *verify;
@@ -273,7 +273,7 @@ differences_are_sorted_and_merged_and_the_first_are_kept(void)
 }
 
 static void
-what_cannot_be_read_is_an_error(void)
+an_unreadable_range_is_an_error(void)
 {
 	static unsigned char room[VERIFY_CHUNK] __attribute__((aligned(4096)));
 	struct verify_job job = { .room = room };
@@ -297,16 +297,16 @@ main(void)
 	if (fd == -1)
 		err(2, "%s", name);
 	close(fd);
-	what_was_written_passes();
+	written_data_passes();
 	a_block_that_differs_is_named();
 	a_short_block_ends_a_job();
 	nothing_is_read_before_a_window_has_gathered();
 	many_pieces_make_a_window();
 	more_than_a_window_may_be_pushed();
-	zeros_are_looked_at_where_no_hole_is();
+	zeros_outside_of_holes_are_read();
 	terabytes_of_zeros_come_in_pieces();
 	differences_are_sorted_and_merged_and_the_first_are_kept();
-	what_cannot_be_read_is_an_error();
+	an_unreadable_range_is_an_error();
 	unlink(name);
 	return check_done();
 }

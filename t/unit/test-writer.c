@@ -6,7 +6,7 @@
 #include "stream/intake.h"
 #include "write/writer.h"
 
-/* Operations that write down when they are called, and fail where the trial says so. */
+/* Operations that record their calls, and fail where the trial says so. */
 
 #define PIECES	40u
 #define PIECE	((uint64_t)INTAKE_RAW)

@@ -43,7 +43,7 @@ fake_ioctl(int fd, unsigned long request, const uint64_t range[2])
 #undef fallocate
 #undef ioctl
 
-/* The first call of a row, then the second, which knows what the first has learnt. */
+/* The first call of a row, then the second, which knows which methods failed before. */
 static void
 each_method_is_tried_until_one_works(void)
 {
