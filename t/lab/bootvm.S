@@ -14,10 +14,11 @@
  *
  * Written for SeaBIOS on QEMU's q35 and pc machines, where the registers of ACPI are at 0x600.
  */
-# define LAST 64 /* the sector of the last count */ define START 65 /* the sector of the count
-# that it started from */ define SLOTS 1024 define FIRST_SLOT 128 /* its sector; the next one is
-# eight further */ define DEAF 445 /* the byte of this sector that is not zero in a deaf machine
-# */
+#define LAST		64	/* the sector of the last count */
+#define START		65	/* the sector of the count that it started from */
+#define SLOTS		1024
+#define FIRST_SLOT	128	/* its sector; the next one is eight further */
+#define DEAF		445	/* the byte of this sector that is not zero in a deaf machine */
 
 #define BUFFER		0x8000
 #define READ		0x42

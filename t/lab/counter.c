@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-# define SECTOR 512 define LAST 64 /* the sector of the last count */ define START 65 /* the
-# sector of the count that it started from */ define SLOTS 1024 define FIRST_SLOT 128 /* its
-# sector; the next one is eight further */
+#define SECTOR		512
+#define LAST		64	/* the sector of the last count */
+#define START		65	/* the sector of the count that it started from */
+#define SLOTS		1024
+#define FIRST_SLOT	128	/* its sector; the next one is eight further */
 
 static uint32_t *sector;
 
