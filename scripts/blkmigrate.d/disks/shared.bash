@@ -6,15 +6,20 @@
 # nothing, since a clone has the same; so one host writes a file next to the disk, or a tag, and the
 # other must see it.
 
-# is_shared DISK: whether its path stays the same, and a file put beside it on one host is seen on
-# the other.  A symbolic link may lead elsewhere on each host.
+# is_shared DISK: whether its path stays the same, and both hosts see the same file there.
 is_shared() {
-	local disk=$1 path probe seen=false
+	[ "${target[$1]}" = "${source[$1]}" ] && [[ ${kind[$1]} == file || ${kind[$1]} == qcow2 ]] || return 1
+	is_same_place "${source[$1]}" "${target[$1]}"
+}
 
-	[ "${target[$disk]}" = "${source[$disk]}" ] && [[ ${kind[$disk]} == file || ${kind[$disk]} == qcow2 ]] || return 1
-	ask old "$a_path" realpath -e -- "${source[$disk]}" || return 1
+# is_same_place PATH PATH-THERE: whether a file put beside it on the old host is seen on the new one.
+# A symbolic link may lead elsewhere on each host.
+is_same_place() {
+	local path probe seen=false
+
+	ask -q old "$a_path" realpath -e -- "$1" || return 1
 	path=$answer
-	ask -q new "$a_path" realpath -e -- "${target[$disk]}" && [ "$answer" = "$path" ] || return 1
+	ask -q new "$a_path" realpath -e -- "$2" && [ "$answer" = "$path" ] || return 1
 	probe=$(dirname -- "$path")/.blkmigrate-probe-$id
 	ask -q old '' touch -- "$probe" || return 1
 	! asks_yes new test -e "$probe" || seen=true

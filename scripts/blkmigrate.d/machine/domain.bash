@@ -156,6 +156,6 @@ source_undefine() {
 	if is_xen; then
 		act old rm -f -- "$xen_config"
 	else
-		vm_act old undefine "$uuid" --nvram >/dev/null
+		undefine old "$uuid"
 	fi
 }

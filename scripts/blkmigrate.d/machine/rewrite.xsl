@@ -3,7 +3,8 @@
 
      A domain whose disks lie elsewhere; nothing else changes.  The parameter places
      names a document: place elements with dev, type, format and path, drop elements with dev,
-     net elements with from and to, and an identity with name and uuid.  Unless
+     net elements with from and to, an identity with name and uuid, and filled, the elements of
+     the firmware that libvirt has chosen.  Unless
      drives=keep those without a place are emptied. -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:output method="xml" encoding="UTF-8" omit-xml-declaration="yes"/>
@@ -13,6 +14,7 @@
   <xsl:variable name="drop" select="document($places)/places/drop"/>
   <xsl:variable name="identity" select="document($places)/places/identity"/>
   <xsl:variable name="net" select="document($places)/places/net"/>
+  <xsl:variable name="filled" select="document($places)/places/filled"/>
 
   <xsl:template match="@* | node()">
     <xsl:copy>
@@ -33,6 +35,40 @@
       <xsl:when test="$identity"><xsl:value-of select="$identity/@uuid"/></xsl:when>
       <xsl:otherwise><xsl:copy/></xsl:otherwise>
     </xsl:choose>
+  </xsl:template>
+
+  <xsl:template match="/domain/os">
+    <xsl:copy>
+      <xsl:choose>
+        <!-- With a loader, libvirt does not take the wish for one. -->
+        <xsl:when test="$filled/loader">
+          <xsl:apply-templates select="@*[name() != 'firmware'] | node()[not(self::firmware or self::loader or self::nvram)]"/>
+          <xsl:copy-of select="$filled/loader | $filled/nvram"/>
+        </xsl:when>
+        <xsl:when test="$filled">
+          <xsl:apply-templates select="@* | node()[not(self::nvram)]"/>
+          <xsl:copy-of select="$filled/nvram"/>
+        </xsl:when>
+        <xsl:otherwise>
+          <xsl:apply-templates select="@* | node()"/>
+        </xsl:otherwise>
+      </xsl:choose>
+    </xsl:copy>
+    <xsl:if test="$filled/smm and not(../features)">
+      <features>
+        <xsl:copy-of select="$filled/smm"/>
+      </features>
+    </xsl:if>
+  </xsl:template>
+
+  <!-- Without it libvirt does not take a loader for secure boot. -->
+  <xsl:template match="/domain/features">
+    <xsl:copy>
+      <xsl:apply-templates select="@* | node()"/>
+      <xsl:if test="not(smm)">
+        <xsl:copy-of select="$filled/smm"/>
+      </xsl:if>
+    </xsl:copy>
   </xsl:template>
 
   <xsl:template match="/domain/devices/disk">

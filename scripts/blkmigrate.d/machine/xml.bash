@@ -21,6 +21,12 @@ xml_values() {
 	done
 }
 
+# read_source_xml: the definition that was kept with the plan.
+read_source_xml() {
+	xml_document old "$private/source.xml" on old cat "$(state_of old)/source.xml" ||
+		die "$(name_of old): $(state_of old)/source.xml cannot be read"
+}
+
 xml_escape() {
 	local text=${1//&/'&amp;'}
 
@@ -67,6 +73,7 @@ write_target() {
 		fi
 	done >"$private/places"
 	printf '<identity name="%s" uuid="%s"/>\n' "$(xml_escape "$new_name")" "$new_uuid" >>"$private/places"
+	[ -z "$filled" ] || printf '<filled>%s</filled>\n' "$filled" >>"$private/places"
 	for disk; do
 		printf '<drop dev="%s"/>\n' "$(xml_escape "$disk")"
 	done >>"$private/places"

@@ -5,7 +5,7 @@
 
 # show_cutover: print what a dry run says about it.
 show_cutover() {
-	local disk virsh="virsh -q -c $uri"
+	local disk part virsh="virsh -q -c $uri"
 
 	[ "$autostart" = no ] || source_autostart off
 	source_shutdown
@@ -13,6 +13,9 @@ show_cutover() {
 	hand_over
 	for disk in "${disks[@]}"; do
 		contains "$disk" "${later[@]}" || show_last "$disk"
+	done
+	for part in "${parts[@]}"; do
+		[ "${part_how[$part]},${part_seen[$part]}" != copy,yes ] || show_part "$part"
 	done
 	show new "$virsh define $(quote "$(state_of new)/domain.xml")"
 	start_there --paused

@@ -134,6 +134,7 @@ show_plan() {
 	for disk in "${skipped[@]}"; do
 		say "  $disk: SKIPPED: it stays on $(name_of old), and $vm on $(name_of new) has no such disk"
 	done
+	show_parts
 	say "  in all: $(sum_of_all); $(downtime_expected)"
 	show_xml_diff
 }

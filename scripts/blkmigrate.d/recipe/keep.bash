@@ -4,9 +4,10 @@
 # A migration is kept in from/ID on the old host: the plan, as lines of name=value, the XML, and
 # the journal; no other user can read it.  The part that the new host has to know is in to/ID there.
 
-plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool first_boot xen_config)
-plan_lists=(disks shared swaps skipped later media media_there)
+plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool first_boot xen_config parts_known)
+plan_lists=(disks shared swaps skipped later media media_there parts)
 plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label)
+part_arrays=(part_kind part_source part_target part_how part_seen)
 # address[new], as the plan has it.
 new_address=''
 
@@ -63,6 +64,12 @@ save_plan() {
 				printf '%s[%s]=%s\n' "$name" "$disk" "${array[$disk]:-}"
 			done
 		done
+		for disk in "${parts[@]}"; do
+			for name in "${part_arrays[@]}"; do
+				local -n array=$name
+				printf '%s[%s]=%s\n' "$name" "$disk" "${array[$disk]}"
+			done
+		done
 	} >"$private/plan"
 	put old "$(state_of old)/plan" <"$private/plan"
 }
@@ -111,6 +118,9 @@ declare -A plan_patterns=(
 	[source]='(/.*)?' [target]='(/.*)?' [identity]="($a_identity)?" [xen_config]='(/.*)?' [pool]='([^-].*)?' [first_boot]='(kernel=/.*)?'
 	# What ssh or a command of its configuration might take for something else than a name.
 	[new_address]=$'([^-\x01-\x20"\'`$\\;&<>|(){}][^\x01-\x20"\'`$\\;&<>|(){}]*)?'
+	[parts_known]='(yes)?'
+	[part_kind]='file|folder' [part_source]='/.*' [part_target]='/.*' [part_how]='copy|shared|same'
+	[part_seen]='(yes|[0-9]+ [0-9.]+)?'
 )
 
 # plan_value NAME VARIABLE VALUE: set it, or die if it does not fit.
@@ -126,7 +136,7 @@ load_plan() {
 
 	new_address=''
 	document old "$private/plan" on old cat "${folder[old]}/from/$id/plan" || return
-	disks=() shared=() swaps=() skipped=() later=() media=() media_there=()
+	disks=() shared=() swaps=() skipped=() later=() media=() media_there=() parts=() parts_known=''
 	while IFS= read -r line; do
 		if [[ $line =~ ^([a-z_]+)\+=([A-Za-z0-9]+)$ ]]; then
 			name=${BASH_REMATCH[1]}
@@ -135,7 +145,7 @@ load_plan() {
 			list+=("${BASH_REMATCH[2]}")
 		elif [[ $line =~ ^([a-z_]+)\[([A-Za-z0-9]+)\]=(.*)$ ]]; then
 			name=${BASH_REMATCH[1]}
-			[[ " ${plan_arrays[*]} " == *" $name "* ]] || continue
+			[[ " ${plan_arrays[*]} ${part_arrays[*]} " == *" $name "* ]] || continue
 			plan_value "$name" "$name[${BASH_REMATCH[2]}]" "${BASH_REMATCH[3]}"
 		elif [[ $line =~ ^([a-z_]+)=(.*)$ ]]; then
 			name=${BASH_REMATCH[1]}

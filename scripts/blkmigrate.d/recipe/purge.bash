@@ -39,12 +39,15 @@ forget_state() {
 
 # type_name TEXT source|target DISK ...: show the operator which paths go, and ask for consent.
 type_name() {
-	local disk typed=''
+	local disk part typed=''
 	local -n paths=$2
 
 	say "$1:"
 	for disk in "${@:3}"; do
 		say "  ${paths[$disk]}"
+	done
+	for part in "${parts[@]}"; do
+		[ "$2,${part_how[$part]}" != source,copy ] || say "  ${part_source[$part]}"
 	done
 	[ ! -t 0 ] || printf 'Type its name to continue: ' >&2
 	IFS= read -r typed || true
@@ -77,6 +80,7 @@ purge_source() {
 	for disk in "${shared[@]}"; do
 		say "${source[$disk]} is also the disk of $vm on $(name_of new): left as it is"
 	done
+	purge_firmware
 	[ "$1" != none ] || return 0
 	drop_checkpoints
 	source_undefine || die "$vm cannot be undefined on $(name_of old)"

@@ -52,7 +52,7 @@ remove_domain() {
 	*) die "$(name_of new) cannot be asked what it has of $vm; nothing is started anywhere" ;;
 	esac
 	[ "$state" = 'shut off' ] || vm_act new destroy "$new_uuid" >/dev/null || true
-	vm_act new undefine "$new_uuid" --nvram >/dev/null || true
+	undefine new "$new_uuid" || true
 	state=$(domain_state new) && [ "$state" = none ] ||
 		die "$vm is still ${state:-unknown} on $(name_of new); nothing is started anywhere"
 	committed || status=$?
