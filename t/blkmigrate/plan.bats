@@ -295,7 +295,7 @@ in_pool() {
 	run -0 inside 'pool=none; vm_on() { return 1; }; address[new]=far; use_pool; printf "%s\n" "${problems[@]}"'
 	[[ $output == *'far has no storage pool none'*'virsh pool-list --all'* ]]
 	run -2 inside 'pool=none dir_option=/srv; use_pool'
-	[[ $output == *'--pool names the place of the disks, and so do --dir and --vg'* ]]
+	[[ $output == *'--pool, --dir and --vg each name the place of the disks'* ]]
 }
 
 # --- media ------------------------------------------------------------------------
@@ -355,7 +355,7 @@ with_medium() {
 @test "a drive with something that is no file is emptied, which is said" {
 	run -0 inside 'find_medium sda block raw /dev/null "" ""; find_medium sdb file raw "" "" ""; printf "%s\n" "${remarks[@]}"'
 
-	[ "$output" = 'what is in the drive sda is no raw file that could be copied: /dev/null; the drive will be empty' ]
+	[ "$output" = 'the medium in the drive sda is not a raw file that can be copied: /dev/null; the drive will be empty' ]
 }
 
 # --- partitions -------------------------------------------------------------------
@@ -381,7 +381,7 @@ layouts() {
 	sfdisk -q --delete new.img 2
 	run -2 layouts old.img new.img
 
-	[[ $output == *"vda: what blkid and sfdisk recognise on $dir/new.img is not what they do on $dir/old.img:"*'< start='*'its data'*'--map-disk'* ]]
+	[[ $output == *"vda: blkid and sfdisk do not recognise the same on $dir/new.img as on $dir/old.img:"*'< start='*'its data'*'--map-disk'* ]]
 }
 
 @test "signatures at the end of a disk are missed on a larger one" {

@@ -41,7 +41,7 @@ same_layout() {
 	$dry_run && return
 	ours=$(brief layout old "$2") && theirs=$(brief layout new "${sink[$1]:-${target[$1]}}") ||
 		die "$1: partitions and filesystems cannot be looked at; blkid and sfdisk have to be on both hosts"
-	[ "$ours" = "$theirs" ] || die "$1: what blkid and sfdisk recognise on ${target[$1]} is not what they do on ${source[$1]}:
+	[ "$ours" = "$theirs" ] || die "$1: blkid and sfdisk do not recognise the same on ${target[$1]} as on ${source[$1]}:
 $(diff <(echo "$ours") <(echo "$theirs") || true)
 a target of the very same size, a file say, keeps it: --map-disk"
 }

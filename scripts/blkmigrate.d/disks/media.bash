@@ -19,7 +19,7 @@ find_medium() {
 	[ -n "$path" ] || [ "$2" = network ] || return 0
 	[[ $drive =~ ^[A-Za-z0-9]+$ && $path == /* && $path != *$'\xef\xbf\xbd'* && ${3:-raw} == raw ]] &&
 		asks_yes old test -f "$path" || {
-		remark "what is in the drive $drive is no raw file that could be copied${path:+: $path}; the drive will be empty"
+		remark "the medium in the drive $drive is not a raw file that can be copied${path:+: $path}; the drive will be empty"
 		return
 	}
 	source[$drive]=$path
@@ -36,7 +36,7 @@ find_medium() {
 choose_medium_target() {
 	choose_target "$1" ''
 	[ "${target_kind[$1]}" = file ] ||
-		problem "what is in the drive $1 would go to ${target[$1]}" "name a file that ends in .iso or .img"
+		problem "the medium in the drive $1 would go to ${target[$1]}" "name a file that ends in .iso or .img"
 }
 
 # same_medium DRIVE: whether the new host has a file there with the same digest.

@@ -94,8 +94,8 @@ shut_down() {
 		*) die "$vm is $state on $(name_of old)" ;;
 		esac
 		if [ "$waited" -ge $((shutdown_timeout * 4)) ]; then
-			$destroy || die "$vm did not shut down in $shutdown_timeout seconds; --shutdown-timeout waits longer, --destroy takes its power"
-			warn "$vm did not shut down in $shutdown_timeout seconds: taking its power"
+			$destroy || die "$vm did not shut down in $shutdown_timeout seconds; --shutdown-timeout waits longer, --destroy cuts its power"
+			warn "$vm did not shut down in $shutdown_timeout seconds: cutting its power"
 			source_destroy
 		fi
 		sleep 0.25
