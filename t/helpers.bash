@@ -331,6 +331,46 @@ mount_tmpfs() {
 	at_end umount "$folder"
 }
 
+# full_medium: a file system, in $mounted, on a medium that takes about 4 MiB more; then the write-back
+# of buffered writes fails.  make_room: the medium is full no more.
+full_medium() {
+	require mkfs.ext4
+	require_root "mounts"
+	folder=$dir/small
+	mkdir "$folder"
+	mount -t tmpfs -o size=32M none "$folder"
+	# A loop device lets go of its file a moment after it was detached.
+	at_end wait_for 10 umount "$folder"
+	truncate -s 24M "$folder/disk"
+	attach "$folder/disk"
+	mkfs.ext4 -q -m 0 "$device"
+	mounted=$dir/mounted
+	mkdir "$mounted"
+	mount "$device" "$mounted"
+	at_end umount "$mounted"
+	sync -f "$mounted"
+	dd if=/dev/zero of="$folder/filler" bs=1M 2>dd.err || true
+	truncate -s -4M "$folder/filler"
+}
+
+make_room() {
+	rm "$folder/filler"
+}
+
+# on_medium FILE: its bytes, past the page cache.
+on_medium() {
+	dd if="$1" iflag=direct bs=1M status=none
+}
+
+# lose_writes FROM TO: copy a file of 12 MiB, whose later part does not reach the medium; the cache
+# has it.  Afterwards there is room.
+lose_writes() {
+	run -1 dd if="$1" of="$2" bs=1M conv=fsync status=none
+	make_room
+	cmp "$1" "$2"
+	run -1 cmp -s "$1" <(on_medium "$2")
+}
+
 # attach_faulty FILE FAULT ...: a loop device, $device, over the bytes of FILE, with
 #
 #	read-error=OFFSET	EIO when the sector at OFFSET is read

@@ -41,8 +41,8 @@ evidence_next(struct evidence *evidence, char *line, size_t size)
 
 	if (evidence->cached > 0) {
 		used = put_names(&evidence->cached_name, &evidence->cached, line, size);
-		snprintf(line + used, size - (size_t)used, ": only a cache was read, not the medium: %s",
-		    fresh_reason(evidence->fresh));
+		snprintf(line + used, size - (size_t)used, ": %s",
+		    fresh_words(evidence->fresh));
 		return true;
 	}
 	if (evidence->lost > 0) {

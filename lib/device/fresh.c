@@ -212,18 +212,20 @@ fresh_drop(int fd, uint64_t offset, uint64_t length, int *lost)
 }
 
 const char *
-fresh_reason(enum fresh fresh)
+fresh_words(enum fresh fresh)
 {
 	switch (fresh) {
 	case FRESH_KEPT:
-		return "some of its pages cannot be dropped, for they are mapped or written all the time";
+		return "only a cache was read, not the medium: some pages cannot be dropped, "
+		    "for they are mapped or written all the time";
 	case FRESH_UNSEEN:
-		return "only its owner and root can see what is cached";
+		return "perhaps only a cache was read, not the medium: only its owner and root can see "
+		    "what is cached";
 	case FRESH_SERVER:
-		return "its file system is a server's, which may have a cache of its own";
+		return "the server of its file system was read, which may have a cache of its own";
 	case FRESH_MEMORY:
-		return "its file system is in memory";
+		return "only a cache was read, not the medium: its file system is in memory";
 	default:
-		return "it was read from the medium";
+		return "the medium was read";
 	}
 }

@@ -46,7 +46,7 @@ enum fresh fresh_drop(int fd, uint64_t offset, uint64_t length, int *lost);
 /* Bytes of a range that are cached; a length of 0: up to the end.  -1: cannot be seen. */
 int64_t fresh_cached(int fd, uint64_t offset, uint64_t length);
 
-/* Why only a cache was read, in words: "its file system is in memory". */
-const char *fresh_reason(enum fresh);
+/* The same in words that follow a name and a colon. */
+const char *fresh_words(enum fresh);
 
 #endif

@@ -264,8 +264,14 @@ writer_verdict(const struct writer *writer)
 {
 	if (writer->verify == NULL)
 		return "";
-	return atomic_load(&writer->target->fresh) == FRESH_MEDIUM ? ", verified" :
-	    ", read back from a cache only";
+	switch ((enum fresh)atomic_load(&writer->target->fresh)) {
+	case FRESH_MEDIUM:
+		return ", verified";
+	case FRESH_SERVER:
+		return ", read back from a server";
+	default:
+		return ", read back from a cache only";
+	}
 }
 
 bool

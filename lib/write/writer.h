@@ -159,7 +159,7 @@ bool writer_describe(struct writer *, char *out, size_t size);
  */
 bool writer_stop(struct writer *, char *out, size_t size);
 
-/* What -v says of reading back: ", verified", or that it was a cache's, or nothing. */
+/* What -v says of reading back: ", verified", or from where else than the medium, or nothing. */
 const char *writer_verdict(const struct writer *);
 
 /* See verify_differences; 0 where nothing was read back. */

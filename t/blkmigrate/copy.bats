@@ -262,6 +262,21 @@ with_modules() {
 	[[ $stderr == *'the digests differ; sending what differs again'*'disk: both sides are blk128:'* ]]
 }
 
+@test "--verify full compares what the medium of the target has, not its cache" {
+	full_medium
+	make_noise noise.img 12M
+	lose_writes noise.img "$mounted/new.img"
+	break_program blkdiff '[ ! -e mended ] || exec "'"$BIN"'/blkdiff" "$@"
+		touch mended
+		cat >/dev/null
+		"'"$BIN"'/blkdiff" --map <("'"$BIN"'/blksum" --map noise.img) noise.img'
+
+	run -0 --separate-stderr migrate copy --overwrite --verify full noise.img new:"$mounted/new.img"
+
+	[[ $stderr == *'the digests differ; sending what differs again'*'disk: both sides are blk128:'* ]]
+	cmp noise.img <(on_medium "$mounted/new.img")
+}
+
 @test "a source that is not there, a target that is a folder" {
 	run -2 --separate-stderr migrate copy --create none.img new:"$dir/new.img"
 	[[ $stderr == 'blkmigrate: this host: none.img: not there' ]]

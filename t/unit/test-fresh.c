@@ -142,7 +142,7 @@ evidence_names_the_first_and_counts_the_others(void)
 	evidence_add(&evidence, "c", FRESH_KEPT, 0);
 	evidence_add(&evidence, "d", FRESH_MEMORY, 0);
 	CHECK(evidence_next(&evidence, line, sizeof(line)));
-	CHECK_TEXT(line, "c and 1 other file: only a cache was read, not the medium: some of its pages "
+	CHECK_TEXT(line, "c and 1 other file: only a cache was read, not the medium: some pages "
 	    "cannot be dropped, for they are mapped or written all the time");
 	evidence_add(&evidence, "a long name", FRESH_SERVER, 0);
 	CHECK(evidence_next(&evidence, line, 8));

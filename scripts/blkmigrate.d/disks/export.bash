@@ -14,14 +14,14 @@ view_open() {
 	view[$1]=$(state_of old)/$1.view
 	[ -z "$bitmap" ] || words=(--nbd-server "addr.type=unix,addr.path=${view[$1]}.sock"
 		--export "type=nbd,id=nbd,node-name=disk,name=disk,bitmaps.0=$bitmap")
-	export_open old "${view[$1]}" off \
+	export_open old "${view[$1]}" '' off \
 		--blockdev "driver=file,node-name=file,read-only=on,filename=${source[$1]//,/,,}" \
 		--blockdev driver=qcow2,node-name=disk,file=file,read-only=on "${words[@]}"
 }
 
 # export_running DISK FILE: export the disk as the backup job shows it.
 export_running() {
-	export_open old "$2" off --blockdev \
+	export_open old "$2" '' off --blockdev \
 		"driver=nbd,node-name=disk,read-only=on,server.type=unix,server.path=$(backup_socket),export=$1"
 }
 
@@ -35,7 +35,7 @@ view_close() {
 sink_open() {
 	[ "${target_kind[$1]}" = qcow2 ] || return 0
 	sink[$1]=$(state_of new)/$1.sink
-	export_open new "${sink[$1]}" on \
+	export_open new "${sink[$1]}" "${target[$1]}" on \
 		--blockdev "driver=file,node-name=file,filename=${target[$1]//,/,,}" \
 		--blockdev driver=qcow2,node-name=disk,file=file,discard=unmap ||
 		die "$(name_of new): ${target[$1]} cannot be opened; is it in use?"
@@ -59,21 +59,24 @@ close_exports() {
 	done
 }
 
-# export_open HOST FILE WRITABLE OPTION ...: export the node called disk as that file, after
-# removing what a killed run left.
+# export_open HOST FILE IMAGE WRITABLE OPTION ...: export the node called disk as that file, after
+# removing what a killed run left, and dropping IMAGE, unless that is empty, from the page cache.
 export_open() {
-	local host=$1 file=$2 writable=$3 words
+	local host=$1 file=$2 image=$3 writable=$4 words text
 
-	shift 3
+	shift 4
 	export_clear "$host" "$file"
 	words=(qemu-storage-daemon --daemonize --pidfile "$file.pid")
 	words+=("$@" --export "type=fuse,id=fuse,node-name=disk,mountpoint=${file//,/,,},writable=$writable")
-	perform "$host" "touch $(quote "$file") && $(quote "${words[@]}")" '
+	text="touch $(quote "$file") && $(quote "${words[@]}")"
+	[ -z "$image" ] || text="dd $(quote "if=$image") iflag=nocache count=0 status=none && $text"
+	perform "$host" "$text" "$fresh_function"'
 umask 077
 mkdir -p "$(dirname "$1")"
 : >"$1"
-shift
-exec "$@" 9>&-' "$file" "${words[@]}" || return
+[ -z "$2" ] || fresh "$2"
+shift 2
+exec "$@" 9>&-' "$file" "$image" "${words[@]}" || return
 	$dry_run || asks_yes "$host" bash -c 'mountpoint -q -- "$1" || exit 1' mountpoint "$file"
 }
 

@@ -44,9 +44,9 @@ same_medium() {
 	local ours theirs
 
 	ask -q new "$a_line" stat -L -c '%F %s' -- "${target[$1]}" && [ "$answer" = "regular file ${size[$1]}" ] || return 1
-	ask old "$any_text" blksum "${source[$1]}" || return 1
+	ask old "$any_text" blksum --medium "${source[$1]}" || return 1
 	ours=$(digest "$answer")
-	ask new "$any_text" blksum "${target[$1]}" || return 1
+	ask new "$any_text" blksum --medium "${target[$1]}" || return 1
 	theirs=$(digest "$answer")
 	[[ $ours == blk128:* && $ours = "$theirs" ]]
 }

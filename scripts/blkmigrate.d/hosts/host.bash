@@ -30,6 +30,22 @@ quote_words() {
 	quoted=${words[*]}
 }
 
+# fresh_function: begins a script for a host.  There, fresh FILE ... drops files from the page cache:
+# what is read next is what the medium has.  A page whose write-back failed seems to have been
+# written until then.
+fresh_function='fresh() {
+	local file left
+
+	for file; do
+		sync -- "$file" 2>/dev/null || true
+		dd if="$file" iflag=nocache count=0 status=none 2>/dev/null || true
+		left=$(fincore -nb -o RES -- "$file" 2>/dev/null) || continue
+		[ "${left//[[:space:]]/}" = 0 ] ||
+			echo "$file: only a cache is read, not the medium: its pages cannot be dropped" >&2
+	done
+}
+'
+
 # --- ssh --------------------------------------------------------------------------
 
 # make_private: a folder for the sockets of ssh that no other user can reach.

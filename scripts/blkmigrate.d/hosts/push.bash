@@ -64,7 +64,7 @@ push_program() {
 	put new "$2" <"$file"
 	guarded new chmod 700 "$2" || die "$(name_of new): $2 cannot be made a program"
 	sum=$(sha256sum <"$file") || die "$file cannot be read"
-	ask new "$any_text" sh -c 'sha256sum <"$1"' sha256sum "$2" && [ "$answer" = "$sum" ] ||
+	ask new "$any_text" bash -c "$fresh_function"'fresh "$1"; sha256sum <"$1"' sha256sum "$2" && [ "$answer" = "$sum" ] ||
 		die "$(name_of new): $2 did not arrive as it was sent"
 	# A program that runs answers an unknown option with status 2.
 	ask -q new "$any_text" "$2" --none || status=$?

@@ -270,13 +270,17 @@ $list" || exit
 		done' make-folders "$path" "${answers[@]}" || die "$(name_of new): $path cannot be made"
 }
 
-# sums HOST PATH: $answer has the digests of the files there.
+# sums HOST PATH: $answer has the digests of the files there, as the medium has them.
 sums() {
-	ask "$1" "$any_text" bash -c '
+	ask "$1" "$any_text" bash -c "$fresh_function"'
 		set -o pipefail
 		if [ -d "$1" ]; then
-			cd -- "$1" && find -L . -type f -exec sha256sum -- {} + | sort
+			cd -- "$1" || exit
+			mapfile -d "" -t files < <(find -L . -type f -print0)
+			fresh "${files[@]}"
+			find -L . -type f -exec sha256sum -- {} + | sort
 		else
+			fresh "$1"
 			sha256sum <"$1"
 		fi' sums "$2"
 }

@@ -90,11 +90,11 @@ send() {
 compare() {
 	local disk=$1 from=$2 ours theirs
 
-	show old "$(quote blksum "$from")"
-	show new "$(quote "$(program blksum)" -l "${size[$disk]}" "${sink[$disk]:-${target[$disk]}}")"
+	show old "$(quote blksum --medium "$from")"
+	show new "$(quote "$(program blksum)" --medium -l "${size[$disk]}" "${sink[$disk]:-${target[$disk]}}")"
 	$dry_run && return
-	brief on new "$(program blksum)" -l "${size[$disk]}" "${sink[$disk]:-${target[$disk]}}" >"$private/theirs" &
-	ours=$(brief on old blksum "$from") || die "$(name_of old): $from cannot be read"
+	brief on new "$(program blksum)" --medium -l "${size[$disk]}" "${sink[$disk]:-${target[$disk]}}" >"$private/theirs" &
+	ours=$(brief on old blksum --medium "$from") || die "$(name_of old): $from cannot be read"
 	wait $! || die "$(name_of new): ${target[$disk]} cannot be read"
 	theirs=$(<"$private/theirs")
 	ours=$(digest "$ours") theirs=$(digest "$theirs")
