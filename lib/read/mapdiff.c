@@ -18,6 +18,7 @@ struct mapdiff_state {
 	struct blockhash blocks;		/* on the map's grid */
 	uint64_t map_size;
 	struct mapdiff_run run;			/* being gathered; length 0: none */
+	bool differs;
 	struct blk128 *digest;
 	size_t base_used;
 	unsigned char base[ZEROS_CHECKED_MAX / STREAM_GRID_MIN * MAP_HASH_MAX];
@@ -61,6 +62,7 @@ run_add(struct mapdiff_state *state, uint64_t offset, uint64_t length, const uns
 {
 	struct mapdiff_run *run = &state->run;
 
+	state->differs = true;
 	if (run->length > 0 && (run->offset + run->length != offset ||
 	    (run->data == NULL) != (data == NULL) || run->checked != (base != NULL) ||
 	    (data != NULL && run->data + run->length != data) ||
@@ -210,6 +212,20 @@ drain_map(struct mapdiff_state *state, struct error *error)
 	return true;
 }
 
+/* The map of just this source has its digest, whatever the grid and the hash. */
+static bool
+digest_agrees(const struct mapdiff_state *state, struct error *error)
+{
+	const struct map_reader *map = state->mapdiff->map;
+	struct error reason = { 0 };
+
+	if (state->differs || state->mapdiff->length != state->map_size ||
+	    blk128_check(state->digest, map->end.digest, &reason))
+		return true;
+	return error_set(error, "%s: every block is as the map says, but %s", map->stream.input->name,
+	    reason.text);
+}
+
 static bool
 run_scan(struct mapdiff_state *state, struct error *error)
 {
@@ -229,7 +245,8 @@ run_scan(struct mapdiff_state *state, struct error *error)
 		scan.length = state->map_size;
 	mapdiff->length = scan.length;
 	progress_phase("comparing", scan.length);
-	return scan_run(&scan, error) && run_give(state) && drain_map(state, error);
+	return scan_run(&scan, error) && run_give(state) && drain_map(state, error) &&
+	    digest_agrees(state, error);
 }
 
 bool

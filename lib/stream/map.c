@@ -132,6 +132,31 @@ map_end(struct map_writer *map, const unsigned char digest[BLK128_SIZE])
 	return stream_put_end(&map->stream, &end);
 }
 
+/* Add the record's blocks to the digest. */
+static void
+map_digest(struct map_reader *map, const struct record *record)
+{
+	if (map->digest == NULL)
+		return;
+	if (record->type == RECORD_ZERO)
+		blk128_add_zeros(map->digest, record->length);
+	else
+		blk128_add(map->digest, map->hashes, record->length);
+}
+
+/* The end: the digest must be that of the hashes. */
+static bool
+map_read_end(struct map_reader *map, const struct record *record, struct error *error)
+{
+	struct stream_reader *stream = &map->stream;
+	struct error reason = { 0 };
+
+	map->ended = true;
+	return stream_finish(stream, record, map->payload, &map->end, error) &&
+	    (map->digest == NULL || blk128_check(map->digest, map->end.digest, &reason) ||
+	    fault_set(error, stream_place(stream, record), reason.text));
+}
+
 /* Read records up to the next range or the end. */
 static bool
 map_read_record(struct map_reader *map, struct error *error)
@@ -149,10 +174,12 @@ map_read_record(struct map_reader *map, struct error *error)
 			    map->plain, &map->hashes, &reason))
 				return fault_set(error, stream_place(stream, &record), reason.text);
 			map->left = record.length;
+			map_digest(map, &record);
 			break;
 		case RECORD_ZERO:
 			map->hashes = NULL;
 			map->left = record.length;
+			map_digest(map, &record);
 			break;
 		case RECORD_NOTE:
 			if (record.stored > 5 && memcmp(map->payload, "name=", 5) == 0 &&
@@ -165,11 +192,17 @@ map_read_record(struct map_reader *map, struct error *error)
 			return fault_aborted(error, stream_place(stream, &record), map->payload,
 			    record.stored);
 		default:
-			map->ended = true;
-			return stream_finish(stream, &record, map->payload, &map->end, error);
+			return map_read_end(map, &record, error);
 		}
 	}
 	return true;
+}
+
+static bool
+map_has_digest(const struct stream_header *header)
+{
+	return header->grid == BLK128_BLOCK && header->hash == STREAM_XXH3_128 &&
+	    header->size <= MAP_DIGEST_MAX;
 }
 
 bool
@@ -188,7 +221,10 @@ map_open(struct map_reader *map, struct input *input, struct error *error)
 	map->payload = malloc(room);
 	map->plain = malloc(room);
 	map->codec = codec_create();
-	if (map->payload == NULL || map->plain == NULL || map->codec == NULL) {
+	if (map_has_digest(&map->stream.header))
+		map->digest = blk128_create();
+	if (map->payload == NULL || map->plain == NULL || map->codec == NULL ||
+	    (map->digest == NULL && map_has_digest(&map->stream.header))) {
 		map_close(map);
 		return error_errno(error, "%s", input->name);
 	}
@@ -201,8 +237,10 @@ map_close(struct map_reader *map)
 	free(map->payload);
 	free(map->plain);
 	codec_destroy(map->codec);
+	blk128_destroy(map->digest);
 	map->payload = map->plain = NULL;
 	map->codec = NULL;
+	map->digest = NULL;
 }
 
 bool

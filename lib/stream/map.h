@@ -50,6 +50,7 @@ bool map_end(struct map_writer *, const unsigned char digest[BLK128_SIZE]);
 struct map_reader {
 	struct stream_reader stream;
 	struct codec *codec;
+	struct blk128 *digest;		/* of what was read; NULL where the map has other hashes */
 	unsigned char *payload, *plain;
 	uint64_t position;		/* where the next span begins */
 	uint64_t left;			/* of the record that was read */
@@ -58,6 +59,12 @@ struct map_reader {
 	struct end_summary end;		/* valid once ended */
 	char name[RECORD_NOTE_MAX + 1];	/* from its note, "" where there is none */
 };
+
+/*
+ * A map whose hashes are those of the digest is held against END's, unless its device is
+ * larger than this: zeros of an exabyte take hours.
+ */
+#define MAP_DIGEST_MAX	(UINT64_C(1) << 50)
 
 /* Read the header and all before the first range.  False: error is filled. */
 bool map_open(struct map_reader *, struct input *, struct error *);

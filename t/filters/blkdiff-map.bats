@@ -310,3 +310,50 @@ ZERO 999999995904 65536 checked" ] || { records <delta; false; }
 
 	run -0 timeout 10 bash -c 'blkdiff --map map old | true; [ "${PIPESTATUS[0]}" = 141 ]'
 }
+
+# spoil_digest <MAP: the same, but END has another digest, under a sum that holds.
+spoil_digest() {
+	/usr/bin/python3 -c '
+import struct, sys
+from xxhash import xxh3_64_intdigest as xxh64
+data = bytearray(sys.stdin.buffer.read())
+end = len(data) - 136
+data[end + 64 + 40] ^= 1
+total = xxh64(bytes(data[end + 64:]))
+data[end + 36:end + 48] = struct.pack("<IQ", total & 0xffffffff, total)
+seed, = struct.unpack("<Q", data[32:40])
+data[end + 56:end + 64] = struct.pack("<Q", xxh64(bytes(data[end:end + 56]), seed))
+sys.stdout.buffer.write(data)'
+}
+
+@test "a map whose END has another digest than its hashes is refused, as by blkzip -t" {
+	make_image image 3M
+	cp image other
+	put other 1234567 changed
+	blksum --map image | spoil_digest >map
+
+	run -2 --separate-stderr blkzip -t map
+	run -2 --separate-stderr blksum -c map image
+	[[ $stderr == "blksum: map: stream byte "*": the digest of what came is blk128:"*", END says blk128:"* ]]
+	[ -z "$output" ]
+	run -2 blksum -c map other
+	run -2 --separate-stderr bash -c 'blkdiff --map map other >delta'
+	[[ $stderr == "blkdiff: map: stream byte "*": the digest of what came is blk128:"* ]]
+	ends_in_abort <delta
+	run -2 blkdiff -q --map map other
+	run -2 blkdiff --list --map map image
+}
+
+@test "a map of other hashes whose END has another digest is refused where nothing differs" {
+	make_image image 3000001
+	local how
+
+	for how in '--grid 4K' '-a sha256' '-a sha256 --grid 1M'; do
+		# shellcheck disable=SC2086
+		blksum $how --map image | spoil_digest >map
+		run -2 --separate-stderr blksum -c map image
+		[[ $stderr == "blksum: map: every block is as the map says, but the digest of what came is blk128:"* ]]
+		run -2 bash -c 'blkdiff --map map image >delta'
+		ends_in_abort <delta
+	done
+}

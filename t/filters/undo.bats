@@ -211,15 +211,19 @@ EOP
 	make_noise old 4M
 	truncate -s 4M new
 	blkdiff old new >delta
+	blkdiff new old >back
 	cp old target
 	blkwrite --undo log target <delta
-	blkwrite target <log
-	blkdiff new old | blkwrite --undo again new
+	blkwrite --undo log.zeros target <back
 
 	tear 1
 	run -0 --separate-stderr blkwrite target <log
 	[ -z "$stderr" ]
 	cmp target old
+	tear 2
+	run -0 --separate-stderr blkwrite target <log.zeros
+	[ -z "$stderr" ]
+	cmp target new
 }
 
 @test "an undo log that was torn is still refused where anything else was written since" {

@@ -28,6 +28,7 @@ struct oracle {
 	uint64_t data, zero, bad;
 	uint32_t grid, payload_max;
 	unsigned kind, hash_size, codec_max;
+	XXH3_state_t *map;		/* over the hashes of a map */
 	unsigned char *plain;
 	const char *why;
 };
@@ -182,6 +183,23 @@ oracle_hashes_sum(const struct oracle *o, const unsigned char *device, uint64_t 
 	return sum;
 }
 
+/* What the digest of a device is made of, if the hashes are those of a digest. */
+static inline void
+oracle_map(struct oracle *o, const unsigned char *p, uint64_t length)
+{
+	static const unsigned char zeros[65536];
+	XXH128_canonical_t out;
+
+	if (o->grid != 65536 || o->hash_size != 16)
+		return;
+	for (uint64_t at = 0; at < length; at += 65536) {
+		size_t block = length - at < 65536 ? length - at : 65536;
+
+		XXH128_canonicalFromHash(&out, XXH3_128bits(zeros, block));
+		XXH3_128bits_update(o->map, p[4] == 2 ? out.digest : o->plain + at / 65536 * 16, 16);
+	}
+}
+
 /* Carry out DATA, ZERO or MAP; for ZERO, plain is as many zeros. */
 static inline bool
 oracle_apply(struct oracle *o, const unsigned char *p, uint64_t offset, uint64_t length)
@@ -190,6 +208,8 @@ oracle_apply(struct oracle *o, const unsigned char *p, uint64_t offset, uint64_t
 	unsigned flags = (unsigned)oracle_number(p + 6, 2);
 	uint64_t old = oracle_number(p + 48, 8);
 
+	if (o->kind == 3)
+		oracle_map(o, p, length);
 	if (o->kind == 3)
 		memcpy(o->hashes + offset / o->grid * o->hash_size, o->plain,
 		    (length + o->grid - 1) / o->grid * o->hash_size);
@@ -265,7 +285,9 @@ oracle_digest(const struct oracle *o, const unsigned char *wanted, uint64_t size
 	unsigned char bytes[8];
 
 	XXH3_128bits_reset(state);
-	for (uint64_t at = 0; at < size; at += 65536) {
+	if (o->kind == 3)
+		XXH3_copyState(state, o->map);
+	for (uint64_t at = 0; o->kind != 3 && at < size; at += 65536) {
 		size_t block = size - at < 65536 ? size - at : 65536;
 
 		XXH128_canonicalFromHash(&out, XXH3_128bits(o->device + at, block));
@@ -294,7 +316,8 @@ oracle_end(struct oracle *o, const unsigned char *p)
 	if ((o->size != UINT64_MAX && size != o->size) || size < o->last || size > o->capacity ||
 	    (o->kind % 2 == 1 && size != o->last))
 		return oracle_no(o, "size in END");
-	if (o->kind <= 2 && !oracle_digest(o, o->plain + 40, size))
+	if ((o->kind <= 2 || (o->kind == 3 && o->grid == 65536 && o->hash_size == 16)) &&
+	    !oracle_digest(o, o->plain + 40, size))
 		return oracle_no(o, "digest");
 	return o->p == o->end || oracle_no(o, "bytes behind END");
 }
@@ -335,10 +358,13 @@ oracle_read(struct oracle *o, const unsigned char *bytes, size_t length)
 	o->sequence = o->last = o->bad_end = o->data = o->zero = o->bad = 0;
 	o->plain = NULL;
 	o->why = "";
+	o->map = XXH3_createState();
+	XXH3_128bits_reset(o->map);
 	ok = oracle_header(o);
 	while (ok && !done)
 		ok = oracle_record(o, &done);
 	free(o->plain);
+	XXH3_freeState(o->map);
 	return ok;
 }
 
