@@ -168,14 +168,14 @@ no_libvirt='on() { echo "error: failed to connect to the hypervisor" >&2; return
 	[ "$output" = absent ]
 }
 
-@test "same_layout: blkid and sfdisk both have to be there" {
+@test "same_layout: blkid and partx both have to be there" {
 	mkdir bin
 	ln -s "$(command -v bash)" "$(command -v grep)" "$(command -v sed)" bin
-	for program in blkid sfdisk; do
+	for program in blkid partx; do
 		printf '#!%s\n' "$(command -v bash)" >bin/$program
 		chmod +x bin/$program
 		refused 'target[vda]=/x; on() { shift; PATH=$PWD/bin "$@"; }; same_layout vda /x' \
-			'blkid and sfdisk have to be on both hosts'
+			'blkid and partx have to be on both hosts'
 		rm bin/$program
 	done
 }

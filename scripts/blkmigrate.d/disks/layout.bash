@@ -16,7 +16,7 @@ check_gpt() {
 	done
 }
 
-# has_gpt DISK: whether a GPT follows its first sector, of 512 or 4096 bytes.
+# has_gpt DISK: whether a GPT follows its first sector, as the guest sees it.
 has_gpt() {
 	asks_yes old bash -c 'set -o pipefail
 		head() {
@@ -30,26 +30,52 @@ has_gpt() {
 			*) dd "if=$1" bs=4096 count=2 iflag=direct status=none ;;
 			esac
 		}
-		head "$@" | grep -aobF "EFI PART" | grep -qE "^(512|4096):"' gpt "${source[$1]}" "${kind[$1]}"
+		head "$@" | grep -aobF "EFI PART" | grep -q "^$3:"' gpt "${source[$1]}" "${kind[$1]}" "${sector[$1]:-512}"
 }
 
-# same_layout DISK VIEW: whether what is recognised is the same on both sides.  Signatures at an
-# offset from the end, of RAID for example, are not found where the end has moved.
+# same_layout DISK VIEW: whether partitions and what is in each of them are the same on both sides, with
+# sectors as the guest sees them.  Signatures at an offset from the end, of RAID for example, are not
+# found where the end has moved.
 same_layout() {
-	local ours theirs
+	local ours theirs hint="look at both with blkid -p and partx; --verify full compares all their bytes"
 
 	$dry_run && return
-	ours=$(brief layout old "$2") && theirs=$(brief layout new "${sink[$1]:-${target[$1]}}") ||
-		die "$1: partitions and filesystems cannot be looked at; blkid and sfdisk have to be on both hosts"
-	[ "$ours" = "$theirs" ] || die "$1: blkid and sfdisk do not recognise the same on ${target[$1]} as on ${source[$1]}:
+	[ "${target_kind[$1]:-}" != lvm ] ||
+		hint="a target of the very same size, a file say, keeps what is found from the end of a disk: --map-disk"
+	ours=$(brief layout old "$2" "${sector[$1]:-512}") && theirs=$(brief layout new "${sink[$1]:-${target[$1]}}" "${sector[$1]:-512}") ||
+		die "$1: partitions and filesystems cannot be looked at; blkid and partx have to be on both hosts"
+	[ "$ours" = "$theirs" ] || die "$1: blkid and partx do not recognise the same on ${target[$1]} as on ${source[$1]}:
 $(diff <(echo "$ours") <(echo "$theirs") || true)
-a target of the very same size, a file say, keeps it: --map-disk"
+$hint"
 }
 
-# layout HOST FILE: print what is recognised, without the file's name.
+# layout HOST FILE SECTOR: print what is recognised, a line for each partition, and for each signature
+# on the disk or in a partition.  Partitions begin and end in units of 512 bytes, whatever the sectors
+# are.  Other tags than these are printed by some versions of blkid only.
 layout() {
-	on "$1" bash -c 'command -v blkid >/dev/null && command -v sfdisk >/dev/null || exit
-		blkid -p -o export -- "$1" | grep -v "^DEVNAME="
-		sfdisk -d -- "$1" 2>/dev/null | sed "/^device:/d; s/^.* : start=/start=/"
-		true' layout "$2"
+	on "$1" bash -c '
+		path=$1 sector=$2
+		command -v blkid >/dev/null && command -v partx >/dev/null || exit
+		dd "if=$path" of=/dev/null bs=4096 count=1 status=none || exit
+		recognise() {
+			local where=$1 status=0 list
+
+			shift
+			list=$(blkid -p -o export "$@" -- "$path" 2>/dev/null) || status=$?
+			case $status in
+			0) ;;
+			2) return ;;
+			8) list=TYPE=ambivalent ;;
+			*) exit 1 ;;
+			esac
+			grep -E "^(TYPE|UUID|UUID_SUB|LABEL)=" <<<"$list" | sort | sed "s/^/$where /"
+		}
+		recognise disk
+		# No table is status 1.
+		list=$(partx -g -r -S "$sector" -o NR,START,SECTORS,TYPE,UUID,NAME,FLAGS,SCHEME "$path" 2>/dev/null) || list=""
+		while read -r number start length rest; do
+			[ -n "$number" ] || continue
+			echo "partition $number: start=$start size=$length $rest"
+			recognise "partition $number:" -O "$((start * 512))" -S "$((length * 512))"
+		done <<<"$list"' layout "$2" "$3"
 }

@@ -6,7 +6,7 @@
 
 plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool first_boot xen_config parts_known)
 plan_lists=(disks shared swaps skipped later media media_there parts)
-plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label)
+plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label sector)
 part_arrays=(part_kind part_source part_target part_how part_seen)
 # address[new], as the plan has it.
 new_address=''
@@ -118,7 +118,7 @@ declare -A plan_patterns=(
 	[source]='(/.*)?' [target]='(/.*)?' [identity]="($a_identity)?" [xen_config]='(/.*)?' [pool]='([^-].*)?' [first_boot]='(kernel=/.*)?'
 	# What ssh or a command of its configuration might take for something else than a name.
 	[new_address]=$'([^-\x01-\x20"\'`$\\;&<>|(){}][^\x01-\x20"\'`$\\;&<>|(){}]*)?'
-	[parts_known]='(yes)?'
+	[sector]='([1-9][0-9]{2,5})?' [parts_known]='(yes)?'
 	[part_kind]='file|folder' [part_source]='/.*' [part_target]='/.*' [part_how]='copy|shared|same'
 	[part_seen]='(yes|[0-9]+ [0-9.]+)?'
 )

@@ -17,6 +17,7 @@ make_plan() {
 	was_running=$(source_state) || exit
 	use_pool
 	find_disks
+	find_sectors
 	find_parts
 	make_target_xml
 	make_first_boot_xml

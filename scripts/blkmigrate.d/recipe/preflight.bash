@@ -34,6 +34,7 @@ preflight() {
 		check_room
 		check_clock
 		check_fit
+		check_sectors
 		check_gpt
 		check_agent
 		check_first_boot
@@ -64,7 +65,7 @@ check_tools() {
 		command -v "$tool" >/dev/null || problem "$tool is missing here" "install xsltproc and libxml2-utils"
 	done
 	for host in old new; do
-		list=(virsh blksum flock sync blkid sfdisk)
+		list=(virsh blksum flock sync blkid partx)
 		[ "$host" = new ] || ! is_xen || list+=(xl)
 		[ "$host" = old ] && list+=(blkread blkdiff blkzip) || list+=(blkwrite ip)
 		[ ${#swaps[@]} -eq 0 ] || [ "$host" = old ] || list+=(mkswap blkdiscard)
