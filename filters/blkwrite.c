@@ -224,7 +224,9 @@ accept_origin(struct context *context, struct error *error)
 		origin.identity = header->identity;
 		origin.length = header->size;
 		origin.patch = header->kind != STREAM_IMAGE;
-		origin.file = !origin.patch && context->input_start != -1;
+		/* An image that is all there; or nothing but END, which changes nothing. */
+		origin.file = context->input_start != -1 && (!origin.patch ||
+		    context->input_holds == header->length + RECORD_SIZE + RECORD_END_SIZE);
 	}
 	return conflict_free(&context->target, &origin, context->options.force, &context->forced, error);
 }

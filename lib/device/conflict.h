@@ -24,7 +24,7 @@ struct origin {
 	struct identity identity;	/* not known: raw bytes, or an older stream */
 	uint64_t length;		/* of the range read and written; UINT64_MAX: not known */
 	uint64_t started;		/* when the writer was started, by identity_now */
-	bool file;			/* an image in a regular file, which is all there */
+	bool file;			/* it is in a regular file, all there, and does no harm */
 	bool patch;			/* a delta, or an undo log: nothing but its ranges is written */
 };
 

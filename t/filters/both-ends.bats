@@ -92,7 +92,10 @@ make_disk() {
 	harmless "echo 4096000 1048576 | blkdiff --changes - disk" "blkwrite disk"
 	blkdiff base disk >delta
 	harmless "cat delta" "blkwrite --undo log disk"
+	harmless "true" "blkwrite disk <delta"
 	[ ! -e log ]
+	blkdiff disk disk >delta
+	blkwrite disk <delta
 	blkdiff base disk | blkwrite --undo log base
 	cmp disk base
 	blkwrite base <log
