@@ -41,7 +41,7 @@ PKG_CONFIG ?= pkg-config
 # libdeflate has no .pc file in Debian 12 and is named by hand.  Where libzstd is not there,
 # or with ZSTD=, blkzip -m zstd is not either.
 ZSTD := $(shell $(PKG_CONFIG) --exists libzstd && echo libzstd)
-NAMED = zlib libxxhash libmd libbsd expat $(ZSTD)
+NAMED = zlib libxxhash libmd libbsd expat $(ZSTD) $(ISAL)
 
 CFLAGS ?= -O2 -g
 MODE =
@@ -77,11 +77,15 @@ SAME := $(call compiles,-ffile-prefix-map=$(CURDIR)=.)
 # Debian's libxxhash.so can choose instructions at run time, its libxxhash.a cannot.
 XXH_DISPATCH := $(and $(call links,$(or $(LINKAGE),-g),-lxxhash,XXH3_64bits_dispatch),-DXXH_DISPATCH)
 
+# ISA-L is optional as well; Debian 12 has no libisal.a for `make static`.
+ISAL := $(shell $(PKG_CONFIG) --exists libisal && \
+	echo '$(and $(call links,$(or $(LINKAGE),-g),-lisal,isal_deflate_stateless),libisal)')
+
 WARNINGS = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes \
 	-Wmissing-prototypes -Wwrite-strings -Wvla -Wformat=2 -Wundef -Wdate-time
 override ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib -pthread \
 	$(WARNINGS) $(if $(WERROR),-Werror) $(shell $(PKG_CONFIG) --cflags $(NAMED)) \
-	$(if $(ZSTD),-DHAVE_ZSTD) $(XXH_DISPATCH) $(HARDENING) $(FORTIFY) $(SAME) $(MODE) \
+	$(if $(ZSTD),-DHAVE_ZSTD) $(if $(ISAL),-DHAVE_ISAL) $(XXH_DISPATCH) $(HARDENING) $(FORTIFY) $(SAME) $(MODE) \
 	$(CPPFLAGS) $(CFLAGS)
 override ALL_LIBS = $(shell $(PKG_CONFIG) $(LINK) --libs $(NAMED)) -ldeflate -lm -pthread
 LINK =

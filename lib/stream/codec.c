@@ -4,21 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libdeflate.h>
 #ifdef HAVE_ZSTD
 #include <zstd.h>
 #endif
 
 #include "hash/hash64.h"
 #include "stream/codec.h"
-
-#define LEVEL_MAX	9
+#include "stream/deflate.h"
 
 struct codec {
-	struct libdeflate_compressor *compressors[LEVEL_MAX + 1];	/* made when first needed */
-	struct libdeflate_decompressor *decompressor;
+	struct deflate *deflate;
 #ifdef HAVE_ZSTD
-	ZSTD_CCtx *zstd_compressor;	/* likewise */
+	ZSTD_CCtx *zstd_compressor;	/* made when first needed, as the other */
 	ZSTD_DCtx *zstd_decompressor;
 #endif
 };
@@ -49,8 +46,8 @@ codec_create(void)
 
 	if (codec == NULL)
 		return NULL;
-	codec->decompressor = libdeflate_alloc_decompressor();
-	if (codec->decompressor == NULL) {
+	codec->deflate = deflate_create();
+	if (codec->deflate == NULL) {
 		free(codec);
 		errno = ENOMEM;
 		return NULL;
@@ -61,14 +58,9 @@ codec_create(void)
 void
 codec_destroy(struct codec *codec)
 {
-	int i;
-
 	if (codec == NULL)
 		return;
-	for (i = 0; i <= LEVEL_MAX; i++)
-		if (codec->compressors[i] != NULL)
-			libdeflate_free_compressor(codec->compressors[i]);
-	libdeflate_free_decompressor(codec->decompressor);
+	deflate_destroy(codec->deflate);
 #ifdef HAVE_ZSTD
 	ZSTD_freeCCtx(codec->zstd_compressor);
 	ZSTD_freeDCtx(codec->zstd_decompressor);
@@ -107,25 +99,13 @@ size_t
 codec_deflate(struct codec *codec, int level, const void *data, size_t length, void *out,
     size_t capacity)
 {
-	struct libdeflate_compressor **compressor = &codec->compressors[level];
-
-	if (*compressor == NULL)
-		*compressor = libdeflate_alloc_compressor(level);
-	if (*compressor == NULL) {
-		errno = ENOMEM;
-		return 0;
-	}
-	errno = 0;
-	return libdeflate_deflate_compress(*compressor, data, length, out, capacity);
+	return deflate_pack(codec->deflate, level, data, length, out, capacity);
 }
 
 bool
 codec_inflate(struct codec *codec, const void *data, size_t stored, void *out, size_t length)
 {
-	size_t used, made;
-
-	return libdeflate_deflate_decompress_ex(codec->decompressor, data, stored, out, length,
-	    &used, &made) == LIBDEFLATE_SUCCESS && used == stored && made == length;
+	return deflate_unpack(codec->deflate, data, stored, out, length);
 }
 
 #ifdef HAVE_ZSTD

@@ -12,6 +12,9 @@
 /* Of the time spent compressing: threads that do not run where they could. */
 #define CONTENDED	0.02
 
+/* Gears to go down then, below level 1: one alone gains too little to be told from noise. */
+#define CONTENDED_STEP	2
+
 /*
  * What a gear may take of the processors: one step up, several at once, and above level
  * 1, where little is won and much can be lost.
@@ -36,8 +39,14 @@ static const struct {
 	double cost;		/* seconds of one processor for a gigabyte, on common data */
 	double gain;		/* plain bytes for one on the wire, the same */
 } gears[ADAPT_GEARS] = {
+#ifdef HAVE_ISAL
+	{ 0.00, 0.5, 1.00 }, { 0.25, 0.8, 1.15 }, { 0.50, 1.1, 1.37 }, { 0.75, 1.4, 1.67 },
+	{ 1, 1.7, 2.15 }, { 2, 5, 2.20 },
+#else
 	{ 0.00, 0.5, 1.00 }, { 0.25, 1.6, 1.16 }, { 0.50, 2.7, 1.37 }, { 0.75, 3.8, 1.68 },
-	{ 1, 5, 2.20 }, { 2, 8, 2.26 }, { 3, 9, 2.28 }, { 4, 10, 2.30 }, { 5, 12, 2.36 },
+	{ 1, 5, 2.20 }, { 2, 8, 2.26 },
+#endif
+	{ 3, 9, 2.28 }, { 4, 10, 2.30 }, { 5, 12, 2.36 },
 	{ 6, 14, 2.38 }, { 7, 19, 2.40 }, { 8, 33, 2.41 }, { 9, 40, 2.41 }
 };
 
@@ -220,7 +229,8 @@ steady(struct adapt *adapt, const struct adapt_sample *sample)
 	if (way == 1 && adapt->refused != 1)
 		gear = higher_gear(adapt, sample);
 	if (gear == adapt->gear && gear > GEAR_STORE && contended && adapt->refused != -1)
-		gear = gear > GEAR_ONE ? lower_gear(adapt) : gear - 1;
+		gear = gear > GEAR_ONE ? lower_gear(adapt) : gear > CONTENDED_STEP ?
+		    gear - CONTENDED_STEP : GEAR_STORE;
 	if (gear != adapt->gear) {
 		shift(adapt, gear, false);
 		return;

@@ -53,6 +53,22 @@ remake() {
 	run -1 grep -rlF -e "$dir" one/bin one/build/one --include='*.o' --include='blk*'
 }
 
+@test "programs that are built with and without ISA-L read what the other wrote" {
+	make_image image 8M
+	remake ISAL= CFLAGS=-O0 BUILD="$dir/build" BIN="$dir/without" "$dir/without/blkzip"
+	[[ $(ldd "$BIN/blkzip") == *libisal* ]] || skip "built without ISA-L"
+	[[ $(ldd without/blkzip) != *libisal* ]]
+	blkread image >stream
+
+	for level in -1 -2 --adapt; do
+		blkzip $level <stream | without/blkzip -d | cmp - stream
+		without/blkzip $level <stream | blkzip -d | cmp - stream
+		blkzip $level <image | tee raw.gz | without/blkzip -d | cmp - image
+		gzip -dc raw.gz | cmp - image
+	done
+	[ "$(blkzip <image | wc -c)" != "$(without/blkzip <image | wc -c)" ]
+}
+
 @test "a program built without zstd refuses to use it, and says what to do" {
 	remake ZSTD= CFLAGS=-O0 BUILD="$dir/build" BIN="$dir/without" "$dir/without/blkwrite" "$dir/without/blkzip"
 	make_image image 1M

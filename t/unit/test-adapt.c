@@ -22,8 +22,15 @@ struct world {
 };
 
 /* Processor seconds for a byte, and bytes for one on the wire, by level. */
-static const double costs[] = { .4e-9, 5e-9, 8e-9, 9e-9, 10e-9, 12e-9, 15e-9, 22e-9, 35e-9, 40e-9 };
-static const double ratios[] = { 1, 2.2, 2.25, 2.28, 2.31, 2.36, 2.40, 2.42, 2.43, 2.43 };
+#ifdef HAVE_ISAL
+#define FAST_COSTS	1.6e-9, 5e-9
+#define FAST_RATIOS	2.14, 2.2
+#else
+#define FAST_COSTS	5e-9, 8e-9
+#define FAST_RATIOS	2.2, 2.25
+#endif
+static const double costs[] = { .4e-9, FAST_COSTS, 9e-9, 10e-9, 12e-9, 15e-9, 22e-9, 35e-9, 40e-9 };
+static const double ratios[] = { 1, FAST_RATIOS, 2.28, 2.31, 2.36, 2.40, 2.42, 2.43, 2.43 };
 
 struct flow {
 	double plain, wire;		/* bytes a second */
