@@ -140,7 +140,8 @@ make_disk() {
 		background bash -c "blkwrite $target <pipe"
 		exec 5>pipe
 		head -c 200 <(blkread image) >&5
-		wait_for 20 bash -c "! flock -n -s $target true"
+		wait_for 20 grep -q "FLOCK .* WRITE .*:$(stat -c %i "$target") " /proc/locks
+		run -1 flock -n -s "$target" true
 		exec 5>&-
 		wait "$pid" || true
 
