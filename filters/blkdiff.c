@@ -21,7 +21,6 @@
 #include "base/pool.h"
 #include "device/dm.h"
 #include "device/evidence.h"
-#include "device/lock.h"
 #include "device/source.h"
 #include "diff/changes.h"
 #include "diff/cow.h"
@@ -38,7 +37,7 @@
 
 struct options {
 	const char *map, *snapshot, *store, *changes;
-	bool whole, read_only;
+	bool whole, read_only, live;
 	unsigned char id[STREAM_ID_SIZE];
 	uint64_t era_block, offset, length;
 	struct report_options report;
@@ -78,7 +77,6 @@ main(int argc, char **argv)
 	static const struct progress_options progress = {
 		.program = "blkdiff", .delay = 2, .interval = 1
 	};
-	static const struct confine_rule opening[] = { { "/", CONFINE_READ }, { DM_CONTROL, CONFINE_WRITE } };
 	/* Static: a thread may still look at it while the process exits. */
 	static struct diff diff;
 	const struct options *options = &diff.options;
@@ -91,7 +89,6 @@ main(int argc, char **argv)
 	if (options->report.form == REPORT_DELTA && isatty(STDOUT_FILENO))
 		errx(2, "a block stream is not written to a terminal (--list lists the ranges)");
 	report_open(&diff.report, &options->report);
-	(void)confine_paths(opening, 2);
 	if (!progress_start(&progress))
 		err(2, "threads");
 	if (operands == 2)
@@ -111,7 +108,8 @@ main(int argc, char **argv)
 static int
 parse_options(struct options *options, int argc, char **argv)
 {
-	enum { MAP = 256, SNAPSHOT, STORE, CHANGES, LIST, JSON, WHOLE, READ_ONLY, ERA_BLOCK, ID };
+	enum { MAP = 256, SNAPSHOT, STORE, CHANGES, LIST, JSON, WHOLE, READ_ONLY, ERA_BLOCK, ID,
+	    LIVE };
 	static const struct option names[] = {
 		{ "map", required_argument, NULL, MAP },
 		{ "snapshot", required_argument, NULL, SNAPSHOT },
@@ -123,6 +121,7 @@ parse_options(struct options *options, int argc, char **argv)
 		{ "read-only", no_argument, NULL, READ_ONLY },
 		{ "era-block", required_argument, NULL, ERA_BLOCK },
 		{ "id", required_argument, NULL, ID },
+		{ "live", no_argument, NULL, LIVE },
 		{ "quiet", no_argument, NULL, 'q' },
 		{ "silent", no_argument, NULL, 's' },
 		{ "offset", required_argument, NULL, 'o' },
@@ -146,6 +145,7 @@ parse_options(struct options *options, int argc, char **argv)
 		case JSON: list = options->report.json = true; break;
 		case WHOLE: options->whole = true; break;
 		case READ_ONLY: options->read_only = true; break;
+		case LIVE: options->live = true; break;
 		case ERA_BLOCK: good = argument_size("--era-block", optarg, &options->era_block, &error); break;
 		case ID:
 			good = id_load(optarg, options->id, &error);
@@ -351,12 +351,16 @@ open_device(struct diff *diff, struct source *device, const char *path)
 	evidence_add(&diff->evidence, device->name, device->fresh, device->lost);
 }
 
-/* Open the device that is read, and settle which part of it. */
+/*
+ * Open the device that is read, and settle which part of it.  Only before any path is given up can
+ * be seen who has it open.
+ */
 static void
 open_source(struct diff *diff, const char *path)
 {
+	static const struct confine_rule opening[] = { { "/", CONFINE_READ }, { DM_CONTROL, CONFINE_WRITE } };
 	struct options *options = &diff->options;
-	struct error error = { 0 };
+	struct error error = { 0 }, note = { 0 };
 	struct scan bounds = {
 		.source = &diff->source, .offset = options->offset, .length = options->length
 	};
@@ -365,9 +369,12 @@ open_source(struct diff *diff, const char *path)
 	if (!scan_bound(&bounds, &error))
 		fail(diff, &error);
 	options->length = bounds.length;
-	if (lock_for_reading(diff->source.fd) == LOCK_WRITER)
-		progress_warn("%s: another program has locked it for writing: the delta may be torn", path);
+	source_share(&diff->source, options->offset, options->length,
+	    options->live || options->report.form != REPORT_DELTA, "delta", &note);
+	if (note.set)
+		progress_warn("%s", note.text);
 	report_source(&diff->report, &diff->source, options->offset, options->length);
+	(void)confine_paths(opening, 2);
 }
 
 /* Close the stream or the list, or tell both sides what went wrong. */
@@ -405,7 +412,7 @@ static void
 usage(void)
 {
 	fprintf(stderr, "usage: blkdiff [-qs] [-j jobs] [-l length] [-o offset] [--id @file] [--json]\n"
-	    "               [--list] old new\n"
+	    "               [--list] [--live] old new\n"
 	    "       blkdiff [options] --map map source\n"
 	    "       blkdiff [options] [--bulk-from-origin] [--read-only]\n"
 	    "               --snapshot snapshot [source]\n"

@@ -18,7 +18,6 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "device/identity.h"
-#include "device/lock.h"
 #include "device/source.h"
 #include "read/image.h"
 #include "read/scan.h"
@@ -30,7 +29,7 @@
 #define BAD_LISTED	20
 
 struct options {
-	bool raw, trust_holes, has_id;
+	bool raw, trust_holes, has_id, live;
 	enum source_direct direct;
 };
 
@@ -104,7 +103,7 @@ main(int argc, char **argv)
 static void
 parse_options(struct reading *reading, int argc, char **argv)
 {
-	enum { DIRECT = 256, TRUST_HOLES, SKIP_BAD, ID };
+	enum { DIRECT = 256, TRUST_HOLES, SKIP_BAD, ID, LIVE };
 	static const struct option names[] = {
 		{ "raw", no_argument, NULL, 'r' },
 		{ "offset", required_argument, NULL, 'o' },
@@ -114,6 +113,7 @@ parse_options(struct reading *reading, int argc, char **argv)
 		{ "trust-holes", no_argument, NULL, TRUST_HOLES },
 		{ "skip-bad", no_argument, NULL, SKIP_BAD },
 		{ "id", required_argument, NULL, ID },
+		{ "live", no_argument, NULL, LIVE },
 		{ NULL, 0, NULL, 0 }
 	};
 	struct options *options = &reading->options;
@@ -132,6 +132,7 @@ parse_options(struct reading *reading, int argc, char **argv)
 		case 'j': good = argument_jobs(optarg, &scan->jobs, &error); break;
 		case TRUST_HOLES: options->trust_holes = true; break;
 		case SKIP_BAD: scan->skip_bad = true; break;
+		case LIVE: options->live = true; break;
 		case ID:
 			options->has_id = true;
 			good = id_load(optarg, reading->header.id, &error);
@@ -162,16 +163,17 @@ open_source(struct reading *reading, const char *path)
 {
 	struct source *source = &reading->source;
 	struct scan *scan = &reading->scan;
-	struct error error = { 0 };
+	struct error error = { 0 }, note = { 0 };
 
 	scan->source = source;
 	scan->context = reading;
 	if (!source_open(source, path, reading->options.direct, reading->options.trust_holes, &error) ||
 	    !scan_bound(scan, &error))
 		errx(2, "%s", error.text);
-	if (!source->pipe && lock_for_reading(source->fd) == LOCK_WRITER)
-		warnx("%s: another program has locked it for writing: the copy may be torn", source->name);
 	identity_find(&reading->header.identity, source->fd, scan->offset);
+	source_share(source, scan->offset, scan->length, reading->options.live, "copy", &note);
+	if (note.set)
+		warnx("%s", note.text);
 	/* While waiting for input from a pipe, stop when our reader is gone. */
 	source->input.watch = STDOUT_FILENO;
 	if (scan->jobs == 0)
@@ -327,6 +329,6 @@ usage(void)
 {
 	fprintf(stderr, "usage: blkread [-r] [-j jobs] [-l length] [-o offset] "
 	    "[--direct auto|always|never]\n"
-	    "               [--id @file] [--skip-bad] [--trust-holes] file\n");
+	    "               [--id @file] [--live] [--skip-bad] [--trust-holes] file\n");
 	exit(2);
 }

@@ -106,6 +106,17 @@ is_servant(const struct look *look, const struct opened *opened, const char *nam
 	return access(path, F_OK) == 0;
 }
 
+/*
+ * The blkwrite at the end of our own pipe has its target open while it waits for us.  If that is
+ * the disk that we read, it refuses to write (conflict.h), and says so.
+ */
+static bool
+is_our_writer(const struct look *look, pid_t pid, const char *name)
+{
+	return look->purpose == HOLDERS_OF_SOURCE && strcmp(name, "blkwrite") == 0 &&
+	    getpgid(pid) == getpgrp();
+}
+
 /* The layer that an open file of a process is.  NULL: none, or it was closed meanwhile. */
 static const struct layer *
 opened_layer(const struct look *look, int folder, const char *fd)
@@ -152,7 +163,7 @@ look_at_opened(struct look *look, const struct opened *opened)
 	if ((flags & O_PATH) != 0 || (!writes && look->purpose == HOLDERS_OF_SOURCE))
 		return;
 	program_name(opened->pid, name, sizeof(name));
-	if (is_servant(look, opened, name))
+	if (is_servant(look, opened, name) || is_our_writer(look, opened->pid, name))
 		return;
 	if (is_qemu(name))
 		error_set(&look->found->held, "%s (process %d) holds it open%s%s", name,

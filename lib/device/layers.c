@@ -300,10 +300,14 @@ layers_find(struct layers *layers, const char *sys, const struct stat *status, u
 		.exact = true, .up = true, .down = true, .start = start, .end = end
 	};
 	char folder[SYSFS_FOLDER];
+	uint64_t sectors;
 	size_t i;
 
 	memset(layers, 0, sizeof(*layers));
 	layers->sys = sys;
+	sysfs_folder(layer.device, folder);
+	if (device && end == UINT64_MAX && sysfs_number(sys, folder, "size", &sectors))
+		layer.end = sectors * SECTOR;
 	if (!loops_load(layers) || !layers_add(layers, &layer))
 		return false;
 	for (i = 0; i < layers->count; i++) {

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "device/holders.h"
+#include "device/lock.h"
 #include "device/source.h"
 
 #ifndef XFS_SUPER_MAGIC
@@ -164,6 +166,32 @@ source_close(struct source *source)
 	if (source->fd != STDIN_FILENO)
 		close(source->fd);
 	source->fd = -1;
+}
+
+void
+source_share(const struct source *source, uint64_t offset, uint64_t length, bool live,
+    const char *result, struct error *note)
+{
+	uint64_t end = length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
+	enum lock_state lock;
+	struct holders holders;
+	struct stat status;
+
+	if (source->pipe)
+		return;
+	lock = lock_for_reading(source->fd);
+	if (live || fstat(source->fd, &status) == -1)
+		return;
+	holders_find(&holders, &status, offset, end, HOLDERS_OF_SOURCE);
+	if (holders.held.set)
+		error_set(note, "%s: %s: the %s may be torn (read a snapshot; --live if it is meant)",
+		    source->name, holders.held.text, result);
+	else if (lock == LOCK_WRITER)
+		error_set(note, "%s: another program has locked it for writing: the %s may be torn",
+		    source->name, result);
+	else if (holders.unseen.set)
+		error_set(note, "%s: whether it is written to is not known: %s", source->name,
+		    holders.unseen.text);
 }
 
 /* Behind the end of a file that was truncated in the meantime there is no hole, but nothing. */

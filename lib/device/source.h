@@ -61,6 +61,15 @@ void source_close(struct source *);
 uint64_t source_extent(const struct source *, uint64_t offset, uint64_t end, bool *hole);
 
 /*
+ * Lock it against programs that write (lock.h), and look who may write to these bytes of it
+ * while they are read (holders.h).  Then note is set: what is made of them, result in a word, may
+ * be torn; or it could not be looked at.  With live it is meant to be written to, and nothing is
+ * said.  A pipe is nobody's.
+ */
+void source_share(const struct source *, uint64_t offset, uint64_t length, bool live,
+    const char *result, struct error *note);
+
+/*
  * Read length bytes at offset into data.  Short only at end of file.  -1 with errno
  * set: some of it could not be read; for a pipe EPIPE if the reader of input.watch has
  * gone.

@@ -525,3 +525,18 @@ fake() {
 	run -0 findings "user=+0:+0 own=0; $users; check_user"
 	[[ $output == 'remark: '* ]]
 }
+
+@test "of a running machine's disk blkread and blkdiff need not warn, of its snapshot and at the end they do" {
+	run -0 inside 'declare -A source=([vda]=/srv/web.raw)
+		in_use=true
+		stamped vda blkread /srv/web.raw
+		stamped vda blkdiff --map - /srv/web.raw
+		stamped vda blkread /dev/vg/web-1
+		in_use=false
+		stamped vda blkread /srv/web.raw'
+
+	[ "${lines[*]}" = "blkread --live /srv/web.raw blkdiff --live --map - /srv/web.raw blkread /dev/vg/web-1 blkread /srv/web.raw" ] || {
+		echo "$output"
+		false
+	}
+}

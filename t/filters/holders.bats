@@ -55,6 +55,13 @@ held() {
 	echo "$1: in use: holder (process $pid) holds it open for writing${2:+, as $2}; --force writes it all the same"
 }
 
+# add_partitions DISK: those of an earlier use of the same loop device may still be there.
+add_partitions() {
+	partx -d "$1" 2>/dev/null || true
+	partx -a "$1"
+	at_end partx -d "$1"
+}
+
 stale_disk() {
 	head -c "$(bytes "$1")" /dev/zero | tr '\0' '\252' >disk
 	cp disk before
@@ -146,8 +153,7 @@ stale_disk() {
 	cp disk before
 	attach "$dir/disk"
 	disk=$device
-	partx -a "$disk"
-	at_end partx -d "$disk"
+	add_partitions "$disk"
 	wait_for 5 test -b "${disk}p2" || skip "needs partition nodes"
 	second_node "${disk}p1"
 	hold '<>' "$node"
@@ -172,8 +178,7 @@ stale_disk() {
 	printf '2048,8192\n10240,8192\n' | sfdisk -q disk
 	attach "$dir/disk"
 	disk=$device
-	partx -a "$disk"
-	at_end partx -d "$disk"
+	add_partitions "$disk"
 	wait_for 5 test -b "${disk}p2" || skip "needs partition nodes"
 	attach "${disk}p1"
 
@@ -292,4 +297,79 @@ stale_disk() {
 	chmod 666 disk
 	run -0 --separate-stderr setpriv --reuid=65534 --clear-groups "$BIN/blkwrite" disk <stream
 	[[ $stderr == "blkwrite: disk: whether it is in use is not known: the open files of "*", only root may" ]]
+}
+
+# warned NAME WHAT [RESULT]: what a program says of a source that may change.
+warned() {
+	echo "$1: $2: the ${3:-copy} may be torn (read a snapshot; --live if it is meant)"
+}
+
+@test "blkread and blkdiff say that their source is held for writing, by another name too, and go on" {
+	stale_disk 3M
+	attach "$dir/disk"
+	second_node "$device"
+	hold '<>' "$node"
+
+	run -0 --separate-stderr blkread "$device"
+	[ "$stderr" = "blkread: $(warned "$device" "holder (process $pid) holds it open for writing")" ]
+	run -0 --separate-stderr blkdiff image "$device"
+	[ "$stderr" = "blkdiff: $(warned "$device" "holder (process $pid) holds it open for writing" delta)" ]
+	run -0 --separate-stderr blkread disk
+	[ "$stderr" = "blkread: $(warned disk "holder (process $pid) holds it open for writing, as $device")" ]
+	run -0 --separate-stderr blkread --live "$device"
+	[ "$stderr" = "" ]
+	run -0 --separate-stderr blkdiff --live image "$device"
+	[ "$stderr" = "" ]
+	run -0 --separate-stderr blkdiff --list image "$device"
+	[ "$stderr" = "" ]
+	stop "$pid"
+	hold '<' "$node" qemu-kvm
+	run -0 --separate-stderr blkread "$device"
+	[ "$stderr" = "" ]
+}
+
+@test "blkread says that its source is mounted read-write, of a partition only where it is read" {
+	local disk
+
+	require sfdisk partx mkfs.ext4
+	truncate -s 16M disk
+	printf '2048,8192\n10240,8192\n' | sfdisk -q disk
+	attach "$dir/disk"
+	disk=$device
+	add_partitions "$disk"
+	wait_for 5 test -b "${disk}p2" || skip "needs partition nodes"
+	mkfs.ext4 -q "${disk}p1"
+	mkdir mnt
+	mount "${disk}p1" mnt
+	at_end umount "$dir/mnt"
+
+	run -0 --separate-stderr blkread "${disk}p1"
+	[ "$stderr" = "blkread: $(warned "${disk}p1" "mounted read-write at $dir/mnt")" ]
+	run -0 --separate-stderr blkread "$disk"
+	[ "$stderr" = "blkread: $(warned "$disk" "mounted read-write at $dir/mnt, as ${disk}p1")" ]
+	run -0 --separate-stderr blkread disk
+	[ "$stderr" = "blkread: $(warned disk "mounted read-write at $dir/mnt, as ${disk}p1")" ]
+	run -0 --separate-stderr blkread "${disk}p2"
+	[ "$stderr" = "" ]
+	run -0 --separate-stderr blkread -o 5M "$disk"
+	[ "$stderr" = "" ]
+	mount -o remount,ro mnt
+	run -0 --separate-stderr blkread "$disk"
+	[ "$stderr" = "" ]
+}
+
+@test "blkread says what may not be looked at, of a device" {
+	require setpriv
+	stale_disk 3M
+	attach "$dir/disk"
+	chmod 755 .
+	chown 65534 "$device"
+	at_end chown 0 "$device"
+
+	run -0 --separate-stderr setpriv --reuid=65534 --clear-groups "$BIN/blkread" "$device"
+	[[ $stderr == "blkread: $device: whether it is written to is not known: the open files of "*", only root may" ]]
+	run -0 --separate-stderr setpriv --reuid=65534 --clear-groups "$BIN/blkread" --live "$device"
+	[ "$stderr" = "" ]
+	run -0 --separate-stderr setpriv --reuid=65534 --clear-groups "$BIN/blkread" disk
+	[ "$stderr" = "" ]
 }

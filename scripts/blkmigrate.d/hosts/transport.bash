@@ -25,11 +25,13 @@ transfer_ssh() {
 }
 
 # stamped DISK PROGRAM [ARGUMENT ...]: print the command that makes the stream; over tcp, with the
-# id that the receiver expects.
+# id that the receiver expects.  The last argument is what it reads; it need not warn that the disk of
+# a running machine is written to, for the last pass sends what was torn.
 stamped() {
 	local disk=$1 program=$2
 
 	shift 2
+	! $in_use || [ "${!#}" != "${source[$disk]}" ] || set -- --live "$@"
 	[ "$transport" = ssh ] || set -- --id "@$(id_file old "$disk")" "$@"
 	quote "$program" "$@"
 }

@@ -5,6 +5,9 @@
 
 # VIEW is what is read on the old host: the disk, its snapshot, or an export of it.
 
+# Whether the machine may write to its disks while they are read.
+in_use=false
+
 # bulk DISK VIEW: send all of it.
 bulk() {
 	transfer "$1" "$(stamped "$1" blkread "$2")"

@@ -134,6 +134,7 @@ source_is_fenced() {
 last_delta() {
 	local disk
 
+	in_use=false
 	hand_over
 	for disk in "${disks[@]}"; do
 		contains "$disk" "${later[@]}" || last_changes "$disk"

@@ -10,6 +10,7 @@ show_cutover() {
 	[ "$autostart" = no ] || source_autostart off
 	source_shutdown
 	[ "$persistent" = no ] || source_define fenced
+	in_use=false
 	hand_over
 	for disk in "${disks[@]}"; do
 		contains "$disk" "${later[@]}" || show_last "$disk"

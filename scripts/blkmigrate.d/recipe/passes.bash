@@ -11,7 +11,10 @@ copy_in_passes() {
 
 	[ ${#media[@]} -eq 0 ] || step media copy_media
 	if $dry_run; then
-		[ "$was_running" != running ] || take_together
+		if [ "$was_running" = running ]; then
+			in_use=true
+			take_together
+		fi
 		for disk in "${disks[@]}"; do
 			[ "${kind[$disk]}" = qcow2 ] || copy_disk "$disk"
 		done
@@ -23,7 +26,10 @@ copy_in_passes() {
 	programs_ready
 	[ -n "${begun[bulk]:-}" ] || journal begin bulk
 	running=$(source_state) || exit
-	[ "$running" != running ] || take_together
+	if [ "$running" = running ]; then
+		in_use=true
+		take_together
+	fi
 	each_disk copy_pass $(disks_but qcow2)
 	if [ "$running" = running ]; then
 		copy_images
