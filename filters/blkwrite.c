@@ -89,12 +89,13 @@ main(int argc, char **argv)
 	context.started = identity_now();
 	signal(SIGXFSZ, SIG_IGN);	/* a file that grows too large is an error of its write */
 	parse_options(&context.options, argc, argv);
+	if (!target_open(&context.target, argv[optind], &context.options.target, &error))
+		errx(2, "%s", error.text);
+	writer_confine(&context.options.restore.writer, &context.target, context.options.undo);
 	progress.lines = context.options.progress;
 	progress_phase("waiting", PROGRESS_UNKNOWN);
 	if (!progress_start(&progress))
 		err(2, "threads");
-	if (!target_open(&context.target, argv[optind], &context.options.target, &error))
-		fail(&context, &error);
 	if (context.target.note.set)
 		progress_warn("%s", context.target.note.text);
 	if (!accept_input(&context, &error) || !writer_run(context.writer, &error))

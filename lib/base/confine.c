@@ -135,14 +135,33 @@ confine_paths(const struct confine_rule *rules, size_t count)
 	return false;
 }
 
+bool
+confine_possible(void)
+{
+	return false;
+}
+
 #else
+
+/* 0 or less: there is none. */
+static long
+kernel_version(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, RULESET_VERSION);
+}
+
+bool
+confine_possible(void)
+{
+	return kernel_version() > 0;
+}
 
 /* If a rule cannot be added, nothing is given up: what worked is not refused. */
 bool
 confine_paths(const struct confine_rule *rules, size_t count)
 {
 	const unsigned folders = CONFINE_CREATE | CONFINE_REMOVE;
-	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, RULESET_VERSION);
+	long version = kernel_version();
 	struct ruleset all = ruleset_for(version);
 	bool good = version > 0;
 	int ruleset, number;

@@ -44,6 +44,9 @@ struct confine_rule {
  */
 bool confine_paths(const struct confine_rule *, size_t count);
 
+/* Whether the kernel can do it. */
+bool confine_possible(void);
+
 /* Allow reading of all files, and nothing else. */
 bool confine_reading(void);
 

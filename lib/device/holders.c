@@ -252,9 +252,8 @@ look_at_namespace(struct look *look, pid_t pid)
 	look_at_mounts(look, path);
 }
 
-/* Our own number in /proc; 0: that is not the kernel's. */
-static pid_t
-own_number(void)
+pid_t
+holders_own(void)
 {
 	char link[32];
 	ssize_t length = readlink("/proc/self", link, sizeof(link) - 1);
@@ -377,8 +376,14 @@ void
 holders_find(struct holders *found, const struct stat *status, uint64_t start, uint64_t end,
     enum holders_purpose purpose)
 {
+	holders_find_for(holders_own(), found, status, start, end, purpose);
+}
+
+void
+holders_find_for(pid_t own, struct holders *found, const struct stat *status, uint64_t start,
+    uint64_t end, enum holders_purpose purpose)
+{
 	struct look look = { .purpose = purpose, .found = found };
-	pid_t own = own_number();
 
 	memset(found, 0, sizeof(*found));
 	if (!layers_find(&look.layers, SYSFS, status, start, end))

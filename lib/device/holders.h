@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 
@@ -46,5 +47,12 @@ struct holders {
  */
 void holders_find(struct holders *, const struct stat *, uint64_t start, uint64_t end,
     enum holders_purpose);
+
+/* The same; own is the process that is not counted: the caller's parent, say. */
+void holders_find_for(pid_t own, struct holders *, const struct stat *, uint64_t start, uint64_t end,
+    enum holders_purpose);
+
+/* The caller's number in /proc; 0: that is not the kernel's. */
+pid_t holders_own(void);
 
 #endif

@@ -12,7 +12,6 @@
 #include "base/io.h"
 #include "base/size.h"
 #include "device/claim.h"
-#include "device/holders.h"
 #include "device/target.h"
 
 /* The real path of the folder that contains path, or NULL.  The caller frees it. */
@@ -129,7 +128,15 @@ static void
 target_look(const struct target *target, const struct stat *status, enum holders_purpose purpose,
     struct holders *holders)
 {
-	holders_find(holders, status, target->offset, target->offset + target->capacity, purpose);
+	lookout_find(&target->lookout, holders, status, target->offset,
+	    target->offset + target->capacity, purpose);
+}
+
+void
+target_start_lookout(struct target *target)
+{
+	if (!target->force)
+		lookout_start(&target->lookout);
 }
 
 static bool
@@ -175,6 +182,7 @@ target_open(struct target *target, const char *path, const struct target_options
 	struct stat status;
 
 	memset(target, 0, sizeof(*target));
+	target->lookout.socket = -1;
 	target->name = path;
 	target->confined = options->confined;
 	target->force = options->force;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "device/lookout.h"
 #include "device/medium.h"
 #include "device/source.h"
 
@@ -38,6 +39,7 @@ struct target {
 	int lost;		/* errno of a write that was lost before ours, or 0 */
 	struct source readback;
 	bool force;
+	struct lookout lookout;	/* looks again */
 	struct error note;	/* set: what is to be said of who held it when it was opened */
 };
 
@@ -48,6 +50,12 @@ struct target {
  */
 bool target_open(struct target *, const char *path, const struct target_options *,
     struct error *);
+
+/*
+ * Before the process is confined, and has threads: have a process for target_look_again, which
+ * then could not look itself.
+ */
+void target_start_lookout(struct target *);
 
 /* Look again: false if somebody else has come to hold it; error is filled.  True with force. */
 bool target_look_again(const struct target *, struct error *);

@@ -217,6 +217,9 @@ restore_create(struct restore *restore, const struct restore_options *options,
 	    error))
 		return false;
 	restore->writer.total = size;
+	/* Then the target is made ready while the input is read: see restore_admit. */
+	if (size == UINT64_MAX)
+		restore->writer.options.confined = false;
 	restore->writer.head_length = COMMIT_SIZE;
 	return true;
 }

@@ -21,6 +21,23 @@ job_create(const struct writer *writer)
 	return NULL;
 }
 
+void
+writer_confine(struct writer_options *options, struct target *target, const char *undo)
+{
+	const struct confine_rule opening[] = {
+		{ "/", CONFINE_READ },
+		{ target->medium.fd == -1 ? target->name : NULL, CONFINE_CREATE },
+		{ undo, CONFINE_CREATE },
+	};
+
+	if (!confine_possible())
+		return;
+	target_start_lookout(target);
+	(void)confine_paths(opening, sizeof(opening) / sizeof(*opening));
+	options->confined = true;
+	options->later = (struct confine_rule){ undo, CONFINE_REMOVE };
+}
+
 bool
 writer_create(struct writer *writer, const struct writer_ops *ops, void *context,
     const struct writer_options *options, struct intake *intake, struct target *target,
@@ -202,6 +219,8 @@ writer_transfer(struct writer *writer)
 {
 	if (!writer->ops->begin(writer->context, writer->error))
 		return false;
+	if (writer->options.confined)
+		(void)confine_paths(&writer->options.later, 1);
 	progress_phase(writer->ops->phase, writer->total);
 	return writer_pool(writer);
 }

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/confine.h"
 #include "base/error.h"
 #include "device/evidence.h"
 #include "device/target.h"
@@ -27,6 +28,8 @@ struct writer_options {
 	unsigned jobs;		/* threads */
 	bool verify;		/* read back and compare */
 	bool sync;		/* flush */
+	bool confined;		/* once the target is ready, confine the process to this rule */
+	struct confine_rule later;
 };
 
 /* One thread's: a piece of input, or a part of the target to read back. */
@@ -38,6 +41,14 @@ struct writer_job {
 	bool verifying;
 	struct verify_job verify;
 };
+
+/*
+ * Confine the process (confine.h) before the input's header is read, and before there are threads:
+ * from here on files are only read, but for a target that is still to be created and the undo log
+ * (NULL: none).  writer_run will then give up all paths, but for the removal of an undo log of
+ * which no use came.  A child (lookout.h) does what cannot be done then.
+ */
+void writer_confine(struct writer_options *, struct target *, const char *undo);
 
 /*
  * What an image and a delta do differently, in the order of the calls.
