@@ -55,6 +55,7 @@ what_is() {
 	loader) echo "the firmware, which it may write to," ;;
 	tpm*) echo "the TPM's state" ;;
 	pstore*) echo "the persistent store" ;;
+	file*) echo "a file that it may write to," ;;
 	esac
 }
 

@@ -213,29 +213,21 @@ check_cpu() {
 	esac
 }
 
-# check_files: firmware, kernels and so on are not copied, and must be there.
-check_files() {
+check_devices() {
 	local name
 
+	of_vm 'count(/domain/devices/hostdev)'
+	[ "$value" = 0 ] || problem "$vm has a device of the host passed through" "detach it first"
+	of_vm 'count(/domain/devices/filesystem)'
+	[ "$value" = 0 ] || problem "$vm has a folder of the host" "detach it first"
+	of_vm "count(/domain/devices/interface[@type = 'hostdev'])"
+	[ "$value" = 0 ] || remark "an interface of $vm is a device of the host: $(name_of new) must have one at the same address"
+	of_vm 'count(/domain/devices/shmem)'
+	[ "$value" = 0 ] || remark "$vm shares memory with others on $(name_of old), which stays there"
 	while IFS= read -r name; do
-		[ -z "$name" ] || asks_yes new test -e "$name" ||
-			problem "$(name_of new) has no $name" "copy it, or install the package that has it"
-	done < <(xml_values '/domain/os/loader | /domain/os/nvram/@template | /domain/os/kernel | /domain/os/initrd | /domain/os/dtb' "$private/source.xml")
-	if [ "$drives" = keep ]; then
-		while IFS= read -r name; do
-			[ -z "$name" ] || asks_yes new test -e "$name" ||
-				problem "$(name_of new) has no $name, which is in a drive" "--copy-media instead of --keep-media copies it"
-		done < <(xml_values "/domain/devices/disk[@device='cdrom' or @device='floppy']/source/@file" "$private/source.xml")
-	elif [ "$drives" = empty ] && [ -n "$(xml_value "/domain/devices/disk[@device='cdrom' or @device='floppy']/source" "$private/source.xml")$(xml_value "/domain/devices/disk[@device='cdrom' or @device='floppy']/source/@file" "$private/source.xml")" ]; then
-		remark "drives with media will be empty; --keep-media keeps what $(name_of new) has, --copy-media copies it"
-	fi
-}
-
-check_devices() {
-	[ -z "$(xml_values '/domain/devices/hostdev/@type' "$private/source.xml")" ] ||
-		problem "$vm has a device of the host passed through" "detach it first"
-	[ -z "$(xml_values '/domain/devices/filesystem/@type' "$private/source.xml")" ] ||
-		problem "$vm has a folder of the host" "detach it first"
+		[ -z "$name" ] || asks_yes -q new ip link show dev "$name" ||
+			problem "$(name_of new) has no network device $name" "give the interface another source in the definition"
+	done < <(xml_values "/domain/devices/interface[@type = 'direct']/source/@dev" "$private/source.xml")
 }
 
 # at_target[DISK]: what look_at_target saw there.
