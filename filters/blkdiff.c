@@ -84,6 +84,7 @@ main(int argc, char **argv)
 
 	if (!io_claim_standard())
 		err(2, "/dev/null");
+	io_print_lines();
 	operands = parse_options(&diff.options, argc, argv);
 	argv += optind;
 	if (options->report.form == REPORT_DELTA && isatty(STDOUT_FILENO))

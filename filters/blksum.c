@@ -51,6 +51,7 @@ static void check_line(struct context *, const struct sumline *, struct tally *)
 static bool report_list(const struct options *, const char *, const struct tally *);
 static int check_map(const struct options *, struct input *, const char *);
 static void print_difference(void *, uint64_t, uint64_t);
+static void check_output(void);
 static bool digest_file(struct context *, const char *, enum checksum_kind, char *, struct error *);
 static void open_device(const char *, const struct sum_range *, struct source *);
 static void start_progress(void);
@@ -68,6 +69,7 @@ main(int argc, char **argv)
 
 	if (!io_claim_standard())
 		err(2, "/dev/null");
+	io_print_lines();
 	parse_options(&context.options, argc, argv);
 	(void)confine_reading();
 	files = optind < argc ? argv + optind : standard_input;
@@ -171,6 +173,7 @@ print_digests(struct context *context, char **files, int count)
 
 		if (digest_file(context, files[i], options->kind, digits, &error)) {
 			sumline_print(stdout, options->kind, digits, files[i], options->binary, options->tag);
+			check_output();
 			continue;
 		}
 		warnx("%s", error.text);
@@ -288,6 +291,7 @@ check_line(struct context *context, const struct sumline *sum, struct tally *tal
 	}
 	if (!options->status)
 		sumline_print_verdict(stdout, sum->name, verdict);
+	check_output();
 }
 
 static bool
@@ -355,7 +359,16 @@ print_difference(void *context, uint64_t offset, uint64_t length)
 		return;
 	progress_pause();
 	printf("%ju %ju\n", (uintmax_t)offset, (uintmax_t)length);
+	check_output();
 	progress_resume();
+}
+
+/* A line was printed, and written at once: errno is of that. */
+static void
+check_output(void)
+{
+	if (ferror(stdout))
+		err(2, "standard output");
 }
 
 static bool

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -109,6 +110,14 @@ pipe_widen(int fd)
 
 	if (size != -1 && size < IO_PIPE_SIZE)
 		(void)fcntl(fd, F_SETPIPE_SZ, IO_PIPE_SIZE);
+}
+
+void
+io_print_lines(void)
+{
+	static char line[64 << 10];
+
+	(void)setvbuf(stdout, line, _IOLBF, sizeof(line));
 }
 
 bool

@@ -37,6 +37,12 @@ void pipe_widen(int fd);
 bool io_claim_standard(void);
 
 /*
+ * Before anything is printed: each line on standard output leaves when it is complete, in one
+ * write(2), so that lines of several processes do not mix.  (A pipe takes 4096 bytes at once.)
+ */
+void io_print_lines(void);
+
+/*
  * Flush the folder that contains path: only then is a new name on the medium.  False with
  * errno set.
  */

@@ -481,3 +481,16 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$@"
 	echo "$small KiB, $large KiB"
 	[ "$large" -le $((small + 4096 + (${SANITIZER:+1}0 * 40000))) ]
 }
+
+@test "each range of a list is written whole" {
+	require strace
+	make_image old 1M
+	cp old new
+	change new 3 40
+
+	strace -f -e trace=write -o calls blkdiff --list old new >out
+
+	[ "$(wc -l <out)" -gt 10 ]
+	[ "$(grep -c 'write(1, ".*\\n", ' calls)" = "$(wc -l <out)" ]
+	[ "$(grep -c 'write(1,' calls)" = "$(wc -l <out)" ]
+}

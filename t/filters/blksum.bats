@@ -743,6 +743,34 @@ ranges() {
 	done
 }
 
+@test "each line is written whole, when it is known" {
+	require strace
+	make_image image 64K
+	make_image other 64K 2
+	mkfifo fifo
+	local long
+	long=$(printf 'n%.0s' {1..250})
+	cp image "$long"
+
+	background blksum image "$long" fifo >out
+	wait_for 20 grep -q "  $long\$" out
+	[ "$(wc -l <out)" = 2 ]
+	cat other >fifo
+	wait "$pid"
+	cmp <(sed 's/fifo$/other/' out) <(blksum image "$long" other)
+
+	blksum -a sha512 --tag image "$long" other >list
+	blksum --map image >map
+	head -c 40000 other >part
+	for arguments in 'image other' "--tag -a sha512 $long other" '-c list' '-c map part'; do
+		echo "$arguments"
+		run strace -f -e trace=write -e signal=none -s 100000 -o calls bash -c "exec blksum $arguments >out"
+		[ -s out ]
+		[ "$(grep -c 'write(1, ".*\\n", ' calls)" = "$(wc -l <out)" ]
+		[ "$(grep -c 'write(1,' calls)" = "$(wc -l <out)" ]
+	done
+}
+
 @test "results that did not fit once are not forgotten" {
 	make_image image 4K
 	yes "$(blksum image)" | head -n 1000 >list
