@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "device/behind.h"
 #include "device/holders.h"
 #include "device/lock.h"
 #include "device/source.h"
@@ -156,6 +157,23 @@ source_open(struct source *source, const char *path, enum source_direct direct, 
 	} else if (!source->direct)
 		cache_open(&source->cache, source->fd, source->size);
 	return true;
+}
+
+void
+source_look_behind(struct source *source)
+{
+	struct behind behind;
+	enum fresh fresh;
+
+	if (source->pipe)
+		return;
+	behind_open(&behind, source->fd);
+	if (behind.count > 0)
+		(void)fsync(source->fd);
+	fresh = behind_drop(&behind, &source->lost);
+	behind_close(&behind);
+	if (fresh > source->fresh)
+		source->fresh = fresh;
 }
 
 void

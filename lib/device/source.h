@@ -54,6 +54,9 @@ bool source_open(struct source *, const char *path, enum source_direct, bool tru
     struct error *);
 void source_close(struct source *);
 
+/* After SOURCE_MEDIUM: drop what is cached of files that it lies on, by loop devices (behind.h). */
+void source_look_behind(struct source *);
+
 /*
  * The end of the data or the hole that contains offset, at most end.  *hole says which of
  * them it is.

@@ -193,7 +193,10 @@ target_open(struct target *target, const char *path, const struct target_options
 		*error = (struct error){ 0 };
 		if (!options->create)
 			return error_set(error, "%s: no such file or device (--create makes a file)", path);
-		return target_may_create(target, error) && target_bound(target, options, error);
+		if (!target_may_create(target, error) || !target_bound(target, options, error))
+			return false;
+		behind_open_folder(&target->behind, path);
+		return true;
 	}
 	if (medium->fd == -1)
 		return false;
@@ -201,6 +204,7 @@ target_open(struct target *target, const char *path, const struct target_options
 	    claim_image_lock(medium->fd, path, error) && medium_measure(medium, &status, error) &&
 	    target_bound(target, options, error) && target_is_free(target, &status, error)) {
 		medium_set_direct(medium, target->offset);
+		behind_open(&target->behind, medium->fd);
 		return true;
 	}
 	close(medium->fd);
@@ -215,28 +219,6 @@ target_fits(const struct target *target, uint64_t size, struct error *error)
 		return true;
 	return error_set(error, "%s: too small: %ju bytes are to come, %ju have room", target->name,
 	    (uintmax_t)size, (uintmax_t)target->capacity);
-}
-
-/* Through another descriptor, since writes to a file go through the page cache. */
-bool
-target_open_readback(struct target *target, struct error *error)
-{
-	struct source *readback = &target->readback;
-	enum source_direct direct = target->medium.sector > SOURCE_ALIGN ? SOURCE_DIRECT_NEVER :
-	    SOURCE_MEDIUM;
-	struct stat ours, theirs;
-
-	if (!target->medium.device)
-		(void)fresh_drop(target->medium.fd, 0, 0, &target->lost);
-	if (!source_open(readback, target->name, direct, false, error))
-		return false;
-	if (fstat(target->medium.fd, &ours) == 0 && fstat(readback->fd, &theirs) == 0 &&
-	    ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino) {
-		target->readable = true;
-		return true;
-	}
-	source_close(readback);
-	return error_set(error, "%s: the path now names a different file", target->name);
 }
 
 bool
@@ -336,49 +318,6 @@ target_flush(struct target *target, struct error *error)
 }
 
 bool
-target_read(struct target *target, uint64_t offset, unsigned char *data, size_t length,
-    struct error *error)
-{
-	uint64_t at = target->offset + offset;
-	enum fresh fresh = target->readback.fresh;
-	int worst = atomic_load(&target->fresh);
-	ssize_t n;
-
-	if (!target->readback.direct &&
-	    !medium_drop(&target->medium, at, length, &fresh, error))
-		return false;
-	while ((int)fresh > worst &&
-	    !atomic_compare_exchange_weak(&target->fresh, &worst, (int)fresh))
-		;
-	n = source_read(&target->readback, at, data, length);
-	if (n == -1)
-		atomic_store(&target->medium.failed, true);
-	if (n == -1)
-		return error_errno(error, "%s: reading back at byte %ju", target->name, (uintmax_t)at);
-	if ((size_t)n < length)
-		return error_set(error, "%s: reading back at byte %ju: end of file", target->name,
-		    (uintmax_t)(at + (uint64_t)n));
-	return true;
-}
-
-bool
-target_read_old(struct target *target, uint64_t offset, unsigned char *data, size_t length,
-    struct error *error)
-{
-	size_t held = (size_t)target_held(target, offset, length);
-
-	memset(data + held, 0, length - held);
-	return held == 0 || target_read(target, offset, data, held, error);
-}
-
-uint64_t
-target_extent(struct target *target, uint64_t offset, uint64_t end, bool *hole)
-{
-	return source_extent(&target->readback, target->offset + offset, target->offset + end,
-	    hole) - target->offset;
-}
-
-bool
 target_cut(struct target *target, uint64_t size, bool sync, struct error *error)
 {
 	uint64_t end = target->offset + size;
@@ -388,13 +327,6 @@ target_cut(struct target *target, uint64_t size, bool sync, struct error *error)
 	if (ftruncate(target->medium.fd, (off_t)end) == -1)
 		return medium_fail(&target->medium, end, error);
 	return !sync || target_flush(target, error);
-}
-
-void
-target_forget(struct target *target)
-{
-	if (target->medium.fd != -1 && atomic_load(&target->medium.failed))
-		medium_forget(&target->medium);
 }
 
 void
@@ -419,6 +351,7 @@ target_close(struct target *target, struct error *error)
 {
 	if (target->readable)
 		source_close(&target->readback);
+	behind_close(&target->behind);
 	if (close(target->medium.fd) == -1)
 		return error_errno(error, "%s: close", target->name);
 	return true;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "device/behind.h"
 #include "device/lookout.h"
 #include "device/medium.h"
 #include "device/source.h"
@@ -35,6 +36,7 @@ struct target {
 	uint64_t offset;
 	uint64_t capacity;	/* bytes in the range */
 	bool readable;		/* readback is open */
+	struct behind behind;	/* files below it whose cache is dropped before it is read */
 	atomic_int fresh;	/* the worst enum fresh of all that target_read has read */
 	int lost;		/* errno of a write that was lost before ours, or 0 */
 	struct source readback;
@@ -122,6 +124,12 @@ bool target_read_old(struct target *, uint64_t offset, unsigned char *data, size
 
 /* The end of the hole or the data at offset, at most end (see source_extent). */
 uint64_t target_extent(struct target *, uint64_t offset, uint64_t end, bool *hole);
+
+/*
+ * Before what was written is read back: flush, and drop what is cached of files below the
+ * target, if there are any.  One thread at a time.
+ */
+bool target_refresh(struct target *, struct error *);
 
 /*
  * After a failure of the run: if a write or a flush has failed, nothing of the target stays in

@@ -214,8 +214,10 @@ sum_open(struct source *source, const char *file, const struct sum_range *range,
 	if (!source_open(source, file, range->evidence != NULL ? SOURCE_MEDIUM : SOURCE_DIRECT_AUTO,
 	    false, error))
 		return false;
-	if (range->evidence != NULL)
+	if (range->evidence != NULL) {
+		source_look_behind(source);
 		evidence_add(range->evidence, source->name, source->fresh, source->lost);
+	}
 	return true;
 }
 

@@ -19,7 +19,10 @@ struct verify {
 	struct entry *ring;
 	size_t room, first, count;
 	uint64_t pending;		/* bytes in the ring */
-	bool open;			/* a window has gathered, and is being read back */
+	size_t covered;			/* entries of the window that is being read back; 0: none is */
+	uint64_t window;		/* its number, from 1 */
+	pthread_mutex_t refreshing;
+	uint64_t refreshed;		/* number of the last window that target_refresh was called for */
 	struct verify_range differs[VERIFY_LISTED];
 	unsigned differs_count;
 	bool differs_more;		/* there are more than the list holds */
@@ -44,6 +47,7 @@ verify_create(struct target *target)
 		return NULL;
 	}
 	pthread_mutex_init(&verify->lock, NULL);
+	pthread_mutex_init(&verify->refreshing, NULL);
 	return verify;
 }
 
@@ -53,6 +57,7 @@ verify_destroy(struct verify *verify)
 	if (verify == NULL)
 		return;
 	pthread_mutex_destroy(&verify->lock);
+	pthread_mutex_destroy(&verify->refreshing);
 	free(verify->ring);
 	free(verify);
 }
@@ -127,6 +132,7 @@ ring_take(struct verify *verify, uint64_t length)
 		return;
 	verify->first = (verify->first + 1) % verify->room;
 	verify->count--;
+	verify->covered--;
 }
 
 /* Under the lock, with something in the ring. */
@@ -138,13 +144,14 @@ job_fill(struct verify *verify, struct verify_job *job)
 
 	job->offset = entry->offset;
 	job->zero = entry->zero;
+	job->window = verify->window;
 	job->length = 0;
 	if (entry->zero) {
 		job->length = entry->length < VERIFY_ZEROS ? entry->length : VERIFY_ZEROS;
 		ring_take(verify, job->length);
 		return;
 	}
-	while (verify->count > 0 && blocks < VERIFY_BLOCKS) {
+	while (verify->covered > 0 && blocks < VERIFY_BLOCKS) {
 		entry = ring_at(verify, 0);
 		/* A short block ends the job: the next one would be off the job's grid. */
 		if (entry->zero || entry->offset != job->offset + job->length ||
@@ -162,11 +169,12 @@ verify_pop(struct verify *verify, bool drain, struct verify_job *job)
 	bool popped;
 
 	pthread_mutex_lock(&verify->lock);
-	if (verify->pending >= VERIFY_WINDOW || verify->count >= WINDOW_ENTRIES)
-		verify->open = true;
-	if (verify->count == 0)
-		verify->open = false;
-	popped = verify->count > 0 && (drain || verify->open);
+	if (verify->covered == 0 && verify->count > 0 && (drain ||
+	    verify->pending >= VERIFY_WINDOW || verify->count >= WINDOW_ENTRIES)) {
+		verify->covered = verify->count;
+		verify->window++;
+	}
+	popped = verify->covered > 0;
 	if (popped)
 		job_fill(verify, job);
 	pthread_mutex_unlock(&verify->lock);
@@ -257,6 +265,21 @@ work_zeros(struct verify *verify, struct verify_job *job)
 	return true;
 }
 
+/* Once for each window, while the other jobs of it wait. */
+static bool
+refresh(struct verify *verify, struct verify_job *job)
+{
+	bool done = true;
+
+	pthread_mutex_lock(&verify->refreshing);
+	if (verify->refreshed < job->window)
+		done = target_refresh(verify->target, &job->error);
+	if (done && verify->refreshed < job->window)
+		verify->refreshed = job->window;
+	pthread_mutex_unlock(&verify->refreshing);
+	return done;
+}
+
 void
 verify_work(struct verify *verify, struct verify_job *job)
 {
@@ -264,6 +287,8 @@ verify_work(struct verify *verify, struct verify_job *job)
 	uint64_t at, block;
 	const unsigned char *expected = job->hashes;
 
+	if (!refresh(verify, job))
+		return;
 	if (job->zero) {
 		(void)work_zeros(verify, job);
 		return;

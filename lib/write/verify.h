@@ -31,6 +31,7 @@ struct verify;
 struct verify_job {
 	uint64_t offset, length;
 	bool zero;
+	uint64_t window;	/* its number */
 	unsigned char hashes[VERIFY_BLOCKS * BLK128_SIZE];
 	unsigned char *room;	/* VERIFY_CHUNK bytes, aligned; the caller's */
 	struct error error;	/* set: the range could not be read */

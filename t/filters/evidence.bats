@@ -134,3 +134,56 @@ cached() {
 	[[ ${stderr_lines[1]} == *'/s, read back from a server, blk128:'* ]]
 	cmp image disk
 }
+
+# on_loop: a loop device, $device, over a file of 12 MiB on a medium that is full.
+on_loop() {
+	full_medium
+	truncate -s 12M "$mounted/backing"
+	attach "$mounted/backing"
+}
+
+@test "what a file behind a loop device has lost is found, and repaired" {
+	on_loop
+	make_noise image 12M
+	blkread image >image.blk
+
+	run -2 --separate-stderr blkwrite --verify "$device" <image.blk
+	[[ $stderr == *' is incomplete: '* ]]
+
+	make_room
+	blksum --map "$device" | blkdiff --map - image | blkwrite --verify -v "$device" 2>said
+
+	[[ $(<said) == *', verified' ]]
+	cmp image <(on_medium "$mounted/backing")
+	cmp image "$device"
+}
+
+@test "what another program's write has lost behind a loop device is found by map, digest and comparison" {
+	on_loop
+	make_noise image 12M
+	blksum --map image >image.map
+	run -1 dd if=image of="$device" bs=1M oflag=direct conv=fsync status=none
+	make_room
+	cmp image <(on_medium "$device")
+
+	run -1 blksum -c image.map "$device"
+	run -1 cmp -s image <(on_medium "$device")
+	run -0 blksum --medium "$device"
+	[ "${output%% *}" != "$(blksum <image)" ]
+	run -1 blkdiff -q image "$device"
+}
+
+@test "what is read back from a loop device is what its file's medium has" {
+	make_noise image 12M
+	truncate -s 12M disk
+	attach ./disk
+	require strace
+	blkread image >image.blk
+
+	run -0 --separate-stderr strace -f -y -qq -e trace=fadvise64 -o trace blkwrite --verify -v "$device" <image.blk
+
+	# Before the first write, before the rest is read back, and before the first MiB is.
+	[ "$(grep -c "<$dir/disk>, 0, 0, POSIX_FADV_DONTNEED) = 0" trace)" -ge 3 ]
+	[[ $stderr == *', verified, '* ]]
+	cmp image disk
+}
