@@ -38,3 +38,29 @@ attach_partition() {
 	attach_partition target data
 	xfs_repair -n "$device"
 }
+
+# A QEMU of libvirt has a /dev of its own; its lock is on that node, and no other shows it.
+@test "a device is not written while a QEMU has it by a node of its own" {
+	require_root "disks"
+	require qemu-system-x86_64
+	make_image image 3M
+	blkread image >stream
+	attach 4M
+	mkdir dev
+	# shellcheck disable=SC2016 # for the other shell
+	background unshare --mount bash -c '
+		mount -t tmpfs none dev
+		mknod dev/disk b $((0x$(stat -c %t "$1"))) $((0x$(stat -c %T "$1")))
+		exec qemu-system-x86_64 -accel tcg -S -display none -nodefaults -monitor none -serial none \
+			-pidfile running -drive file=dev/disk,format=raw,if=virtio' qemu "$device"
+	wait_for 60 test -s running
+
+	run -2 --separate-stderr blkwrite "$device" <stream
+	[ "$stderr" = "blkwrite: $device: in use: qemu-system-x86_64 (process $pid) holds it open for writing; --force writes it all the same" ]
+	is_zero "$backing" 0 4194304
+	run -0 --separate-stderr blkread "$device"
+	[ "$stderr" = "blkread: $device: qemu-system-x86_64 (process $pid) holds it open for writing: the copy may be torn (read a snapshot; --live if it is meant)" ]
+	stop "$pid"
+	blkwrite "$device" <stream 2>/dev/null
+	cmp -n 3145728 "$device" image
+}

@@ -7,7 +7,7 @@
 
 load ../helpers
 
-needs=(qemu-system-x86_64 busybox cpio modprobe lvm dmsetup thin_delta era_invalidate mke2fs
+needs=(qemu-system-x86_64 qemu-nbd busybox cpio modprobe lvm dmsetup thin_delta era_invalidate mke2fs
 	ssh sshd cc)
 
 setup_file() {
@@ -19,7 +19,7 @@ setup_file() {
 	truncate -s 384M first.img
 	truncate -s 16M second.img
 	cc -O2 -D_GNU_SOURCE -o share/scribble "$root/t/lab/scribble.c"
-	boot snapshot_cases refused_cases list_cases printed_cases until_rebooted >first.log || true
+	boot snapshot_cases refused_cases list_cases printed_cases holder_cases until_rebooted >first.log || true
 	boot after_reboot_cases until_killed >second.log &
 	kill_guest
 	boot after_kill_cases >third.log || true
@@ -194,6 +194,26 @@ said_ok() {
 }
 
 @test "blkdiff.1: era_invalidate" {
+	said_ok
+}
+
+@test "a volume that is held by another node, or by a mapping of its bytes, is refused" {
+	said_ok
+}
+
+@test "a volume whose neighbour, or whose snapshot, is held is not" {
+	said_ok
+}
+
+@test "blkread warns of a writer of the volume, not of one of its origin" {
+	said_ok
+}
+
+@test "a thin snapshot is read without a warning while its origin is written to" {
+	said_ok
+}
+
+@test "the server of an nbd device does not hold it" {
 	said_ok
 }
 
