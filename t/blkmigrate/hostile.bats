@@ -53,7 +53,7 @@ with_odd() {
 	count=$(grep -cE '^(old|new) ' calls)
 	while [ "$number" -lt "$count" ]; do
 		number=$((number + 1))
-		rm -rf state there/*
+		rm -rf state/* there/*
 		with_odd "${kinds[number % 10]}" "$number" migrate prepare
 		[ "$(cat host/old/web.state)" = running ]
 		[ ! -e host/new/web.xml ]

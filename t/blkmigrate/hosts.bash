@@ -5,6 +5,9 @@
 # after helpers; setup is hosts_begin.  Both are this machine, in $dir/host/old and $dir/host/new is
 # what libvirt knows there.  The machine web has one disk, old.img, and is told to copy it to there/.
 #
+# What virsh and sync are told is in $dir/log; sync does nothing else, but on $dir/medium.  Where virsh is told what
+# $at_virsh matches, a pattern of the shell, it does $then_virsh first.
+#
 # The number of calls of ssh is kept in $dir/calls.  Where it comes to $odd_call, ssh does $odd
 # instead, a command; it has the command that it was to run there as $1.
 
@@ -15,9 +18,10 @@ hosts_begin() {
 	require xsltproc xmllint blkid sfdisk flock
 	make_image old.img 4M
 	mkdir -p tmp programs there host/{old,new}
-	export TMPDIR=$dir/tmp FAKE=$dir odd='' odd_call=0
+	export TMPDIR=$dir/tmp FAKE=$dir odd='' odd_call=0 at_virsh='' then_virsh='' at_sync=''
 	fake_ssh >programs/ssh
 	fake_virsh >programs/virsh
+	fake_sync >programs/sync
 	chmod +x programs/*
 	PATH=$dir/programs:$PATH
 	machine_is running
@@ -25,7 +29,7 @@ hosts_begin() {
 
 # machine_is STATE: web is defined on the old host, and on no other.
 machine_is() {
-	rm -rf host/*/* state there/*
+	rm -rf host/*/* state/* there/*
 	cat >host/old/web.xml <<-EOX
 		<domain type='qemu'><name>web</name><uuid>$web</uuid><memory>1024</memory>
 		<os><type arch='x86_64' machine='pc'>hvm</type></os>
@@ -38,7 +42,7 @@ web=e8cd958e-6645-5478-bdcf-1cd19353ac12
 
 # blkmigrate COMMAND [OPTION ...]: between them.
 blkmigrate() {
-	rm -f calls
+	rm -f calls log
 	"$root/scripts/blkmigrate" "$1" --state "$dir/state" --from old "${@:2}"
 }
 
@@ -68,6 +72,15 @@ exec bash -c "$*"
 EOF
 }
 
+fake_sync() {
+	cat <<'EOF'
+#!/bin/bash
+echo "$HOST: sync $*" >>"$FAKE/log"
+[ -z "$at_sync" ] || eval "$at_sync"
+[[ ${!#} != "$FAKE/medium"* ]] || exec /usr/bin/sync "$@"
+EOF
+}
+
 fake_virsh() {
 	cat <<'EOF'
 #!/bin/bash
@@ -76,6 +89,11 @@ while [ "$1" = -q ] || [ "$1" = -c ]; do
 	shift
 done
 cd "$FAKE/host/$HOST" || exit
+echo "$HOST: virsh $*" >>"$FAKE/log"
+# shellcheck disable=SC2053
+if [[ -n $at_virsh && $* == $at_virsh ]]; then
+	eval "$then_virsh"
+fi
 for word; do
 	[ "${#word}" != 36 ] || found=$(grep -slF "<uuid>$word</uuid>" *.xml)
 done
@@ -95,7 +113,12 @@ dominfo)
 	has
 	printf 'Name: %s\nAutostart:      %s\nPersistent:     yes\nManaged save:   no\n' "$name" "$([ -e auto ] && echo enable || echo disable)"
 	;;
-define) cp "$2" "$(xmllint --xpath 'string(/domain/name)' "$2").xml" ;;
+define)
+	# As libvirt does: the file is flushed, its name is not.
+	cp "$2" part
+	/usr/bin/sync part
+	mv part "$(xmllint --xpath 'string(/domain/name)' "$2").xml"
+	;;
 undefine) has; rm -f "$found" "$name.state" ;;
 start) has; [[ $* == *--paused* ]] && echo paused >"$name.state" || echo running >"$name.state" ;;
 resume) has; echo running >"$name.state" ;;

@@ -103,5 +103,5 @@ if pid=$(cat "$file.pid" 2>/dev/null) && ours; then
 	! ours || exit 1
 fi
 ! mountpoint -q "$file" 2>/dev/null || umount "$file"
-rm -f "$file" "$file.pid" "$file.sock"' export-clear "$2" || die "$(name_of "$1"): the qemu-storage-daemon of $2 does not end"
+rm -f "$file" "$file.pid" "$file.sock" || [ ! -w "${file%/*}" ]' export-clear "$2" || die "$(name_of "$1"): the qemu-storage-daemon of $2 does not end"
 }

@@ -5,28 +5,51 @@
 # working on the same migration, and how commands that change something are run.
 #
 # lock[HOST] is a path there: PATH.lock is held while a run lives, PATH.token names the run whose
-# commands may start, and each of them holds PATH.work.
+# commands may start, and PATH.work is held while each of them runs.
+#
+# Taking a cutover back needs a token of its own, and must work although the disk with these files is
+# full or read-only: the token is written in place, and if that fails, to a file in /run, which then
+# counts.
 
 declare -A lock=()
 token=''
+
+# spare: that file.
+spare='
+[ "$EUID" = 0 ] && spare=/run || spare=/run/user/$EUID
+spare=$spare/blkmigrate/${lock//\//%}.token
+'
 
 # take: from now on only commands with this token may start, so that late ones, of another run or of
 # a connection that broke, do nothing.  Before that, commands that still run get time to end, and
 # are then killed.
 take='
 take() {
-	exec 9>>"$lock.work"
+	'"$spare"'
+	[ -e "$lock.work" ] || : >"$lock.work"
+	exec 9<"$lock.work"
 	if ! flock -w 10 9; then
 		end_commands
 		flock -w 10 9 || { echo "stuck: a command of an earlier run does not end (fuser $lock.work)"; exit 1; }
 	fi
-	if [ -n "$former" ] && [ "$(cat "$lock.token")" != "$former" ]; then
+	if [ -n "$former" ] && [ "$(cat "$spare" 2>/dev/null || cat "$lock.token")" != "$former" ]; then
 		echo "another run of blkmigrate has taken over"
 		exit 75
 	fi
-	printf "%s\n" "$token" >"$lock.token"
+	write_token || { echo "the token cannot be written: $lock.token"; exit 1; }
 	flock -u 9
-	exec 9>&-
+	exec 9<&-
+}
+write_token() {
+	local now=""
+
+	{ printf "%s\n" "$token" 1<>"$lock.token"; } 2>/dev/null || true
+	{ read -r now <"$lock.token"; } 2>/dev/null || true
+	if [ "$now" = "$token" ]; then
+		rm -f "$spare"
+	else
+		mkdir -p -m 700 "${spare%/*}" && printf "%s\n" "$token" >"$spare"
+	fi
 }
 end_commands() {
 	local process file
@@ -35,41 +58,59 @@ end_commands() {
 		[ "${process#/proc/}" != $$ ] || continue
 		for file in "$process"/fd/*; do
 			if [ "$file" -ef "$lock.work" ]; then
-				kill -KILL "${process#/proc/}" || true
+				end_tree "${process#/proc/}"
 				break
 			fi
 		done 2>/dev/null
 	done
-}'
+}
+end_tree() {
+	local file line
+
+	kill -STOP "$1" || true
+	for file in /proc/[0-9]*/stat; do
+		read -r line <"$file" || continue
+		line=${line##*) }
+		line=${line#* }
+		[ "${line%% *}" != "$1" ] || { file=${file#/proc/} && end_tree "${file%/stat}"; }
+	done
+	kill -KILL "$1" || true
+} 2>/dev/null'
 
 # hold: hold the migration on a host, for as long as lines come in.
 hold='
 set -eu
 lock=$1 token=$2 who=$3 former=""
 mkdir -p -m 700 "$(dirname "$lock")"
-exec 8>>"$lock.lock"
+[ -e "$lock.lock" ] || : >"$lock.lock"
+exec 8<"$lock.lock"
 if ! flock -w 25 8; then
 	echo "busy: $(cat "$lock.who")"
 	exit 1
 fi
-printf "%s\n" "$who" >"$lock.who"
+{ printf "%s\n" "$who" >"$lock.who"; } 2>/dev/null || true
 take
 echo held
 while read -r -t 20 line; do
 	:
 done'
 
-# guard: run a command, if its token is still the current one.
+# guard: run a command, if its token is still the current one.  The lock stays with this shell: tools
+# of LVM close what they do not know, and a daemon that a command leaves behind must not hold it.
 guard='
-exec 9<"$1.work" || exit 75
+lock=$1 status=0
+exec 9<"$lock.work" || exit 75
 flock -s 9
-read -r token <"$1.token"
+'"$spare"'
+read -r token <"$lock.token"
+[ ! -e "$spare" ] || read -r token <"$spare"
 if [ "$token" != "$2" ]; then
 	echo "blkmigrate: another run of blkmigrate has taken over; this one ends" >&2
 	exit 75
 fi
 shift 2
-exec "$@"'
+"$@" 9<&- || status=$?
+exit "$status"'
 
 # session_open KEY: from here on, this run alone works on KEY, on both hosts.
 session_open() {

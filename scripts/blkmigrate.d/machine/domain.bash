@@ -19,6 +19,33 @@ vm_act() {
 	act "$1" virsh -q -c "$uri" "${@:2}"
 }
 
+# vm_keep HOST VIRSH-COMMAND ...: have libvirt change what it keeps, and that is on the medium then.
+# What follows relies on it: a fence that a power failure takes back lets both hosts run the machine.
+vm_keep() {
+	vm_act "$@" >/dev/null && flush_definitions "$1"
+}
+
+# flush_definitions HOST: libvirt flushes the file of a definition, but not the folder in which it
+# has renamed it, nor the link of autostart; so flush all file systems that may have these.
+flush_definitions() {
+	perform "$1" "sync -f /etc/libvirt/qemu # and its folder autostart, /var/lib/libvirt/qemu, /etc/xen/auto" '
+		seen=" " status=0
+		for folder in "$@" "${XDG_CONFIG_HOME:-$HOME/.config}/libvirt/qemu"; do
+			for folder in "$folder" "$folder/autostart" "$folder/auto"; do
+				[ -d "$folder" ] && system=$(stat -L -c %d -- "$folder") || continue
+				case $seen in
+				*" $system "*) continue ;;
+				esac
+				seen="$seen$system "
+				sync -f -- "$folder" || status=1
+			done
+		done
+		exit "$status"' /etc/libvirt /etc/libvirt/qemu /var/lib/libvirt /var/lib/libvirt/qemu /etc/xen ${xen_config:+"${xen_config%/*}"} || {
+		warn "$(name_of "$1"): what libvirt or Xen keeps there cannot be flushed"
+		$taking_back
+	}
+}
+
 # need_libvirt HOST: call it after virsh failed there: that was a no only if libvirt answers at all.
 need_libvirt() {
 	vm_ask -q "$1" "$any_text" list --all --uuid || die "libvirt on $(name_of "$1") does not answer"
@@ -93,9 +120,9 @@ source_autostart() {
 	if is_xen; then
 		xen_autostart "$1"
 	elif [ "$1" = on ]; then
-		vm_act old autostart "$uuid" >/dev/null
+		vm_keep old autostart "$uuid"
 	else
-		vm_act old autostart --disable "$uuid" >/dev/null
+		vm_keep old autostart --disable "$uuid"
 	fi
 }
 
@@ -123,7 +150,7 @@ source_define() {
 	if is_xen; then
 		xen_define "$1"
 	else
-		vm_act old define "$(state_of old)/$1.xml" >/dev/null
+		vm_keep old define "$(state_of old)/$1.xml"
 	fi
 }
 
@@ -154,7 +181,7 @@ source_start() {
 
 source_undefine() {
 	if is_xen; then
-		act old rm -f -- "$xen_config"
+		act old rm -f -- "$xen_config" && flush_definitions old
 	else
 		undefine old "$uuid"
 	fi

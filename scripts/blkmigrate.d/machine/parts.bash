@@ -354,5 +354,5 @@ undefine() {
 		[ "$looks" = absent ] ||
 			die "$vm stays defined on $(name_of old): libvirt there would remove ${part_source[$part]} with the definition, and it was not copied; when it is not needed, virsh undefine"
 	done
-	vm_act "$1" undefine "$2" "${keep[@]}" >/dev/null
+	vm_keep "$1" undefine "$2" "${keep[@]}"
 }

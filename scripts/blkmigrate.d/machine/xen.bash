@@ -130,7 +130,8 @@ xen_autostart() {
 				[ -L "$link" ] || continue
 				mv -T -- "$link" "$2/${link##*/}"
 			done
-			sync "$2"' "$kept" "$xen_auto"
+			sync -f -- "$2"
+			[ ! -d "$1" ] || sync -f -- "$1"' "$kept" "$xen_auto"
 	else
 		$dry_run || say "$vm is no longer in $xen_auto on $(name_of old); a rollback brings it back"
 		links=$(brief xen_links) || die "$(name_of old) cannot be asked for $xen_auto"
@@ -141,7 +142,8 @@ xen_autostart() {
 					mv -T -- "$link" "$1/${link##*/}"
 				fi
 			done
-			sync "$1" "$2"' "$kept" "$xen_auto" "$xen_config"
+			sync -f -- "$1"
+			sync -f -- "$2"' "$kept" "$xen_auto" "$xen_config"
 	fi
 }
 

@@ -47,6 +47,10 @@ domain_is_ours() {
 cutover() {
 	local state
 
+	if [ -z "${begun[quiet]:-}" ]; then
+		keep_room old
+		keep_room new
+	fi
 	cutting=true
 	if [ -z "${begun[quiet]:-}" ]; then
 		state=$(source_state) || exit
@@ -201,7 +205,7 @@ define_target() {
 	local state
 
 	state=$(domain_state new) || die "libvirt on $(name_of new) does not answer"
-	vm_act new define "$(state_of new)/domain.xml" >/dev/null || die "$vm cannot be defined on $(name_of new)"
+	vm_keep new define "$(state_of new)/domain.xml" || die "$vm cannot be defined on $(name_of new)"
 	domain_is_ours || die "$vm on $(name_of new) does not have the disks that it should, or cannot be asked"
 }
 
@@ -224,6 +228,7 @@ start_paused() {
 commit() {
 	[ -z "${finished[committed]:-}" ] || return 0
 	journal begin committed
+	use_room new
 	put new "$(state_of new)/commit" <<<"$vm runs here since $(date -u +%FT%TZ)"
 }
 

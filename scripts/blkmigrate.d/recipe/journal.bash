@@ -37,18 +37,57 @@ journal
 	done <"$private/journal"
 }
 
+# A file of random bytes, 1 MiB, which makes room when the disk with the journal is full.  It is
+# removed, and the file system flushed so that its blocks are free, when a line cannot be written.
+make_reserve='
+umask 077
+mkdir -p -m 700 "$1"
+if [ "$(stat -c %s -- "$1/reserve" 2>/dev/null)" != 1048576 ]; then
+	head -c 1048576 /dev/urandom >"$1/reserve.part" && sync "$1/reserve.part" &&
+		mv -T "$1/reserve.part" "$1/reserve" || {
+		rm -f "$1/reserve.part"
+		exit 1
+	}
+fi
+sync -f "$1"'
+append_line='
+append() {
+	{ [ -z "$(tail -c 1 "$1/journal" 2>/dev/null)" ] || echo >>"$1/journal"; } &&
+		printf "%s\n" "$2" >>"$1/journal" && sync "$1/journal"
+}
+[ -d "$1" ] || mkdir -p -m 700 "$1" || exit
+{ append "$@" && exit; } 2>/dev/null
+rm "$1/reserve" 2>/dev/null && sync -f "$1"
+append "$@"'
+
+# keep_room HOST: there is room for what is to come: the journal, the commit.
+keep_room() {
+	$dry_run || guarded "$1" bash -c "$make_reserve" reserve "$(state_of "$1")" ||
+		die "$(name_of "$1"): there is no room in $(state_of "$1"), or it is read-only; make room there, and repeat the command"
+}
+
+# use_room HOST: the moment has come for which it was kept.
+use_room() {
+	guarded "$1" bash -c 'if [ -e "$1/reserve" ]; then rm -f "$1/reserve" && sync -f "$1"; fi' reserve "$(state_of "$1")" ||
+		warn "$(name_of "$1"): $(state_of "$1")/reserve cannot be removed"
+}
+
+# Whether a line that cannot be written ends the program.  When a cutover is taken back the machine
+# comes first: its steps can be repeated, and are by whoever finds less in the journal.
+taking_back=false
+
 # journal begin|done|undo|note WORD ...
 journal() {
-	local now
+	local now status=0
 
 	$dry_run && return
 	TZ=UTC0 printf -v now '%(%FT%TZ)T' -1
-	guarded old bash -c '
-		set -e
-		[ -d "$1" ] || mkdir -p -m 700 "$1"
-		[ -z "$(tail -c 1 "$1/journal" 2>/dev/null)" ] || echo >>"$1/journal"
-		printf "%s\n" "$2" >>"$1/journal"
-		sync "$1/journal"' journal "${folder[old]}/from/$id" "$now $* ." ||
+	guarded old bash -c "$append_line" journal "${folder[old]}/from/$id" "$now $* ." || status=$?
+	[ "$status" = 0 ] || ! $taking_back || [[ $status == @(75|255) ]] || {
+		warn "the journal on $(name_of old) cannot be written ($* is missing from it); the machine comes first"
+		status=0
+	}
+	[ "$status" = 0 ] ||
 		die "the journal on $(name_of old) cannot be written; nothing more is done"
 	case $1 in
 	begin) begun[$2]=now ;;

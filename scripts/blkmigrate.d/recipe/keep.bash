@@ -39,6 +39,7 @@ save_plan() {
 	identify_host
 	check_lines
 	forget_unfinished
+	keep_room old
 	put old "$(state_of old)/uuid" <<<"$uuid"
 	put new "$(state_of new)/uuid" <<<"$uuid $host_identity"
 	put old "$(state_of old)/source.xml" <"$private/source.xml"

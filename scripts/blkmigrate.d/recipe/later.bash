@@ -69,7 +69,7 @@ plug_in() {
 
 	xml=$(state_of new)/later-$1.xml
 	has_disk "$1" --inactive ||
-		vm_act new attach-device "$new_uuid" "$xml" --config >/dev/null ||
+		vm_keep new attach-device "$new_uuid" "$xml" --config ||
 		die "$1 cannot be added to $vm on $(name_of new); blkmigrate finish $(quote "$vm") tries again"
 	state=$(domain_state new) || die "libvirt on $(name_of new) does not answer"
 	if [ "$state" = 'shut off' ] || has_disk "$1"; then

@@ -15,7 +15,9 @@ roll_back() {
 	1) ;;
 	*) die "$(name_of new) cannot be asked whether $vm was committed to it; nothing is started anywhere. Ask again when it answers: blkmigrate status" ;;
 	esac
+	taking_back=true
 	journal begin rollback
+	use_room old
 	remove_domain
 	remove_firmware
 	close_exports
@@ -34,6 +36,7 @@ roll_back() {
 		[ -z "${begun[$state]:-}${finished[$state]:-}" ] || journal undo "$state"
 	done
 	journal undo rollback
+	taking_back=false
 	say "$vm is on $(name_of old) as it was; nothing runs on $(name_of new)"
 }
 

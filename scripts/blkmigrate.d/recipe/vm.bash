@@ -211,7 +211,7 @@ finish() {
 
 	if [ -z "${finished[finished]:-}" ]; then
 		if [ "$autostart" = yes ]; then
-			vm_act new autostart "$new_uuid" >/dev/null || die "autostart of $vm cannot be switched on at $(name_of new)"
+			vm_keep new autostart "$new_uuid" || die "autostart of $vm cannot be switched on at $(name_of new)"
 		fi
 		bring_later
 		for disk in "${placed[@]}"; do

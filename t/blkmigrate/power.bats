@@ -1,0 +1,242 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Power failures and full disks around the cutover: what the next step relies on is on the medium, and
+# a state folder that takes no more bytes does not keep the machine off on both hosts.
+
+load ../helpers
+load migrate
+load hosts
+
+setup() {
+	hosts_begin
+}
+
+# small_state: the state folder is a file system of 4 MiB.
+small_state() {
+	require_root "mounting"
+	mkdir -p state
+	mount -t tmpfs -o size=4M none state
+	at_end umount "$dir/state"
+}
+
+fill='head -c 8M /dev/zero >>"$FAKE/state/filler" 2>/dev/null'
+read_only='mount -o remount,ro "$FAKE/state"'
+
+# runs_on_old: and is defined there as it was.
+runs_on_old() {
+	[ "$(cat host/old/web.state)" = running ]
+	grep -q "$dir/old.img" host/old/web.xml
+	[ ! -e host/new/web.xml ]
+}
+
+@test "what libvirt keeps is flushed before the journal goes on, on either host" {
+	touch host/old/auto
+
+	migrate run
+
+	cat log
+	for change in 'old: virsh autostart --disable' 'old: virsh define' 'new: virsh define' 'new: virsh autostart'; do
+		run -0 awk -v change="$change" '
+			index($0, change) == 1 { wanted = substr($0, 1, 3) ": sync -f"; seen = 1; next }
+			wanted != "" && /: sync / { exit index($0, wanted) != 1 }
+			END { if (!seen) exit 1 }' log
+	done
+	[ -e host/new/auto ]
+	blkmigrate purge web <<<web
+	run -0 grep -A 1 'old: virsh undefine' log
+	[[ $output == *'old: sync -f -- /'* ]]
+}
+
+# lost_after LINE: what a power failure leaves of what libvirt keeps on both hosts, when that line is
+# about to be flushed into the journal: $dir/left/old, $dir/left/new.
+lost_after() {
+	attach "$1.img"
+	mkdir -p left
+	mount -t ext4 "$device" left
+	at_end umount "$dir/left"
+}
+
+@test "a power failure does not take back what the journal relies on: the fence, autostart, the definition" {
+	require_root "mounting"
+	require mkfs.ext4
+	truncate -s 32M medium.img
+	mkfs.ext4 -q medium.img
+	attach medium.img
+	mkdir medium
+	# Nothing is flushed by itself meanwhile.
+	mount -t ext4 -o commit=3000 "$device" medium
+	at_end umount "$dir/medium"
+	mkdir -p medium/libvirt/qemu
+	mv host/old host/new medium/libvirt/qemu
+	ln -s ../medium/libvirt/qemu/old ../medium/libvirt/qemu/new host
+	touch host/old/auto
+	/usr/bin/sync -f medium
+	export XDG_CONFIG_HOME=$dir/medium
+	# What has not reached the loop device is not in its file.
+	export at_sync='line=$(tail -n 1 "$FAKE"/state/from/*/journal 2>/dev/null)
+		case $line in
+		*" done "*) name=${line#* done }; cp --sparse=always "$FAKE/medium.img" "$FAKE/${name% .}.img" ;;
+		esac'
+
+	migrate run
+
+	at_sync=''
+	lost_after quiet
+	[ ! -e left/libvirt/qemu/old/auto ]
+	umount left
+	lost_after fenced
+	grep -q /nonexistent/blkmigrate left/libvirt/qemu/old/web.xml
+	umount left
+	lost_after defined
+	grep -q "$dir/there/old.img" left/libvirt/qemu/new/web.xml
+	umount left
+	lost_after finished
+	[ -e left/libvirt/qemu/new/auto ]
+	umount left
+}
+
+@test "a definition that is taken back is gone from the medium before the machine starts" {
+	at_virsh='start*' then_virsh='[ "$HOST" = old ] || exit 1'
+
+	run -2 migrate run
+
+	runs_on_old
+	run -0 awk '/new: virsh undefine/ { at = 1 } at && /new: sync -f/ { at = 2 } at == 2 && /old: virsh define/ { at = 3 }
+		at == 3 && /old: sync -f/ { at = 4 } at == 4 && /old: virsh start/ { found = 1 } END { exit !found }' log
+}
+
+@test "the disk with the journal fills up after the shutdown: the room that was kept is used" {
+	small_state
+	export at_virsh='shutdown *' then_virsh=$fill
+
+	migrate run
+
+	[ "$(cat host/new/web.state)" = running ]
+	[ "$(cat host/old/web.state)" = 'shut off' ]
+	[ -z "$(ls state/to/*/reserve 2>/dev/null)" ]
+}
+
+@test "a line of the journal that finds no room takes that which was kept" {
+	small_state
+
+	run -0 inside 'keep_room old; head -c 8M /dev/zero >state/filler || true; journal begin one; journal "done" one'
+
+	run -0 cut -d " " -f 2- state/from/0123456789ab/journal
+	[ "$output" = $'begin one .\ndone one .' ]
+	[ ! -e state/from/0123456789ab/reserve ]
+	head -c 8M /dev/zero >>state/filler || true
+	rm state/from/0123456789ab/journal
+	run -2 inside 'head -c 8M /dev/zero >>state/filler || true; journal begin two; echo on'
+	run -0 inside 'head -c 8M /dev/zero >>state/filler || true; taking_back=true; journal begin two; echo on'
+	[[ $output == *'the machine comes first'*on ]]
+}
+
+@test "the journal cannot be written after the shutdown: the machine runs on the old host again" {
+	small_state
+	for then_virsh in "$fill" "$read_only"; do
+		for at_virsh in 'shutdown *' 'define *' 'start *--paused*'; do
+			export at_virsh then_virsh
+			# Filled again, when the room that was kept has been used.
+			[ "$then_virsh" != "$fill" ] || at_virsh='@(shutdown|define|start)*'
+
+			run -2 migrate run
+
+			echo "$at_virsh $then_virsh: $output"
+			runs_on_old
+			mount -o remount,rw state
+			rm -rf state/*
+			machine_is running
+		done
+	done
+}
+
+@test "where there is no room for the journal the machine is not shut down" {
+	small_state
+	migrate prepare
+	blkmigrate sync web
+	rm state/from/*/reserve
+	head -c 8M /dev/zero >state/filler || true
+
+	run -2 --separate-stderr blkmigrate cutover web
+
+	[[ $stderr == *'there is no room in '*'make room there, and repeat the command' ]]
+	[ "$(cat host/old/web.state)" = running ]
+	run -1 grep 'virsh shutdown' log
+	rm state/filler
+	blkmigrate cutover web
+	[ "$(cat host/new/web.state)" = running ]
+}
+
+# --- the lock ---------------------------------------------------------------------
+
+# guarding COMMAND ...: as a run's command on a host; its lock is state/k.
+guarding() {
+	bash -c '. "$1/scripts/blkmigrate.d/hosts/session.bash"
+		bash -c "$guard" guard state/k mine "${@:2}"' shell "$root" "$@"
+}
+
+# taking_over: as a later run.
+taking_over() {
+	bash -c '. "$1/scripts/blkmigrate.d/hosts/session.bash"
+		bash -c "set -eu; $take
+			flock() { [ \"\$1\" != -w ] || set -- -w 1 \"\$3\"; command flock \"\$@\"; }
+			lock=state/k token=yours former=\"\"; take" take' shell "$root"
+}
+
+a_lock() {
+	mkdir -p state
+	touch state/k.work
+	echo mine >state/k.token
+}
+
+@test "the lock is held while a command runs that closes what it does not know" {
+	a_lock
+	background guarding bash -c 'exec 9<&-; touch began; exec sleep 60'
+	wait_for 10 test -e began
+
+	run -1 flock -n state/k.work true
+}
+
+@test "a daemon that a command leaves behind holds no lock, and is not killed by the next run" {
+	a_lock
+	guarding bash -c 'setsid sleep 60 </dev/null >/dev/null 2>&1 & echo $! >daemon'
+	at_end kill "$(cat daemon)"
+
+	flock -n state/k.work true
+	taking_over
+
+	kill -0 "$(cat daemon)"
+	[ "$(cat state/k.token)" = yours ]
+}
+
+@test "a command of an earlier run that does not end is killed, and all that it has started" {
+	a_lock
+	background guarding bash -c 'sleep 60 & echo $! >child; wait'
+	wait_for 10 test -s child
+
+	taking_over
+
+	wait_for 10 eval '! kill -0 "$(cat child)" 2>/dev/null'
+	run -75 guarding touch late
+	[ ! -e late ]
+}
+
+@test "a token that cannot be written is in memory, and counts until it can be written again" {
+	a_lock
+	chmod 400 state/k.token
+	require_root "a mount"
+	mount --bind state state
+	at_end umount "$dir/state"
+	mount -o remount,bind,ro state
+
+	taking_over
+	run -75 guarding touch late
+	mount -o remount,bind,rw state
+	run -75 guarding touch late
+	taking_over
+
+	[ "$(cat state/k.token)" = yours ]
+	[ ! -e late ]
+	[ -z "$(find /run/blkmigrate -name "*${dir##*/}*k.token")" ]
+}
