@@ -256,6 +256,8 @@ pass_all(struct metering *metering)
 
 		if (wants > 0) {
 			n = flow_look(flow, bytes, limit, -1);
+			if (flow->pending > 0)
+				meter_mark(meter);
 			if (n > 0)
 				meter_see(meter, bytes, (size_t)n);
 		} else {
@@ -323,6 +325,8 @@ fail(struct metering *metering, const char *what)
 	int number = errno;
 
 	watchdog_end(&metering->watchdog);
+	if (metering->flow.pending > 0)
+		meter_untake(&metering->meter, metering->flow.pending);
 	show_last(metering, "failed");
 	progress_stop();
 	if (number == EPIPE)

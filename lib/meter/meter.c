@@ -274,6 +274,23 @@ meter_pass(struct meter *meter, uint64_t length)
 		meter_fail(meter, METER_BROKEN, at, "bytes behind the last record");
 }
 
+void
+meter_mark(struct meter *meter)
+{
+	meter->marked[0] = atomic_load_explicit(&meter->position, memory_order_relaxed);
+	meter->marked[1] = atomic_load_explicit(&meter->data, memory_order_relaxed);
+	meter->marked[2] = atomic_load_explicit(&meter->zero, memory_order_relaxed);
+}
+
+void
+meter_untake(struct meter *meter, uint64_t length)
+{
+	publish(&meter->wire, wire_bytes(meter) - length);
+	publish(&meter->position, meter->marked[0]);
+	publish(&meter->data, meter->marked[1]);
+	publish(&meter->zero, meter->marked[2]);
+}
+
 static void
 meter_cut(struct meter *meter)
 {

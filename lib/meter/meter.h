@@ -43,6 +43,7 @@ struct meter {
 	atomic_uint_fast64_t zero;	/* bytes of ZERO */
 	atomic_uint_fast64_t size;	/* of the device; METER_UNKNOWN where not known */
 	atomic_uint_fast64_t data_total;	/* as the header estimates it; METER_UNKNOWN too */
+	uint64_t marked[3];		/* position, data and zero at meter_mark */
 	atomic_int kind;		/* enum stream_kind; 0 for plain bytes */
 	atomic_int fault_kind;		/* enum meter_fault */
 
@@ -74,6 +75,14 @@ uint64_t meter_passes(const struct meter *);
 /* Bytes have passed: seen, at most meter_wants; unseen, at most meter_passes. */
 void meter_see(struct meter *, const void *data, size_t length);
 void meter_pass(struct meter *, uint64_t length);
+
+/*
+ * Bytes that are seen before they are passed on may never be.  Call meter_mark before
+ * meter_see; then meter_untake, of the bytes that stayed behind, takes back what they
+ * counted.  Nothing may be seen or passed afterwards.
+ */
+void meter_mark(struct meter *);
+void meter_untake(struct meter *, uint64_t length);
 
 /* End of file.  If that is too early, fault is set. */
 void meter_end(struct meter *);

@@ -419,6 +419,23 @@ ahead() {
 		and .[-1].wire_bytes == '"$(stat -c %s stream)" json
 }
 
+@test "the last JSON object counts no byte that nobody took" {
+	local name fields=.position,.wire_bytes,.data_bytes,.zero_bytes
+
+	make_stream
+	truncate -s 1T hole
+	blkread hole >holes
+	seq 1 9 >plain
+	for name in stream holes plain; do
+		run -2 bash -c "cat $name | blkmeter --json 2>json >/dev/full"
+		[ "$(grep '^{' json | tail -n 1 | jq "[$fields] | map(. // 0) | add")" = 0 ]
+		run -2 bash -c "blkmeter --json <$name 2>json >/dev/full"
+		[ "$(grep '^{' json | tail -n 1 | jq "[$fields] | map(. // 0) | add")" = 0 ]
+		run -2 bash -c "cat $name | blkmeter -nb 2>numbers >/dev/full"
+		[ "$(grep -c '^0$' numbers)" -ge 1 ]
+	done
+}
+
 @test "the last JSON object names each way to end" {
 	make_stream
 	mkfifo pipe
