@@ -158,7 +158,7 @@ target_is_free(struct target *target, const struct stat *status, struct error *e
 }
 
 bool
-target_look_again(const struct target *target, struct error *error)
+target_look_again(const struct target *target, struct error *remark, struct error *error)
 {
 	struct holders holders;
 	struct stat status;
@@ -168,6 +168,9 @@ target_look_again(const struct target *target, struct error *error)
 	if (fstat(target->medium.fd, &status) == -1)
 		return error_errno(error, "%s", target->name);
 	target_look(target, &status, HOLDERS_OF_WRITTEN, &holders);
+	if (holders.unseen.set && !target->note.set)
+		error_set(remark, "%s: whether it came into use meanwhile is not known: %s", target->name,
+		    holders.unseen.text);
 	if (!holders.held.set)
 		return true;
 	return error_set(error, "%s: came into use while it was written: %s", target->name,

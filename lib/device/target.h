@@ -59,8 +59,11 @@ bool target_open(struct target *, const char *path, const struct target_options 
  */
 void target_start_lookout(struct target *);
 
-/* Look again: false if somebody else has come to hold it; error is filled.  True with force. */
-bool target_look_again(const struct target *, struct error *);
+/*
+ * Look again: false if somebody else has come to hold it; error is filled.  True with force.
+ * Remark is set if it could not be looked at, which was not said when it was opened.
+ */
+bool target_look_again(const struct target *, struct error *remark, struct error *error);
 
 /* Whether size bytes fit. */
 bool target_fits(const struct target *, uint64_t size, struct error *);

@@ -301,7 +301,7 @@ writer_run(struct writer *writer, struct error *error)
 
 	writer->error = error;
 	done = writer_transfer(writer) && writer_settle(writer) &&
-	    target_look_again(writer->target, error) && writer_commit(writer);
+	    target_look_again(writer->target, &writer->remark, error) && writer_commit(writer);
 	if (!done && writer->ops->abandon != NULL)
 		writer->ops->abandon(writer->context);
 	evidence_add(&writer->evidence, target->name, writer->verify != NULL ?
