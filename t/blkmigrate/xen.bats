@@ -169,7 +169,7 @@ xl_says() {
 	xl_says '[ { "config": { "disks": [ { "pdev_path": "/var/x.img" } ] } } ]' 4
 	sed 's|<on_poweroff>destroy|<on_poweroff>rename-restart|; s|xvdc|sdb|' "$root/t/files/xen/pv.xml" >native.xml
 
-	run -0 inside "$xen"'; cp native.xml "$private"; quiesce=true disks=(vdb vdc) source=([vdb]=/var/x.img [vdc]=/x.qcow2)
+	run -0 inside "$xen"'; cp native.xml "$private"; cp xen/db.cfg "$private/source.cfg"; quiesce=true disks=(vdb vdc) source=([vdb]=/var/x.img [vdc]=/x.qcow2)
 		xsltproc "$here/machine/xen.xsl" native.xml >"$private/source.xml"
 		check_xen; printf "%s\n" "${problems[@]}" "${remarks[@]}"'
 
@@ -182,6 +182,18 @@ xl_says() {
 	[[ $output != *'not on /var/x.img'* ]]
 	[[ $output == *'has no MAC address in'* ]]
 	[[ $output == *'gives db its kernel'* ]]
+}
+
+@test "parts that libvirt does not read from the file are refused if they have state or are the host's" {
+	for key in vtpm p9 usbdev; do
+		printf ' %s=[ "x" ]\n#p9 = 1\n' "$key" >source.cfg
+		run -0 inside 'xen_config=/etc/xen/web.cfg; cp source.cfg "$private"; check_xen_parts; printf "%s\n" "${problems[@]}"'
+		[[ $output == *"($key in /etc/xen/web.cfg)"* ]]
+		[ "$(grep -c web.cfg <<<"$output")" = 1 ]
+	done
+	printf 'memory = 32\nacpi_firmware = "/x"\n' >source.cfg
+	run -0 inside 'xen_config=/etc/xen/web.cfg; cp source.cfg "$private"; check_xen_parts; printf "%s\n" "${problems[@]}" "${remarks[@]}" | grep .'
+	[ "$output" = 'acpi_firmware in /etc/xen/web.cfg is not read by libvirt: web on this host does without it' ]
 }
 
 @test "a machine is found again by the path of its configuration" {

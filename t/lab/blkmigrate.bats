@@ -45,6 +45,22 @@ load migrate
 	[[ $(on new "virsh dominfo -- $(printf %q "$name")") =~ Autostart:\ +enable ]]
 }
 
+@test "a disk on a device with sectors of 4096 bytes goes to a file: the guest sees 512 on both" {
+	make_disk "$lab/old/web.device"
+	printf 'label: dos\nstart=16384, size=8192\n' | sfdisk -q "$lab/old/web.device"
+	attach "$lab/old/web.device" 4096
+	disk=/dev/lab/web
+	on old "mkdir -p /dev/lab && ln -s $device $disk"
+	define old web "block:$disk"
+	on old 'virsh -q start web'
+	wait_for 60 is_counting old web 10
+
+	run -0 --separate-stderr migrate run web --to new --yes --dir "$images"
+
+	moved web "$disk" "$images/web.img"
+	[[ $(on new "partx -g -o START,SECTORS $images/web.img") =~ ^\ *16384\ +8192$ ]]
+}
+
 @test "step by step to the purge, which asks for the name, and removes the old disk and nothing else" {
 	make_running web raw
 

@@ -195,7 +195,25 @@ check_xen() {
 		problem "$vm has UEFI firmware of Xen" "define the virtual machine there by hand, and blkmigrate copy its disks"
 	[ -z "$(xml_value '/domain/os/kernel | /domain/bootloader' "$private/native.xml")" ] || [ -n "$first_boot" ] ||
 		remark "$(name_of old) gives $vm its kernel; on $(name_of new) the loader on its disk has to: blkmigrate(1), Preparing a guest, or --first-boot"
+	check_xen_parts
 	[ "$was_running" != running ] || check_xen_disks
+}
+
+# check_xen_parts: of the parts that libvirt does not read from the file, those that have state, or are
+# the host's.
+check_xen_parts() {
+	local key
+
+	while IFS= read -r key; do
+		case $key in
+		vtpm) problem "$vm has a TPM of Xen (vtpm in $xen_config), whose state is not copied" "remove it when the guest needs nothing of it any more" ;;
+		p9) problem "$vm has a folder of the host (p9 in $xen_config)" "remove it first" ;;
+		usbdev | dtdev | ioports | iomem | irqs) problem "$vm has a device of the host passed through ($key in $xen_config)" "remove it first" ;;
+		acpi_firmware | smbios_firmware | bios_path_override | device_model_override)
+			remark "$key in $xen_config is not read by libvirt: $vm on $(name_of new) does without it"
+			;;
+		esac
+	done < <(sed -n 's/^[[:space:]]*\([a-z0-9_]*\)[[:space:]]*=.*/\1/p' "$private/source.cfg")
 }
 
 # check_xen_disks: the running machine may have been started from an older version of the file.
