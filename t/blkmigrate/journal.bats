@@ -138,6 +138,7 @@ commits() {
 		vm_on() { on new cat there.xml; }
 		disk_paths() { cat "$1"; }
 		mkdir -p state/to/0123456789ab state/from/0123456789ab
+		touch state/to/0123456789ab/defining
 		echo "<vda /x" >there.xml
 		echo "<vda ${path:-/x}" >state/from/0123456789ab/target.xml
 		'"$2"'
@@ -152,7 +153,8 @@ commits() {
 	rm state/to/0123456789ab/commit
 	[ "$(commits 0 'running=running')" = 0 ]
 	[ "$(commits 0 'running=running path=/y; echo "<vda /y" >state/from/0123456789ab/target.xml')" = 1 ]
-	for number in 1 2 3 4; do
+	[ "$(commits 0 'running=running; rm state/to/0123456789ab/defining')" = 1 ]
+	for number in 1 2 3 4 5; do
 		[ "$(commits "$number" 'running=running')" = 255 ]
 	done
 }

@@ -30,23 +30,13 @@ committed() {
 	domain_is_ours
 }
 
-# domain_is_ours: whether the domain on the new host has the disks that were made for it; 255 if one
-# of the hosts could not be asked.
-domain_is_ours() {
-	local expected there
-
-	[ -n "${begun[defined]:-}" ] || return 1
-	xml_document new "$private/there.xml" vm_on new dumpxml --inactive "$new_uuid" || return 255
-	xml_document old "$private/target.xml" on old cat "$(state_of old)/target.xml" || return 255
-	expected=$(disk_paths "$private/target.xml") && there=$(disk_paths "$private/there.xml") || return 255
-	[ -n "$expected" ] || return 255
-	[ "$there" = "$expected" ]
-}
-
 # cutover: the machine runs on the old host before, and on the new one afterwards.
 cutover() {
 	local state
 
+	# What was begun by an earlier run is taken back where this one cannot go on.
+	[ -z "${begun[quiet]:-}" ] || cutting=true
+	[ -n "${begun[fenced]:-}" ] || check_before_shutdown
 	if [ -z "${begun[quiet]:-}" ]; then
 		keep_room old
 		keep_room new
@@ -60,6 +50,7 @@ cutover() {
 	fi
 	step quiet autostart_off
 	step down shut_down
+	check_off
 	step fenced fence
 	source_is_fenced || die "$vm on $(name_of old) is not fenced and off any more; somebody has changed it"
 	step delta last_delta
@@ -67,6 +58,7 @@ cutover() {
 	step firmware copy_firmware
 	step defined define_target
 	source_is_fenced || die "$vm on $(name_of old) is not fenced and off any more; somebody has changed it"
+	fence_is_unchanged
 	# A machine that was off stays off.
 	[ -z "${finished[ran]:-}" ] || step started start_paused
 	commit
@@ -104,8 +96,10 @@ shut_down() {
 		fi
 		sleep 0.25
 		waited=$((waited + 1))
+		[ "$persistent" = yes ] || look_last
 		state=$(source_state) || exit
 	done
+	[ "$persistent" = yes ] || compare_last
 }
 
 # fence: make the definition on the old host one that cannot be started.  A transient machine has
@@ -121,6 +115,45 @@ fence() {
 
 define_fenced() {
 	source_define fenced || die "$vm cannot be fenced on $(name_of old)"
+	is_xen || keep_fence
+}
+
+# keep_fence: as libvirt tells it, so that what somebody changes behind the fence is seen.  Without
+# room for it nothing is missing but that.
+keep_fence() {
+	keep_definition defined-fenced.xml ||
+		warn "$(name_of old): $(state_of old)/defined-fenced.xml cannot be written; what somebody changes behind the fence of $vm is not seen"
+}
+
+# keep_definition FILE: the one that libvirt has now, in the state folder on the old host.
+keep_definition() {
+	guarded old bash -c 'umask 077
+		virsh -q -c "$1" dumpxml --inactive --security-info "$2" >"$3.part" && mv -T -- "$3.part" "$3" || {
+			rm -f -- "$3.part"
+			exit 1
+		}' keep-definition "$uri" "$uuid" "$(state_of old)/$1"
+}
+
+# fence_changes: $fence_changed has a line for what somebody has changed in the fenced definition; it
+# is empty where nobody has, or where the fence did not get that far.
+fence_changed=''
+fence_changes() {
+	fence_changed=''
+	! is_xen && [ "$persistent" = yes ] && [ -n "${begun[fenced]:-}" ] || return 0
+	asks_yes old test -s "$(state_of old)/defined-fenced.xml" || return 0
+	xml_document old "$private/fence.xml" on old cat "$(state_of old)/defined-fenced.xml" ||
+		die "$(name_of old): $(state_of old)/defined-fenced.xml cannot be read"
+	xml_document old "$private/now.xml" vm_on old dumpxml --inactive --security-info "$uuid" || { need_libvirt old && return; }
+	flatten "$private/fence.xml" >"$private/fence.flat" && flatten "$private/now.xml" >"$private/now.flat" ||
+		die "the XML of $vm cannot be read"
+	differences "$private/fence.flat" "$private/now.flat" before now >"$private/changes"
+	fence_changed=$(cut -d '|' -f 3- "$private/changes")
+}
+
+fence_is_unchanged() {
+	fence_changes
+	[ -z "$fence_changed" ] ||
+		die "somebody has changed the definition of $vm on $(name_of old), which would be lost: ${fence_changed//$'\n'/; }"
 }
 
 source_is_fenced() {
@@ -138,11 +171,13 @@ source_is_fenced() {
 last_delta() {
 	local disk
 
+	check_disks "what is at the paths of its disks is not read"
 	in_use=false
 	hand_over
 	for disk in "${disks[@]}"; do
 		contains "$disk" "${later[@]}" || last_changes "$disk"
 	done
+	keep_written
 }
 
 last_changes() {
@@ -201,29 +236,6 @@ send_last() {
 	fi
 }
 
-define_target() {
-	local state
-
-	state=$(domain_state new) || die "libvirt on $(name_of new) does not answer"
-	vm_keep new define "$(state_of new)/domain.xml" || die "$vm cannot be defined on $(name_of new)"
-	domain_is_ours || die "$vm on $(name_of new) does not have the disks that it should, or cannot be asked"
-}
-
-# start_paused: start it, paused; nothing has opened the target's disks before.
-start_paused() {
-	local state
-
-	state=$(domain_state new) || die "libvirt on $(name_of new) does not answer"
-	case $state in
-	paused) ;;
-	'shut off')
-		start_there --paused >/dev/null || die "$vm cannot be started on $(name_of new)"
-		;;
-	*) die "$vm is $state on $(name_of new)" ;;
-	esac
-	state=$(domain_state new) && [ "$state" = paused ] || die "$vm is ${state:-unknown} on $(name_of new), and not paused"
-}
-
 # commit: if the answer is lost, it may have been done.
 commit() {
 	[ -z "${finished[committed]:-}" ] || return 0
@@ -247,7 +259,10 @@ resume() {
 		case $state in
 		running) break ;;
 		paused) vm_act new resume "$new_uuid" >/dev/null || true ;;
-		'shut off') start_there >/dev/null || true ;;
+		'shut off')
+			still_ours
+			start_there >/dev/null || true
+			;;
 		none) die "$vm was committed to $(name_of new) and is no longer defined there; its XML is in $(state_of new)/domain.xml" ;;
 		esac
 		[ "$try" = 1 ] || sleep 1

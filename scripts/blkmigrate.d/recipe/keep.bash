@@ -42,13 +42,14 @@ save_plan() {
 	keep_room old
 	put old "$(state_of old)/uuid" <<<"$uuid"
 	put new "$(state_of new)/uuid" <<<"$uuid $host_identity"
-	put old "$(state_of old)/source.xml" <"$private/source.xml"
 	put old "$(state_of old)/fenced.xml" <"$private/fenced.xml"
 	! is_xen || save_xen
 	put old "$(state_of old)/target.xml" <"$private/target.xml"
 	put new "$(state_of new)/domain.xml" <"$private/target.xml"
 	save_later
 	[ -z "$first_boot" ] || put new "$(state_of new)/first-boot.xml" <"$private/first-boot.xml"
+	# Last but one, so that a definition that is as it says has all else made of it.
+	put old "$(state_of old)/source.xml" <"$private/source.xml"
 	{
 		for name in "${plan_scalars[@]}"; do
 			printf '%s=%s\n' "$name" "${!name}"
@@ -58,6 +59,9 @@ save_plan() {
 			for disk in "${list[@]}"; do
 				echo "$name+=$disk"
 			done
+		done
+		for disk in "${!net_map[@]}"; do
+			printf 'net_map[%s]=%s\n' "$disk" "${net_map[disk]}"
 		done
 		for disk in "${placed[@]}" "${shared[@]}" "${media_there[@]}"; do
 			for name in "${plan_arrays[@]}"; do
@@ -98,9 +102,10 @@ forget_unfinished() {
 	for host in old new; do
 		guarded "$host" bash -c '
 			for folder in "$1"/*/; do
+				[ "$folder" != "$1/$4/" ] || continue
 				[ ! -e "$folder/$2" ] && grep -qsxF "$3" "$folder/uuid" || continue
 				rm -rf -- "$folder"
-			done' forget "${folder[$host]}/$part" "$proof" "$line" ||
+			done' forget "${folder[$host]}/$part" "$proof" "$line" "$id" ||
 			die "$(name_of "$host"): ${folder[$host]} cannot be tidied"
 		part=to proof=commit line="$uuid $host_identity"
 	done
@@ -133,17 +138,20 @@ plan_value() {
 
 # load_plan: read the plan of $id.  It is data: only known variables are set.
 load_plan() {
-	local line name
+	local line name nets_kept=false
 
 	new_address=''
 	document old "$private/plan" on old cat "${folder[old]}/from/$id/plan" || return
 	disks=() shared=() swaps=() skipped=() later=() media=() media_there=() parts=() parts_known=''
+	[ ${#net_map[@]} -gt 0 ] || nets_kept=true
 	while IFS= read -r line; do
 		if [[ $line =~ ^([a-z_]+)\+=([A-Za-z0-9]+)$ ]]; then
 			name=${BASH_REMATCH[1]}
 			[[ " ${plan_lists[*]} " == *" $name "* ]] || continue
 			local -n list=$name
 			list+=("${BASH_REMATCH[2]}")
+		elif [[ $line =~ ^net_map\[([0-9]{1,3})\]=(.*)$ ]]; then
+			! $nets_kept || net_map+=("${BASH_REMATCH[2]}")
 		elif [[ $line =~ ^([a-z_]+)\[([A-Za-z0-9]+)\]=(.*)$ ]]; then
 			name=${BASH_REMATCH[1]}
 			[[ " ${plan_arrays[*]} ${part_arrays[*]} " == *" $name "* ]] || continue

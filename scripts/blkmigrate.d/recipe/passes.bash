@@ -24,6 +24,8 @@ copy_in_passes() {
 
 	[ -z "${begun[fenced]:-}" ] || return 0
 	programs_ready
+	check_disks "nothing is copied"
+	check_targets_are_ours "nothing is copied"
 	[ -n "${begun[bulk]:-}" ] || journal begin bulk
 	running=$(source_state) || exit
 	if [ "$running" = running ]; then
@@ -41,6 +43,7 @@ copy_in_passes() {
 	while [ "$pass" -lt "$passes" ]; do
 		before=$seconds
 		seconds=$SECONDS
+		check_disks "no further pass is made"
 		take_together
 		each_disk copy_pass $(disks_of lvm) $(disks_of thin)
 		if $images; then

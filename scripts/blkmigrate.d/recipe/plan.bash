@@ -10,10 +10,13 @@ declare -A identity=() format=() planned_kind=()
 # make_plan: find out all that there is to know, and touch nothing.
 make_plan() {
 	[ -n "${address[new]}" ] || die "say where $vm goes: --to HOST"
-	id=$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
+	id=${id:-$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')}
 	read_definition
-	new_name=${new_name:-$vm} new_uuid=$uuid
-	! $new_uuid_wanted || new_uuid=$(cat /proc/sys/kernel/random/uuid)
+	new_name=${new_name:-$vm}
+	if [ -z "$new_uuid" ]; then
+		new_uuid=$uuid
+		! $new_uuid_wanted || new_uuid=$(cat /proc/sys/kernel/random/uuid)
+	fi
 	was_running=$(source_state) || exit
 	use_pool
 	find_disks

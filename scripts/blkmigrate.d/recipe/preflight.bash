@@ -96,8 +96,6 @@ remedy_of() {
 
 # check_source: the machine on the old host must not be in the middle of something else.
 check_source() {
-	local disk
-
 	case $was_running in
 	running | 'shut off') ;;
 	*) problem "$vm is $was_running" "resume it, or shut it down" ;;
@@ -118,10 +116,8 @@ check_source() {
 	vm_ask -q old "$any_text" checkpoint-list --name "$uuid" || answer=''
 	[ -z "$answer" ] || problem "$vm has checkpoints of another backup program" "remove them: virsh checkpoint-delete"
 	[ "$was_running" = running ] || return 0
-	for disk in "${disks[@]}" "${shared[@]}"; do
-		vm_ask -q old "$any_text" blockjob "$uuid" "$disk" --info --raw || answer=''
-		[ -z "$answer" ] || problem "$disk is in a block job" "wait for it, or virsh blockjob --abort"
-	done
+	ask_record all
+	compare_running
 }
 
 # others: lines of UUID and name, the machines of the new host.

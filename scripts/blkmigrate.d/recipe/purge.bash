@@ -16,11 +16,13 @@ vm_purge() {
 		state=$(source_state) || exit
 		# A purge that was interrupted may have undefined it.
 		[ "$state" = none ] || source_is_fenced || die "$vm on $(name_of old) is not fenced and off; nothing is removed"
+		check_source_purge
 		type_name "This removes the disks of $vm on $(name_of old) for good" source "${disks[@]}" "${swaps[@]}"
 		purge_source "$state"
 		;;
 	1)
 		[ -z "${begun[down]:-}" ] || die "$vm is in the cutover: blkmigrate rollback $(quote "$vm") first"
+		check_target_purge
 		type_name "This removes what was made for $vm on $(name_of new); it stays on $(name_of old)" target "${placed[@]}"
 		purge_target
 		;;

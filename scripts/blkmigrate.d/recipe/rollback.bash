@@ -40,28 +40,6 @@ roll_back() {
 	say "$vm is on $(name_of old) as it was; nothing runs on $(name_of new)"
 }
 
-# remove_domain: remove it from the new host, and check that it is gone.
-remove_domain() {
-	local state status=0
-
-	state=$(domain_state new) || die "libvirt on $(name_of new) does not answer; nothing is started anywhere"
-	if [ "$state" = none ] || [ -z "${begun[defined]:-}" ]; then
-		return
-	fi
-	domain_is_ours || status=$?
-	case $status in
-	0) ;;
-	1) die "the virtual machine $vm on $(name_of new) is not the one that was made for this migration; nothing is started anywhere" ;;
-	*) die "$(name_of new) cannot be asked what it has of $vm; nothing is started anywhere" ;;
-	esac
-	[ "$state" = 'shut off' ] || vm_act new destroy "$new_uuid" >/dev/null || true
-	undefine new "$new_uuid" || true
-	state=$(domain_state new) && [ "$state" = none ] ||
-		die "$vm is still ${state:-unknown} on $(name_of new); nothing is started anywhere"
-	committed || status=$?
-	[ "$status" = 1 ] || die "$vm was committed to $(name_of new) meanwhile, or that cannot be asked; nothing is started here"
-}
-
 # state_at_rest: print the state on the old host, once a QEMU that was about to end has done so.
 state_at_rest() {
 	local state try
@@ -86,8 +64,29 @@ restore_poweroff() {
 		warn "$vm will stay off after its next shutdown, once; it should $action"
 }
 
+# lift_renamed NAME: without a file, for which there may be no room.
+lift_renamed() {
+	read_source_xml
+	printf '<identity name="%s" uuid="%s"/>\n' "$(xml_escape "$1")" "$uuid" |
+		rewrite "$private/source.xml" "$private/renamed.xml" keep
+	feed old bash -c "$guard" guard "${lock[old]}" "$token" virsh -q -c "$uri" define /dev/stdin \
+		<"$private/renamed.xml" >/dev/null && flush_definitions old
+}
+
+# lift_fence: the definition as it was planned; but one that was renamed keeps its name, and what else
+# was changed behind the fence is kept aside.
 lift_fence() {
 	[ -n "${begun[fenced]:-}" ] && [ "$persistent" = yes ] || return 0
+	fence_changes
+	if [ -n "$fence_changed" ]; then
+		warn "somebody has changed the definition of $vm while it was fenced; it is as planned again: ${fence_changed//$'\n'/; }"
+		keep_definition changed.xml && warn "what it was is $(state_of old)/changed.xml" ||
+			warn "what it was cannot be kept in $(state_of old)"
+	fi
+	if ! is_xen && vm_ask -q old "$a_line" domname "$uuid" && [ "$answer" != "$vm" ]; then
+		lift_renamed "$answer" || die "the fence of $vm, which is called $(printable "$answer") now, cannot be lifted on $(name_of old)"
+		return
+	fi
 	source_define source || die "the fence of $vm cannot be lifted on $(name_of old)"
 }
 

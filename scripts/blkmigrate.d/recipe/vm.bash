@@ -40,8 +40,11 @@ vm_plan() {
 vm_prepare() {
 	connect_old
 	open_migration "$1"
-	! $opened || die "$vm is being migrated already: blkmigrate status $(quote "$vm")"
-	begin_migration "$1"
+	if $opened; then
+		plan_again
+	else
+		begin_migration "$1"
+	fi
 }
 
 vm_sync() {
@@ -219,7 +222,7 @@ finish() {
 			unmark_target "$disk"
 		done
 		refresh_pool
-		drop_checkpoints
+		keep_written_again
 		journal 'done' finished
 	fi
 	[ -n "${finished[ran]:-}" ] || say "$vm was off, and is off on $(name_of new)"
