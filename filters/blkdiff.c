@@ -5,7 +5,6 @@
  * Success means that whatever knows the changes was read whole, that every changed
  * range was read, and that the delta left whole, its END record included.
  */
-#include <err.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -30,6 +29,7 @@
 #include "read/scan.h"
 #include "show/progress.h"
 #include "show/signals.h"
+#include "show/warn.h"
 #include "stream/id.h"
 
 /* Asked what a snapshot is, and once more, when all has been read, whether it is whole. */

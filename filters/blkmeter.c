@@ -5,7 +5,6 @@
  * Success means that every byte was passed on unchanged and, if they are a block stream,
  * that it was whole as far as its headers tell: the END record was seen.
  */
-#include <err.h>
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
@@ -26,6 +25,7 @@
 #include "pipe/flow.h"
 #include "show/progress.h"
 #include "show/signals.h"
+#include "show/warn.h"
 
 /* Milliseconds of silence after END that count as end of file. */
 #define AFTER_END	1000
@@ -343,7 +343,7 @@ finish(struct metering *metering)
 		[METER_CUT] = "cut",
 	};
 	struct meter *meter = &metering->meter;
-	char summary[256];
+	char summary[256], line[1024];
 
 	watchdog_end(&metering->watchdog);
 	meter_end(meter);
@@ -352,10 +352,14 @@ finish(struct metering *metering)
 		fail(metering, "standard output");
 	show_last(metering, states[atomic_load(&meter->fault_kind)]);
 	progress_stop();
-	if (metering->displayed)
-		fprintf(stderr, "%s: %s%s\n", metering->gauge.name != NULL ? metering->gauge.name :
-		    "blkmeter", meter->fault.set ? "bad after " : "",
+	if (metering->displayed) {
+		snprintf(line, sizeof(line), "%.700s: %s%s",
+		    metering->gauge.name != NULL ? metering->gauge.name : "blkmeter",
+		    meter->fault.set ? "bad after " : "",
 		    gauge_summary(&metering->gauge, clock_seconds(), summary, sizeof(summary)));
+		text_clean(line);
+		fprintf(stderr, "%s\n", line);
+	}
 	return meter->fault.set ? 2 : 0;
 }
 

@@ -5,7 +5,6 @@
  * Success means that every byte of the range was read and that the stream left
  * whole, its END record included.
  */
-#include <err.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -23,6 +22,7 @@
 #include "read/scan.h"
 #include "show/progress.h"
 #include "show/signals.h"
+#include "show/warn.h"
 #include "stream/id.h"
 
 /* Unreadable ranges that are listed one by one. */

@@ -5,7 +5,6 @@
  * Success means that every file was read to its end and, with -c, that every digest
  * or the map agreed.
  */
-#include <err.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -22,6 +21,7 @@
 #include "device/source.h"
 #include "hash/checksum.h"
 #include "show/progress.h"
+#include "show/warn.h"
 #include "stream/map.h"
 #include "stream/stream.h"
 #include "sum/mapsum.h"

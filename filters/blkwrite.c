@@ -6,7 +6,7 @@
  * seen, every check held, and fsync(2) and close(2) returned.  Until then the first
  * MiB of the target is zero.
  */
-#include <err.h>
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +23,7 @@
 #include "device/target.h"
 #include "hash/blk128.h"
 #include "show/progress.h"
+#include "show/warn.h"
 #include "stream/id.h"
 #include "stream/intake.h"
 #include "stream/stream.h"

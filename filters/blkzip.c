@@ -5,7 +5,6 @@
  * Success means that the input was whole as far as its format can tell, that every
  * checksum on the way held, and that all of the output was taken.
  */
-#include <err.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -23,6 +22,7 @@
 #include "pipe/wait.h"
 #include "show/progress.h"
 #include "show/signals.h"
+#include "show/warn.h"
 #include "stream/stream.h"
 #include "zip/gzip.h"
 #include "zip/zip.h"
@@ -227,7 +227,7 @@ finish(const struct zip *zip, const struct options *options, double seconds)
 	size_format(out, sizeof(out), zip->written);
 	size_format_rate(rate, sizeof(rate), larger, seconds);
 	if (zip->action == ZIP_TEST)
-		fprintf(stderr, "blkzip: %s: whole, %s in %.1f s\n", zip->input->name, in, seconds);
+		warnx("%s: whole, %s in %.1f s", zip->input->name, in, seconds);
 	else
 		fprintf(stderr, "blkzip: %s became %s in %.1f s, %s/s\n", in, out, seconds, rate);
 }

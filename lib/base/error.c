@@ -13,13 +13,10 @@ static void
 error_fill(struct error *error, const char *format, va_list arguments)
 {
 	char line[sizeof(error->text)];
-	size_t i;
 
 	vsnprintf(line, sizeof(line), format, arguments);
-	for (i = 0; line[i] != '\0'; i++)
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = '?';
-	memcpy(error->text, line, i + 1);
+	text_clean(line);
+	memcpy(error->text, line, strlen(line) + 1);
 	error->set = true;
 }
 
@@ -54,6 +51,52 @@ error_errno(struct error *error, const char *format, ...)
 	error->number = number;
 	errno = number;
 	return false;
+}
+
+/*
+ * The bytes of the character that text begins with; 0 for a control character, and for what is
+ * not UTF-8: overlong forms, surrogates and numbers beyond U+10FFFF included.
+ */
+static size_t
+character_length(const char *text)
+{
+	const unsigned char *byte = (const unsigned char *)text;
+	unsigned low = 0x80, high = 0xbf;
+	size_t length, i;
+
+	if (byte[0] < 0x80)
+		return byte[0] >= ' ' && byte[0] != 0x7f ? 1 : 0;
+	if (byte[0] < 0xc2 || byte[0] > 0xf4)
+		return 0;
+	length = byte[0] < 0xe0 ? 2 : byte[0] < 0xf0 ? 3 : 4;
+	switch (byte[0]) {
+	case 0xc2: low = 0xa0; break;
+	case 0xe0: low = 0xa0; break;
+	case 0xed: high = 0x9f; break;
+	case 0xf0: low = 0x90; break;
+	case 0xf4: high = 0x8f; break;
+	}
+	if (byte[1] < low || byte[1] > high)
+		return 0;
+	for (i = 2; i < length; i++)
+		if (byte[i] < 0x80 || byte[i] > 0xbf)
+			return 0;
+	return length;
+}
+
+void
+text_clean(char *text)
+{
+	size_t length;
+
+	while (*text != '\0') {
+		length = character_length(text);
+		if (length == 0) {
+			*text = '?';
+			length = 1;
+		}
+		text += length;
+	}
 }
 
 void

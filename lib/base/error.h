@@ -31,4 +31,10 @@ bool error_errno(struct error *, const char *format, ...)
  */
 void text_escape(char *out, size_t size, const unsigned char *text, size_t length);
 
+/*
+ * Make a text fit for a terminal, in place: each byte of a control character (below ' ', DEL,
+ * U+0080 to U+009F) and each that is not UTF-8 becomes a '?'.
+ */
+void text_clean(char *text);
+
 #endif

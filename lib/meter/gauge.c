@@ -164,7 +164,9 @@ text_add_string(struct text *text, const char *string)
 			text_add(text, "\\ufffd");
 		else if (*string == '"' || *string == '\\')
 			text_add(text, "\\%c", *string);
-		else if ((unsigned char)*string < ' ')
+		else if (length == 2 && (unsigned char)string[0] == 0xc2 && (unsigned char)string[1] < 0xa0)
+			text_add(text, "\\u%04x", (unsigned)(unsigned char)string[1]);
+		else if ((unsigned char)*string < ' ' || *string == 0x7f)
 			text_add(text, "\\u%04x", (unsigned)(unsigned char)*string);
 		else
 			text_add(text, "%.*s", (int)length, string);

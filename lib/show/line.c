@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "base/error.h"
 #include "base/size.h"
 #include "show/line.h"
 
@@ -245,6 +246,7 @@ line_render(char *out, size_t size, unsigned width, const struct line_view *view
 
 	if (width == 0) {
 		line_compose(out, size, layouts[0], 0, view);
+		text_clean(out);
 		return out;
 	}
 	for (i = 0; i < count; i++) {
@@ -258,6 +260,7 @@ line_render(char *out, size_t size, unsigned width, const struct line_view *view
 		}
 		break;
 	}
+	text_clean(out);
 	line_cut(out, width);
 	return out;
 }

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/io.h"
 #include "show/line.h"
 #include "show/progress.h"
@@ -208,6 +209,7 @@ progress_warn(const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text + used, sizeof(text) - (size_t)used, format, arguments);
 	va_end(arguments);
+	text_clean(text);
 	pthread_mutex_lock(&progress.lock);
 	progress_write(text, false, -1);
 	pthread_mutex_unlock(&progress.lock);

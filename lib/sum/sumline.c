@@ -1,14 +1,27 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "sum/sumline.h"
 
+/* Print a name, escaped; shown makes it fit for a terminal, which a list must not be. */
 static void
-name_print(FILE *file, const char *name)
+name_print(FILE *file, const char *name, bool shown)
 {
+	char *clean = NULL, *c;
+
+	if (shown && (clean = strdup(name)) != NULL) {
+		text_clean(clean);
+		/* These have an escape of their own. */
+		for (c = clean; *c != '\0'; c++)
+			if (name[c - clean] == '\n' || name[c - clean] == '\r')
+				*c = name[c - clean];
+		name = clean;
+	}
 	for (; *name != '\0'; name++)
 		switch (*name) {
 		case '\\': fputs("\\\\", file); break;
@@ -16,23 +29,26 @@ name_print(FILE *file, const char *name)
 		case '\r': fputs("\\r", file); break;
 		default: fputc(*name, file);
 		}
+	free(clean);
 }
 
 void
 sumline_print(FILE *file, enum checksum_kind kind, const char *digits, const char *name,
     bool binary, bool tag)
 {
+	bool shown = isatty(fileno(file));
+
 	if (strpbrk(name, "\\\n\r") != NULL)
 		fputc('\\', file);
 	if (tag) {
 		fprintf(file, "%s (", checksum_tag(kind));
-		name_print(file, name);
+		name_print(file, name, shown);
 		fprintf(file, ") = %s\n", digits);
 		return;
 	}
 	fprintf(file, "%s%s %c", kind == CHECKSUM_BLK128 ? "blk128:" : "", digits,
 	    binary ? '*' : ' ');
-	name_print(file, name);
+	name_print(file, name, shown);
 	fputc('\n', file);
 }
 
@@ -41,7 +57,7 @@ sumline_print_verdict(FILE *file, const char *name, const char *verdict)
 {
 	if (strpbrk(name, "\\\n\r") != NULL)
 		fputc('\\', file);
-	name_print(file, name);
+	name_print(file, name, true);
 	fprintf(file, ": %s\n", verdict);
 }
 

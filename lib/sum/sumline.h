@@ -24,12 +24,13 @@ struct sumline {
 /*
  * Print a digest and the file's name.  A name with a backslash, newline or carriage
  * return is escaped, and the line then begins with a backslash.  binary prints the
- * star that md5sum -b prints; tag makes a BSD line.
+ * star that md5sum -b prints; tag makes a BSD line.  On a terminal a control character is
+ * a '?'; elsewhere the name stays as it is, so that the line can be checked.
  */
 void sumline_print(FILE *, enum checksum_kind, const char *digits, const char *name, bool binary,
     bool tag);
 
-/* Print "name: verdict", the name escaped in the same way. */
+/* Print "name: verdict", the name as on a terminal. */
 void sumline_print_verdict(FILE *, const char *name, const char *verdict);
 
 /*

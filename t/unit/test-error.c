@@ -73,6 +73,31 @@ text_of_a_stream_is_escaped(void)
 	CHECK_TEXT(out, "");
 }
 
+static void
+what_is_utf8_stays_but_for_control_characters(void)
+{
+	static const struct {
+		const char *text, *clean;
+	} cases[] = {
+		{ "plain", "plain" },
+		{ "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80" },
+		{ "\033[m\x7f\t\xc2\x9b" "31m\xc2\xa0", "?[m????31m\xc2\xa0" },
+		{ "\x9b" "31m", "?31m" },
+		{ "\xe0\x82\x9b\xc1\x9b", "?????" },		/* overlong */
+		{ "\xed\xa0\x80\xf4\x90\x80\x80", "???????" },	/* surrogate, beyond U+10FFFF */
+		{ "a\xc3", "a?" }, { "a\xe2\x82", "a??" }, { "a\xf0\x9f\x98", "a???" },
+		{ "\xc3" "b", "?b" }, { "\xff\xfe", "??" }, { "", "" },
+	};
+	char text[32];
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		strcpy(text, cases[i].text);
+		text_clean(text);
+		CHECK_TEXT(text, cases[i].clean);
+	}
+}
+
 int
 main(void)
 {
@@ -81,5 +106,6 @@ main(void)
 	a_message_is_one_printable_line();
 	a_long_message_is_cut();
 	text_of_a_stream_is_escaped();
+	what_is_utf8_stays_but_for_control_characters();
 	return check_done();
 }
