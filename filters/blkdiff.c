@@ -350,7 +350,7 @@ open_device(struct diff *diff, struct source *device, const char *path)
 	if (device->pipe)
 		errx(2, "%s: a device or a file is wanted", device->name);
 	if (diff->direct == SOURCE_MEDIUM)
-		source_look_behind(device);
+		(void)source_look_behind(device, NULL, &error);
 	evidence_add(&diff->evidence, device->name, device->fresh, device->lost);
 }
 

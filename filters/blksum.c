@@ -94,7 +94,7 @@ main(int argc, char **argv)
 static void
 parse_options(struct options *options, int argc, char **argv)
 {
-	enum { TAG = 256, MAP, MEDIUM, GRID, STATUS, STRICT, IGNORE_MISSING };
+	enum { TAG = 256, MAP, MEDIUM, BACKING, GRID, STATUS, STRICT, IGNORE_MISSING };
 	static const struct option names[] = {
 		{ "algorithm", required_argument, NULL, 'a' },
 		{ "check", no_argument, NULL, 'c' },
@@ -107,6 +107,7 @@ parse_options(struct options *options, int argc, char **argv)
 		{ "warn", no_argument, NULL, 'w' },
 		{ "tag", no_argument, NULL, TAG },
 		{ "map", no_argument, NULL, MAP },
+		{ "backing", required_argument, NULL, BACKING },
 		{ "medium", no_argument, NULL, MEDIUM },
 		{ "grid", required_argument, NULL, GRID },
 		{ "status", no_argument, NULL, STATUS },
@@ -131,6 +132,7 @@ parse_options(struct options *options, int argc, char **argv)
 		case 'w': options->warn = true; break;
 		case TAG: options->tag = true; break;
 		case MAP: options->map = true; break;
+		case BACKING: range->backing = optarg; break;
 		case MEDIUM: options->medium = true; break;
 		case STATUS: options->status = true; break;
 		case STRICT: options->strict = true; break;
@@ -412,7 +414,7 @@ static void
 usage(void)
 {
 	fprintf(stderr, "usage: blksum [-bcqtw] [-a algorithm] [-j jobs] [-l length] [-o offset]\n"
-	    "              [--grid size] [--ignore-missing] [--map] [--medium] [--status]\n"
-	    "              [--strict] [--tag] [file ...]\n");
+	    "              [--backing file] [--grid size] [--ignore-missing] [--map]\n"
+	    "              [--medium] [--status] [--strict] [--tag] [file ...]\n");
 	exit(2);
 }

@@ -115,7 +115,7 @@ main(int argc, char **argv)
 static void
 parse_options(struct options *options, int argc, char **argv)
 {
-	enum { CREATE = 256, ZEROED, DISCARD, VERIFY, NO_SYNC, ID, PROGRESS, FORCE,
+	enum { BACKING = 256, CREATE, ZEROED, DISCARD, VERIFY, NO_SYNC, ID, PROGRESS, FORCE,
 	    UNDO };
 	static const struct option names[] = {
 		{ "raw", no_argument, NULL, 'r' },
@@ -123,6 +123,7 @@ parse_options(struct options *options, int argc, char **argv)
 		{ "length", required_argument, NULL, 'l' },
 		{ "jobs", required_argument, NULL, 'j' },
 		{ "verbose", no_argument, NULL, 'v' },
+		{ "backing", required_argument, NULL, BACKING },
 		{ "create", no_argument, NULL, CREATE },
 		{ "zeroed", no_argument, NULL, ZEROED },
 		{ "discard", no_argument, NULL, DISCARD },
@@ -145,6 +146,7 @@ parse_options(struct options *options, int argc, char **argv)
 		switch (option) {
 		case 'r': options->raw = true; break;
 		case 'v': options->verbose = true; break;
+		case BACKING: options->target.backing = optarg; break;
 		case CREATE: options->target.create = true; break;
 		case ZEROED: options->restore.zeroed = true; break;
 		case DISCARD: options->restore.discard = true; break;
@@ -427,9 +429,9 @@ report_patch(struct context *context, double seconds)
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: blkwrite [-rv] [-j jobs] [-l length] [-o offset] [--create] "
-	    "[--discard]\n"
-	    "                [--force] [--id @file] [--no-sync] [--progress] [--undo file]\n"
-	    "                [--verify] [--zeroed] target\n");
+	fprintf(stderr, "usage: blkwrite [-rv] [-j jobs] [-l length] [-o offset] "
+	    "[--backing file]\n"
+	    "                [--create] [--discard] [--force] [--id @file] [--no-sync]\n"
+	    "                [--progress] [--undo file] [--verify] [--zeroed] target\n");
 	exit(2);
 }

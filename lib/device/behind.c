@@ -102,6 +102,29 @@ behind_open_folder(struct behind *behind, const char *path)
 	close(fd);
 }
 
+bool
+behind_add(struct behind *behind, const char *path, struct error *error)
+{
+	struct stat status;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd == -1 || fstat(fd, &status) == -1) {
+		error_errno(error, "%s", path);
+		if (fd != -1)
+			close(fd);
+		return false;
+	}
+	if (behind->count < BEHIND_MAX)
+		behind->fds[behind->count++] = fd;
+	else
+		behind->hidden = true;
+	if (S_ISBLK(status.st_mode))
+		find_device(behind, status.st_rdev, 0);
+	else
+		find_file(behind, &status, 0);
+	return true;
+}
+
 void
 behind_close(struct behind *behind)
 {

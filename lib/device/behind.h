@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 
+#include "base/error.h"
 #include "device/fresh.h"
 
 #define BEHIND_MAX	16
@@ -27,6 +28,9 @@ void behind_open(struct behind *, int fd);
 
 /* Those of a file that does not exist yet. */
 void behind_open_folder(struct behind *, const char *path);
+
+/* One that is known to the caller, as the image that a server of FUSE shows.  False: error is filled. */
+bool behind_add(struct behind *, const char *path, struct error *);
 void behind_close(struct behind *);
 
 /*

@@ -13,6 +13,8 @@ target_note_fresh(struct target *target, enum fresh fresh)
 {
 	int worst = atomic_load(&target->fresh);
 
+	if (fresh == FRESH_SERVER && target->backed)
+		return;
 	while ((int)fresh > worst &&
 	    !atomic_compare_exchange_weak(&target->fresh, &worst, (int)fresh))
 		;

@@ -159,21 +159,28 @@ source_open(struct source *source, const char *path, enum source_direct direct, 
 	return true;
 }
 
-void
-source_look_behind(struct source *source)
+bool
+source_look_behind(struct source *source, const char *backing, struct error *error)
 {
 	struct behind behind;
 	enum fresh fresh;
 
 	if (source->pipe)
-		return;
+		return true;
 	behind_open(&behind, source->fd);
+	if (backing != NULL && !behind_add(&behind, backing, error)) {
+		behind_close(&behind);
+		return false;
+	}
+	if (backing != NULL && source->fresh == FRESH_SERVER)
+		source->fresh = FRESH_MEDIUM;
 	if (behind.count > 0)
 		(void)fsync(source->fd);
 	fresh = behind_drop(&behind, &source->lost);
 	behind_close(&behind);
 	if (fresh > source->fresh)
 		source->fresh = fresh;
+	return true;
 }
 
 void

@@ -54,8 +54,11 @@ bool source_open(struct source *, const char *path, enum source_direct, bool tru
     struct error *);
 void source_close(struct source *);
 
-/* After SOURCE_MEDIUM: drop what is cached of files that it lies on, by loop devices (behind.h). */
-void source_look_behind(struct source *);
+/*
+ * After SOURCE_MEDIUM: drop what is cached of files that it lies on, by loop devices (behind.h), and
+ * of the one that its server keeps it in, unless that is NULL.  False: error is filled.
+ */
+bool source_look_behind(struct source *, const char *backing, struct error *);
 
 /*
  * The end of the data or the hole that contains offset, at most end.  *hole says which of

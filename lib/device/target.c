@@ -177,6 +177,14 @@ target_look_again(const struct target *target, struct error *remark, struct erro
 	    holders.held.text);
 }
 
+static bool
+target_add_backing(struct target *target, const struct target_options *options,
+    struct error *error)
+{
+	target->backed = options->backing != NULL;
+	return !target->backed || behind_add(&target->behind, options->backing, error);
+}
+
 bool
 target_open(struct target *target, const char *path, const struct target_options *options,
     struct error *error)
@@ -199,7 +207,7 @@ target_open(struct target *target, const char *path, const struct target_options
 		if (!target_may_create(target, error) || !target_bound(target, options, error))
 			return false;
 		behind_open_folder(&target->behind, path);
-		return true;
+		return target_add_backing(target, options, error);
 	}
 	if (medium->fd == -1)
 		return false;
@@ -208,7 +216,8 @@ target_open(struct target *target, const char *path, const struct target_options
 	    target_bound(target, options, error) && target_is_free(target, &status, error)) {
 		medium_set_direct(medium, target->offset);
 		behind_open(&target->behind, medium->fd);
-		return true;
+		if (target_add_backing(target, options, error))
+			return true;
 	}
 	close(medium->fd);
 	medium->fd = -1;

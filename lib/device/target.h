@@ -25,6 +25,7 @@ struct target_options {
 	uint64_t length;	/* of the range; UINT64_MAX: up to the target's end */
 	bool confined;		/* -o or -l was given: a file is not truncated */
 	bool create;		/* make the file if it does not exist */
+	const char *backing;	/* the file that its server keeps it in; NULL: not known */
 	bool force;		/* write it though others hold it */
 };
 
@@ -36,6 +37,7 @@ struct target {
 	uint64_t offset;
 	uint64_t capacity;	/* bytes in the range */
 	bool readable;		/* readback is open */
+	bool backed;		/* one of them is what its server keeps it in */
 	struct behind behind;	/* files below it whose cache is dropped before it is read */
 	atomic_int fresh;	/* the worst enum fresh of all that target_read has read */
 	int lost;		/* errno of a write that was lost before ours, or 0 */

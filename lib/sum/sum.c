@@ -215,7 +215,10 @@ sum_open(struct source *source, const char *file, const struct sum_range *range,
 	    false, error))
 		return false;
 	if (range->evidence != NULL) {
-		source_look_behind(source);
+		if (!source_look_behind(source, range->backing, error)) {
+			source_close(source);
+			return false;
+		}
 		evidence_add(range->evidence, source->name, source->fresh, source->lost);
 	}
 	return true;

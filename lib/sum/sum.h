@@ -23,6 +23,7 @@ struct sum_range {
 	uint64_t offset;
 	uint64_t length;	/* UINT64_MAX: up to the end */
 	unsigned jobs;
+	const char *backing;	/* what the files' server keeps them in; NULL: not known */
 	struct evidence *evidence;	/* NULL: the page cache will do */
 };
 

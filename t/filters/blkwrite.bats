@@ -451,7 +451,7 @@ zeroed_by() {
 	stale_device 3M
 	blkread image >stream
 
-	run -0 --separate-stderr inject "$device" ioctl error=EOPNOTSUPP:when=6 blkwrite --discard "$device" <stream
+	run -0 --separate-stderr inject "$device" ioctl error=EOPNOTSUPP:when=7 blkwrite --discard "$device" <stream
 
 	[ "$stderr" = "blkwrite: $device: going on without discard: Operation not supported" ]
 	same "$device" 0 image

@@ -133,6 +133,14 @@ cached() {
 	[ "${stderr_lines[0]}" = "blkwrite: $faulty: the server of its file system was read, which may have a cache of its own" ]
 	[[ ${stderr_lines[1]} == *'/s, read back from a server, blk128:'* ]]
 	cmp image disk
+
+	run -0 --separate-stderr blkwrite --verify -v --backing disk "$faulty" <image.blk
+	[[ $stderr == *'/s, verified, blk128:'* ]]
+	[ "${#stderr_lines[@]}" = 1 ]
+	run -0 --separate-stderr blksum --medium --backing disk "$faulty"
+	[ "$stderr" = "" ]
+	run -2 --separate-stderr blkwrite --backing nothing "$faulty" <image.blk
+	[ "$stderr" = "blkwrite: nothing: No such file or directory" ]
 }
 
 # on_loop: a loop device, $device, over a file of 12 MiB on a medium that is full.

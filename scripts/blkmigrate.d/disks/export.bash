@@ -41,6 +41,14 @@ sink_open() {
 		die "$(name_of new): ${target[$1]} cannot be opened; is it in use?"
 }
 
+# sink_words DISK: set $sink_words to what a filter on the new host is called with: the target, or
+# its export and the file that is behind that.
+sink_words=()
+sink_words() {
+	sink_words=("${target[$1]}")
+	[ -z "${sink[$1]:-}" ] || sink_words=(--backing "${target[$1]}" "${sink[$1]}")
+}
+
 # sink_close DISK: afterwards all that was written is in the image, and the image is flushed.
 sink_close() {
 	[ "${target_kind[$1]}" = qcow2 ] || return 0

@@ -49,7 +49,8 @@ receiver() {
 	[ "$transport" = ssh ] || words+=(--id "@$(id_file new "$1")")
 	# A file that was made a moment ago is all hole.
 	[ -z "${made[$1]:-}" ] || [ "${target_kind[$1]}" != file ] || words+=(--zeroed)
-	quote "${words[@]}" "${sink[$1]:-${target[$1]}}"
+	sink_words "$1"
+	quote "${words[@]}" "${sink_words[@]}"
 }
 
 # held HOST PART: print it so that it holds the lock: a later run waits until it has ended, or kills

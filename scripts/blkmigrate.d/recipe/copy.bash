@@ -15,9 +15,11 @@ bulk() {
 
 # by_map DISK VIEW: send what differs from the target; both sides are read completely.
 by_map() {
-	local map
+	local map words
 
-	map=$(ssh_text new "$(quote "$(program blksum)" --map -l "${size[$1]}" "${sink[$1]:-${target[$1]}}")")
+	words=("$(program blksum)" --map -l "${size[$1]}")
+	sink_words "$1"
+	map=$(ssh_text new "$(quote "${words[@]}" "${sink_words[@]}")")
 	transfer "$1" "$(stamped "$1" blkdiff --map - "$2")" "$map"
 }
 
@@ -91,12 +93,15 @@ send() {
 # compare DISK VIEW: compare the digests of both sides, which are read once, at the same time; false
 # if they differ.
 compare() {
-	local disk=$1 from=$2 ours theirs
+	local disk=$1 from=$2 ours theirs words
 
+	words=("$(program blksum)" --medium -l "${size[$disk]}")
+	sink_words "$disk"
+	words+=("${sink_words[@]}")
 	show old "$(quote blksum --medium "$from")"
-	show new "$(quote "$(program blksum)" --medium -l "${size[$disk]}" "${sink[$disk]:-${target[$disk]}}")"
+	show new "$(quote "${words[@]}")"
 	$dry_run && return
-	brief on new "$(program blksum)" --medium -l "${size[$disk]}" "${sink[$disk]:-${target[$disk]}}" >"$private/theirs" &
+	brief on new "${words[@]}" >"$private/theirs" &
 	ours=$(brief on old blksum --medium "$from") || die "$(name_of old): $from cannot be read"
 	wait $! || die "$(name_of new): ${target[$disk]} cannot be read"
 	theirs=$(<"$private/theirs")
