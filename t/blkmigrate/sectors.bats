@@ -151,3 +151,16 @@ findings() {
 	run -0 findings '</disk><disk xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0"><qemu:property name="logical_block_size" value="4096"/>'
 	[[ $output == *'remark: the definition of web sets logical_block_size for QEMU itself'* ]]
 }
+
+@test "copy says that partitions are not found with other sectors, and copies all the same" {
+	require_root "loop devices"
+	migrate_begin
+	make_partitions parts.img
+	attach 8M 4096
+
+	run -0 --separate-stderr migrate copy --overwrite parts.img "new:$device"
+	[[ $stderr == *"blkmigrate: $device has sectors of 4096 bytes, and parts.img of 512: a system that sees those of its device does not find the partitions"* ]]
+	cmp parts.img "$device"
+	run -0 --separate-stderr migrate copy --create parts.img "new:$dir/copy.img"
+	[[ $stderr != *sectors* ]]
+}

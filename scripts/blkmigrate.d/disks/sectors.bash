@@ -115,6 +115,18 @@ sector_remedy() {
 	fi
 }
 
+# compare_sectors: of a disk that is copied by itself.  A partition table is found only by a system that
+# sees the sectors for which it was made; of those in a file, nothing but 512 bytes is likely.
+compare_sectors() {
+	local ours
+
+	device_sector old "${source[disk]}"
+	ours=$device_sector
+	device_sector new "${target[disk]}"
+	[ "${ours/#0/512}" != "${device_sector/#0/512}" ] && has_boot_sector disk || return 0
+	warn "${target[disk]} has sectors of ${device_sector/#0/512} bytes, and ${source[disk]} of ${ours/#0/512}: a system that sees those of its device does not find the partitions of the copy; a virtual machine does with <blockio logical_block_size='${ours/#0/512}'/>"
+}
+
 # has_boot_sector DISK: whether it begins as disks with partitions do, or with a boot sector that
 # itself says how large sectors are.
 has_boot_sector() {

@@ -144,6 +144,7 @@ copy_main() {
 	fi
 	programs_ready
 	prepare_copy
+	$dry_run || compare_sectors
 	journal begin copy
 	each_disk copy_disk disk
 	if $verify_full; then
