@@ -249,13 +249,37 @@ target_grow(struct target *target, uint64_t size, struct error *error)
 	return true;
 }
 
+/*
+ * A file system that cannot truncate the file is found out now, not after the transfer:
+ * truncating to the size that it has changes nothing.
+ */
+static bool
+target_can_cut(const struct target *target, uint64_t size, struct error *error)
+{
+	const struct medium *medium = &target->medium;
+	uint64_t end = target->offset + size;
+	int seals;
+
+	if (medium->device || target->confined || target->uncut || medium->size <= end)
+		return true;
+	seals = fcntl(medium->fd, F_GET_SEALS);
+	if (seals != -1 && (seals & F_SEAL_SHRINK) != 0)
+		errno = EPERM;
+	else if (ftruncate(medium->fd, (off_t)medium->size) == 0)
+		return true;
+	return error_errno(error, "%s: the file of %ju bytes cannot be truncated to %ju: nothing was "
+	    "written (-l leaves it as large as it is)", target->name, (uintmax_t)medium->size,
+	    (uintmax_t)end);
+}
+
 bool
 target_prepare(struct target *target, uint64_t size, bool readback, struct error *error)
 {
 	if (!target_fits(target, size, error))
 		return false;
 	if ((target->medium.fd != -1 || target_create(target, error)) &&
-	    (!readback || target_open_readback(target, error)) && target_grow(target, size, error))
+	    (!readback || target_open_readback(target, error)) &&
+	    target_can_cut(target, size, error) && target_grow(target, size, error))
 		return true;
 	if (target->created)
 		(void)unlink(target->name);

@@ -34,6 +34,7 @@ struct target {
 	struct medium medium;	/* its fd is -1 while the file is still to be created */
 	bool created;
 	bool confined;
+	bool uncut;		/* the caller leaves a larger file as large as it is */
 	uint64_t offset;
 	uint64_t capacity;	/* bytes in the range */
 	bool readable;		/* readback is open */
@@ -72,8 +73,8 @@ bool target_fits(const struct target *, uint64_t size, struct error *);
 
 /*
  * Create the file if it does not exist, and extend a smaller file by a hole, so that it
- * holds size bytes; with readback, get ready for target_read.  If any of it fails, a file
- * that was created is removed.
+ * holds size bytes; with readback, get ready for target_read.  A larger file that target_cut
+ * could not truncate is refused.  If any of it fails, a file that was created is removed.
  */
 bool target_prepare(struct target *, uint64_t size, bool readback, struct error *);
 

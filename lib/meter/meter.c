@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "hash/hash64.h"
 #include "meter/meter.h"
 #include "stream/fault.h"
@@ -41,7 +42,7 @@ meter_fail(struct meter *meter, enum meter_fault kind, uint64_t at, const char *
 {
 	if (meter->fault.set)
 		return;
-	fault_set(&meter->fault, (struct place){ meter->name, at, meter->order.offset }, reason);
+	fault_set(&meter->fault, (struct place){ meter->name, at, meter->device }, reason);
 	atomic_store(&meter->fault_kind, kind);
 }
 
@@ -220,8 +221,12 @@ record_seen(struct meter *meter)
 
 	if (meter->have < RECORD_SIZE)
 		return;
+	meter->record.offset = SIZE_LIMIT + 1;
 	verdict = record_decode(&meter->record, &meter->header, meter->bytes, &error);
 	if (verdict != VERDICT_GOOD) {
+		/* Where the sum over it held, it is this record's byte that is wrong. */
+		if (meter->record.offset <= SIZE_LIMIT)
+			meter->device = meter->record.offset;
 		meter_judge(meter, verdict, error.text);
 		return;
 	}
@@ -229,6 +234,7 @@ record_seen(struct meter *meter)
 		meter_break(meter, error.text);
 		return;
 	}
+	meter->device = meter->order.offset;
 	meter->state = METER_PAYLOAD;
 	meter->have = 0;
 	meter->left = meter->record.stored;

@@ -43,6 +43,7 @@ struct meter {
 	atomic_uint_fast64_t zero;	/* bytes of ZERO */
 	atomic_uint_fast64_t size;	/* of the device; METER_UNKNOWN where not known */
 	atomic_uint_fast64_t data_total;	/* as the header estimates it; METER_UNKNOWN too */
+	uint64_t device;		/* of the device, where a fault would be */
 	uint64_t marked[3];		/* position, data and zero at meter_mark */
 	atomic_int kind;		/* enum stream_kind; 0 for plain bytes */
 	atomic_int fault_kind;		/* enum meter_fault */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "base/size.h"
 #include "hash/hash64.h"
 #include "stream/codec.h"
 #include "stream/fault.h"
@@ -80,14 +81,20 @@ stream_next_header(struct stream_reader *reader, struct record *record, struct e
 {
 	unsigned char header[RECORD_SIZE];
 	struct error reason = { 0 };
+	struct place place;
 
 	reader->record_at = reader->input->position;
 	if (!reader_fill(reader, reader->order.offset, header, sizeof(header), error))
 		return false;
-	if (record_decode(record, &reader->header, header, &reason) != VERDICT_GOOD ||
-	    !order_check(&reader->order, record, &reason))
-		return fault_set(error, stream_place(reader, NULL), reason.text);
-	return true;
+	place = stream_place(reader, NULL);
+	record->offset = SIZE_LIMIT + 1;
+	if (record_decode(record, &reader->header, header, &reason) != VERDICT_GOOD) {
+		/* Where the sum over it held, it is this record's byte that is wrong. */
+		if (record->offset <= SIZE_LIMIT)
+			place.device = record->offset;
+		return fault_set(error, place, reason.text);
+	}
+	return order_check(&reader->order, record, &reason) || fault_set(error, place, reason.text);
 }
 
 bool
@@ -126,8 +133,10 @@ stream_finish(struct stream_reader *reader, const struct record *record,
 	struct error reason = { 0 };
 
 	if (!end_decode(end, payload, record->stored, &reason) ||
-	    !order_check_end(&reader->order, end, &reason))
+	    !order_check_end(&reader->order, end, &reason)) {
+		memset(end, 0, sizeof(*end));	/* nothing that it says counts */
 		return fault_set(error, stream_place(reader, NULL), reason.text);
+	}
 	place.at = input->position;
 	switch (input_finish(input, 1000)) {
 	case 1:

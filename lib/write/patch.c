@@ -357,6 +357,7 @@ patch_create(struct patch *patch, const struct patch_options *options, struct in
 	patch->force = options->force;
 	patch->apply.header = &intake->reader.header;
 	patch->apply.target = target;
+	target->uncut = options->undo != NULL;
 	patch->apply.undo = options->undo != NULL ? &patch->undo : NULL;
 	patch->head = buffer_create(COMMIT_SIZE);
 	patch->head_before = buffer_create(COMMIT_SIZE);

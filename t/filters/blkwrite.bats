@@ -888,7 +888,7 @@ EOP
 
 	traced "$dir/target" fsync,pwrite64,fallocate,ftruncate,close blkwrite target <stream
 
-	[ "$(steps)" = "head flush rest flush head flush start flush page flush trunc flush close" ]
+	[ "$(steps)" = "trunc head flush rest flush head flush start flush page flush trunc flush close" ]
 }
 
 @test "the first MiB is written from its end to its beginning" {
@@ -1341,9 +1341,28 @@ flush_fails() {
 
 	left_by "target: at byte 2097152: Input/output error" \
 		"target is incomplete: its first MiB is zero, byte 2097151 is the last known to be on the medium" \
-		inject "$dir/target" ftruncate error=EIO blkwrite target <stream
+		inject "$dir/target" ftruncate error=EIO:when=2 blkwrite target <stream
 
 	is_zero target 0 1048576
+}
+
+@test "a file that its file system cannot cut to size is refused before the transfer" {
+	require strace
+	make_noise image 2M
+	blkread image >stream
+	blkdiff image image >delta
+	stale target 3M
+	cp target before
+
+	run -2 --separate-stderr inject "$dir/target" ftruncate error=EOPNOTSUPP blkwrite target <stream
+	[ "$stderr" = "blkwrite: target: the file of 3145728 bytes cannot be truncated to 2097152: nothing was written (-l leaves it as large as it is): Operation not supported" ]
+	cmp target before
+	run -2 --separate-stderr inject "$dir/target" ftruncate error=EOPNOTSUPP bash -c "cat image | blkread - | blkwrite target"
+	cmp target before
+	run -2 inject "$dir/target" ftruncate error=EOPNOTSUPP blkwrite target <delta
+	cmp target before
+	run -0 inject "$dir/target" ftruncate error=EOPNOTSUPP blkwrite -l 2M target <stream
+	cmp -n 2097152 target image
 }
 
 @test "short writes are carried on" {

@@ -260,3 +260,24 @@ EOP
 	head -c 4096 /dev/urandom | dd of=target bs=4096 seek=1 conv=notrunc status=none
 	run -2 blkwrite target <log
 }
+
+@test "what an END that is wrong says of bad bytes is not repeated" {
+	make_log
+	/usr/bin/python3 - <<'EOP'
+import struct
+from xxhash import xxh3_64_intdigest as xxh64
+data = bytearray(open("log", "rb").read())
+end = len(data) - 136
+data[end + 64 + 32] ^= 1
+total = xxh64(bytes(data[end + 64:]))
+data[end + 36:end + 48] = struct.pack("<IQ", total & 0xffffffff, total)
+seed, = struct.unpack("<Q", data[32:40])
+data[end + 56:end + 64] = struct.pack("<Q", xxh64(bytes(data[end:end + 56]), seed))
+open("wrong", "wb").write(data)
+EOP
+
+	run -2 --separate-stderr bash -c 'cat wrong | blkwrite target'
+
+	[ "${#stderr_lines[@]}" = 1 ]
+	[[ $stderr == *"END counts "*"; restored as far as the log reaches" ]]
+}

@@ -148,6 +148,19 @@ for i in range(65536 * 2):
 	done
 }
 
+@test "a record that is wrong by itself is named by its own byte of the device" {
+	local file=$root/t/files/bad-old-hashes-off-grid.blk at program
+
+	at=$(od -An -tu8 -j 144 -N 8 "$file" | tr -d ' ')
+	[ "$at" -gt 0 ]
+	truncate -s 70000 target
+	for program in "blkzip -t" blkzip blkmeter "blkwrite target"; do
+		# shellcheck disable=SC2086
+		run -2 --separate-stderr bash -c "$program <'$file' >/dev/null"
+		[[ $stderr == *": stream byte 128, device byte $at: DATA record is checked by block hashes"* ]]
+	done
+}
+
 @test "good files are read, bad ones refused, and the README explains each" {
 	for file in "$root"/t/files/good-*; do
 		blkzip -t <"$file"
