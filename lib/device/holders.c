@@ -13,20 +13,17 @@
 
 #include "base/size.h"
 #include "device/holders.h"
-#include "device/mounts.h"
 #include "device/layers.h"
+#include "device/mounts.h"
 #include "device/sysfs.h"
 
 /* Writers that are asked for again: one that stays is enough, so few are kept. */
 #define WRITERS_MAX	64
 
-/*
- * How often, and how long between, in milliseconds.  Longer before the end of the work: another
- * blkwrite that is refused for our sake, by another name of the disk, must not make us fail.
- */
+/* How often.  At the end longer: a blkwrite that is refused for our sake must not make us fail. */
 #define PASSING_LOOKS	10
 #define PASSING_LOOKS_END	40
-#define PASSING_PAUSE	100
+#define PASSING_PAUSE	100000000	/* nanoseconds between two looks */
 
 /* The number of the first PID namespace (the kernel's PROC_PID_INIT_INO). */
 #define FIRST_NAMESPACE	"pid:[4026531836]"
@@ -89,16 +86,19 @@ is_qemu(const char *name)
 
 /*
  * Whether a process that has a layer open is there for its sake: it serves the nbd device, or
- * keeps the metadata of an array on the disk below.
+ * keeps the metadata of arrays and volumes on a layer below.
  */
 static bool
 is_servant(const struct look *look, const struct opened *opened, const char *name)
 {
+	static const char *const keepers[] = { "lvm", "lvmpolld", "dmeventd", "mdadm", "mdmon", "multipathd" };
 	char folder[SYSFS_FOLDER], path[64];
 	uint64_t thread;
+	size_t i;
 
-	if (opened->layer->below && strcmp(name, "mdmon") == 0)
-		return true;
+	for (i = 0; opened->layer->below && i < sizeof(keepers) / sizeof(*keepers); i++)
+		if (strcmp(name, keepers[i]) == 0)
+			return true;
 	sysfs_folder(opened->layer->device, folder);
 	if (opened->layer->inode != 0 || !sysfs_number(look->layers.sys, folder, "pid", &thread))
 		return false;
@@ -177,9 +177,7 @@ look_at_opened(struct look *look, const struct opened *opened)
 static bool
 may_look(int folder, const char *fd)
 {
-	char link[8];
-
-	return readlinkat(folder, fd, link, sizeof(link)) != -1 || errno != EACCES;
+	return readlinkat(folder, fd, (char[8]){ 0 }, 8) != -1 || errno != EACCES;
 }
 
 /*
@@ -303,7 +301,7 @@ still_open(const struct look *look, const struct opened *opened)
 static void
 look_at_writers(struct look *look)
 {
-	const struct timespec pause = { .tv_nsec = PASSING_PAUSE * 1000000L };
+	const struct timespec pause = { .tv_nsec = PASSING_PAUSE };
 	unsigned looks = look->purpose == HOLDERS_OF_WRITTEN ? PASSING_LOOKS_END : PASSING_LOOKS;
 	unsigned round, i, left;
 	char name[64], as[320];

@@ -114,7 +114,9 @@ traced() {
 
 	for jobs in 1 2 3 16 64; do
 		blkread --id @id -j "$jobs" image | records >"records.$jobs"
-		[ "$(blkread --id @id -j "$jobs" image | sha256sum)" = "$(blkread --id @id image | sha256sum)" ]
+		# The header tells the time.
+		[ "$(blkread --id @id -j "$jobs" image | tail -c +129 | sha256sum)" = \
+			"$(blkread --id @id image | tail -c +129 | sha256sum)" ]
 	done
 }
 

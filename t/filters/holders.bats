@@ -144,6 +144,20 @@ stale_disk() {
 	cmp -i 1048576 disk before
 }
 
+@test "LVM, which writes its metadata to a disk, does not hold the volumes on it" {
+	stale_disk 3M
+	attach "$dir/disk"
+	hold '<>' disk lvm
+
+	run -0 --separate-stderr blkwrite "$device" <stream
+	[ "$stderr" = "" ]
+	cmp disk image
+	stop "$pid"
+	hold '<>' "$device" lvm
+	refused "$device: in use: lvm (process $pid) holds it open for writing; --force writes it all the same" \
+		blkwrite "$device" <stream
+}
+
 @test "a partition that is held: its disk is refused, its neighbour is not" {
 	local disk
 
