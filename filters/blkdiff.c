@@ -390,15 +390,15 @@ finish(struct diff *diff, const struct error *error, const unsigned char *digest
 	if (error->set)
 		fail(diff, error);
 	progress_stop();
-	while (diff->options.report.form != REPORT_STATUS &&
-	    evidence_next(&diff->evidence, line, sizeof(line)))
-		warnx("%s", line);
 	if (!report_end(&diff->report, digest, base_digest)) {
 		errno = report_errno(&diff->report);
 		err(2, "standard output");
 	}
 	if (fflush(stdout) == EOF || ferror(stdout) || close(STDOUT_FILENO) == -1)
 		err(2, "standard output");
+	while (diff->options.report.form != REPORT_STATUS &&
+	    evidence_next(&diff->evidence, line, sizeof(line)))
+		warnx("%s", line);
 }
 
 static void

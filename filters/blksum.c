@@ -84,10 +84,10 @@ main(int argc, char **argv)
 		status = print_map(options, files[0]);
 	else
 		status = print_digests(&context, files, count);
-	while (!options->status && evidence_next(&context.evidence, line, sizeof(line)))
-		warnx("%s", line);
 	if (fflush(stdout) == EOF || ferror(stdout) || close(STDOUT_FILENO) == -1)
 		err(2, "standard output");
+	while (!options->status && evidence_next(&context.evidence, line, sizeof(line)))
+		warnx("%s", line);
 	return status;
 }
 
