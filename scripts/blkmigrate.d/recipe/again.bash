@@ -132,9 +132,11 @@ compare_autostart() {
 
 # compare_definition FILE: with that of the plan.
 compare_definition() {
-	local kind path text
+	local kind path text lines=flatten
 
-	flatten "$private/source.xml" >"$private/planned.flat" && flatten "$1" >"$private/now.flat" ||
+	# What is told of a transient machine is what runs, and changes by itself.
+	[ "$persistent" = yes ] || lines=settle
+	"$lines" "$private/source.xml" >"$private/planned.flat" && "$lines" "$1" >"$private/now.flat" ||
 		die "the XML of $vm cannot be read"
 	differences "$private/planned.flat" "$private/now.flat" planned now >"$private/changes"
 	while IFS='|' read -r kind path text; do

@@ -1,0 +1,274 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# What others do to a machine while blkmigrate moves it, each act at each moment.  In every cell of
+# this matrix the machine runs in exactly one place, or in none with a line that says why; no count is
+# lost; the status is 0 only if it was moved.  Each cell is printed as a line of a table.  AT in the
+# environment, a pattern, takes some of the moments.
+
+load ../helpers
+load ../lab/network
+load ../lab/libvirt
+load ../lab/migrate
+
+# The moments, and the line of the journal that has just been written then.
+moments='prepared:none bulk:begin_bulk passes:done_bulk off:done_down define:begin_defined commit:begin_committed'
+
+# stop_at WORDS: when the driver has written that line it waits for /tmp/go.
+stop_at() {
+	# shellcheck disable=SC2016
+	shim old sync 'journal=${*: -1}
+		if [[ $journal == */journal && ! -e /tmp/reached && $(tail -n 1 "$journal") == *" '"$1"' ."* ]]; then
+			"$tool" "$@"
+			touch /tmp/reached
+			for ((i = 0; i < 1200; i++)); do
+				[ ! -e /tmp/go ] || break
+				sleep 0.1
+			done
+			exit 0
+		fi'
+}
+
+reached_or_ended() {
+	on old 'test -e /tmp/reached' || gone "$pid"
+}
+
+# top: the file to which the machine on old writes now, in $disk_now.
+top() {
+	disk_now=$(on old 'virsh -q domblklist web 2>/dev/null || virsh -q domblklist mail' | awk '$1 == "vda" { print $2 }')
+	[[ $disk_now != *.snap ]] || { on old "ln -sf $disk_now /tmp/top.qcow2" && disk_now=/tmp/top.qcow2; }
+}
+
+# note_count: what the machine has counted to, in $seen, at least; after an act it counts on a little.
+note_count() {
+	local try
+
+	top
+	for try in 1 2 3; do
+		count old "$disk_now" 2>/dev/null || { sleep 0.3 && continue; }
+		[ "$count" -lt "$seen" ] || seen=$count
+		return 0
+	done
+}
+
+counts_on() {
+	[ "$(state old web)" = running ] || return 0
+	sleep 2
+	note_count
+}
+
+# cell ACT: at each moment.
+cells() {
+	local moment
+
+	for moment in $moments; do
+		[[ ${moment%%:*} =~ ^(${AT:-.*})$ ]] || continue
+		cell "$1" "${moment%%:*}" "$(tr _ ' ' <<<"${moment#*:}")"
+	done
+}
+
+cell() {
+	local act=$1 when=$2 line=$3
+
+	wipe_hosts
+	on new 'mountpoint -q /srv/small && umount /srv/small; rm -rf /srv/own.img' || true
+	place=() there='' seen=0 said='' status=0
+	"before_$act" 2>/dev/null || true
+	watch_machines
+	make_running web raw
+	on old 'virsh -q autostart web'
+	migrate prepare web --to new --yes "${place[@]}" >/dev/null 2>&1
+	note_count
+	if [ "$when" != prepared ]; then
+		stop_at "$line"
+		background migrate run web --to new --yes >said 2>&1
+		wait_for 200 reached_or_ended
+		"act_$act" >act.log 2>&1 || true
+		counts_on
+		on old 'touch /tmp/go'
+		wait "$pid" || status=$?
+	else
+		"act_$act" >act.log 2>&1 || true
+		counts_on
+		migrate run web --to new --yes >said 2>&1 || status=$?
+	fi
+	"after_$act" >/dev/null 2>&1 || true
+	is_settled "$act" "$when"
+}
+
+# is_settled ACT WHEN: the invariant.
+is_settled() {
+	local ours theirs where=none why
+
+	ours=$(state old web)
+	[ -n "$ours" ] || ours=$(state old mail)
+	theirs=$(state new web)
+	[ "$ours" != running ] || where=old
+	[ "$theirs" != running ] || { [ "$where" = old ] && where=both || where=new; }
+	why=$(grep '^blkmigrate: ' said | grep -v 'rolling back' | head -n 1 | cut -c 1-150)
+	[ -n "$why" ] || why=$(grep -v '^blkwrite' said | tail -n 1 | cut -c 1-150)
+	echo "# $1 | $2 | $status | $where | $why" >&3
+	cat act.log said
+	[ "$where" != both ]
+	if [ "$where" = new ]; then
+		wait_for 60 is_counting new web 2
+		shut_down new web
+		count new "${there:-$disk}"
+		[ "$started" -ge "$seen" ]
+	elif [ "$where" = old ]; then
+		[ "$status" != 0 ]
+		note_count
+		wait_for 60 old_counts_past "$seen"
+	else
+		# Somebody has ended it, or it is said what to do.
+		grep -qE 'was off, and is off on new|nothing is started|nothing more is done|not started here any more|cannot be|is not as it was planned|was committed to new' said
+		[ "$status" != 0 ] || grep -q 'was off, and is off on new' said
+	fi
+	# A host without power has told nothing of what it ran.
+	[[ $1 == @(reboot|power) ]] || never_both
+}
+
+old_counts_past() {
+	local count started
+
+	top
+	count old "$disk_now" && [ "$count" -gt "$1" ]
+}
+
+# --- on old ----------------------------------------------------------------------------
+
+act_snapshot() {
+	on old "virsh snapshot-create-as web backup --disk-only --no-metadata --diskspec vda,file=$images/web.snap"
+}
+
+act_pivot() {
+	on old "truncate -s 16M $images/copy.img; virsh blockcopy web vda $images/copy.img --format raw --reuse-external --transient-job --wait --pivot"
+}
+
+act_resize() {
+	on old 'virsh blockresize web vda 20M'
+}
+
+act_attach() {
+	on old "truncate -s 1M $images/more.img
+		virsh attach-disk web $images/more.img vdb --live || virsh attach-disk web $images/more.img vdb --config"
+}
+
+act_detach() {
+	on old 'virsh detach-interface web bridge --config'
+}
+
+act_rename() {
+	on old 'virsh domrename web mail'
+}
+
+act_edit() {
+	on old 'virsh setmaxmem web 65536 --config'
+}
+
+act_save() {
+	on old 'virsh managedsave web'
+}
+
+act_start() {
+	on old 'virsh start web'
+}
+
+act_destroy() {
+	on old 'virsh destroy web'
+}
+
+act_undefine() {
+	on old 'virsh undefine web'
+}
+
+# --- on new ----------------------------------------------------------------------------
+
+# The same UUID, another name and disk.
+act_define() {
+	sed "s,<name>web,<name>other,; s,$disk,/srv/own.img," "$xml" >other.xml
+	on new 'truncate -s 1M /srv/own.img; cat >/tmp/other.xml; virsh define /tmp/other.xml' <other.xml
+}
+
+act_startnew() {
+	on new 'virsh resume web || virsh start web'
+}
+
+before_fill() {
+	place=(--dir /srv/small) there=/srv/small/web.img
+	on new 'mkdir -p /srv/small && mount -t tmpfs -o size=20M none /srv/small'
+}
+
+act_fill() {
+	on new 'head -c 30M /dev/urandom >/srv/small/full'
+}
+
+act_reboot() {
+	lose_power new
+	start_host new
+}
+
+act_power() {
+	lose_power new
+}
+
+after_power() {
+	start_host new
+}
+
+# --- beside it -------------------------------------------------------------------------
+
+act_driver() {
+	on old 'timeout 60 blkmigrate rollback web'
+}
+
+act_master() {
+	on old 'pkill -KILL -f "ssh: .*mux"'
+}
+
+act_odd() {
+	# shellcheck disable=SC2016
+	shim new virsh 'if [ ! -e /tmp/odd ]; then touch /tmp/odd; printf "a[\$(touch /tmp/pwned)]\n\e[31m"; exit 0; fi'
+}
+
+after_odd() {
+	run ! on new 'ls /tmp/pwned'
+}
+
+@test "an external snapshot" { cells snapshot; }
+
+@test "a blockcopy, and its pivot" { cells pivot; }
+
+@test "another size of the disk" { cells resize; }
+
+@test "a disk is plugged in" { cells attach; }
+
+@test "an interface is taken out of the definition" { cells detach; }
+
+@test "another name" { cells rename; }
+
+@test "another size of memory" { cells edit; }
+
+@test "it is saved" { cells save; }
+
+@test "it is started" { cells start; }
+
+@test "its power is taken" { cells destroy; }
+
+@test "it is undefined" { cells undefine; }
+
+@test "a machine with its UUID is defined on new" { cells define; }
+
+@test "it is started on new" { cells startnew; }
+
+@test "the file system of the copy is full" { cells fill; }
+
+@test "new reboots" { cells reboot; }
+
+@test "new loses its power" { cells power; }
+
+@test "a second driver" { cells driver; }
+
+@test "the connection that commands share is killed" { cells master; }
+
+@test "libvirt on new gives an odd answer" { cells odd; }
