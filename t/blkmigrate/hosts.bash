@@ -12,8 +12,6 @@
 # instead, a command; it has the command that it was to run there as $1.
 
 hosts_begin() {
-	local host
-
 	test_begin
 	require xsltproc xmllint blkid sfdisk flock
 	make_image old.img 4M
@@ -50,6 +48,42 @@ blkmigrate() {
 migrate() {
 	blkmigrate "$1" --yes --to new --dir "$dir/there" --shutdown-timeout 5 "${@:2}" web
 }
+
+# --- odd answers ------------------------------------------------------------------
+
+# What it may answer, by the name of the kind; text has what bash, sed and option parsers obey.
+odd_answers=(text empty lines long option down)
+
+# odd_answer KIND NUMBER: the command that answers so.
+odd_answer() {
+	local texts=('BASH_VERSINFO[$(touch pwned)]' 'a[$(touch pwned)]=1' '0;e touch pwned' '-e' '--help')
+
+	case $1 in
+	text) printf 'for fd in 1 2; do printf "%%s\\e]0;x\\a\\e[31m\\302\\233m\\233m\\n" %q >&$fd; done; exit 0' "${texts[$2 % 3]}" ;;
+	empty) echo 'exit 0' ;;
+	lines) printf 'printf "%%s\\n" %q 4096 "" %q; exit 0' "${texts[$2 % 3]}" "${texts[$2 % 2]}" ;;
+	long) echo 'head -c 2000000 /dev/zero | tr "\0" 7; exit 0' ;;
+	option) printf 'printf "%%s\\n" %q; exit 0' "${texts[3 + $2 % 2]}" ;;
+	down) echo 'exit 255' ;;
+	esac
+}
+
+# with_odd KIND NUMBER COMMAND ...: no harm is done where the call of that number is answered so.
+with_odd() {
+	local kind=$1 number=$2 status=0
+
+	export odd odd_call=$2
+	odd=$(odd_answer "$1" "$2")
+	shift 2
+	timeout 250 bash -c '"$@"' run "$@" >said 2>&1 </dev/null || status=$?
+	odd_call=0
+	echo "$kind at call $number of $*: status $status, $(tail -n 1 said)"
+	[ "$status" -lt 124 ]
+	[ -z "$(find . -name 'pwned*' -o -name '*touch*')" ]
+	run -1 grep -aP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|(?<![\xc2-\xf4\x80-\xbf])[\x80-\xbf]' said
+}
+
+# --- the stand-ins ----------------------------------------------------------------
 
 fake_ssh() {
 	cat <<'EOF'

@@ -4,6 +4,8 @@
 # Power failures and full disks around the cutover: what the next step relies on is on the medium, and
 # a state folder that takes no more bytes does not keep the machine off on both hosts.
 
+# shellcheck disable=SC2089,SC2090
+
 load ../helpers
 load migrate
 load hosts

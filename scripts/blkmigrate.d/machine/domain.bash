@@ -108,11 +108,14 @@ read_definition() {
 	xml_document old "$private/source.xml" vm_on old dumpxml --inactive --security-info "$uuid" ||
 		die "the XML of $vm cannot be read"
 	info=$(brief vm_on old dominfo "$uuid") || die "libvirt on $(name_of old) does not answer"
-	case $info in
-	*$'\n'Autostart:*enable*) autostart=yes ;;
-	*) autostart=no ;;
-	esac
-	[[ $info =~ Persistent:\ +yes ]] || persistent=no
+	# Where it says neither, it is not known: a machine taken for transient would not be fenced.
+	[[ $info =~ $'\n'Autostart:\ +(enable|disable) ]] ||
+		die "libvirt on $(name_of old) does not say whether $vm has autostart"
+	autostart=no
+	[ "${BASH_REMATCH[1]}" = disable ] || autostart=yes
+	[[ $info =~ $'\n'Persistent:\ +(yes|no) ]] ||
+		die "libvirt on $(name_of old) does not say whether $vm is persistent"
+	persistent=${BASH_REMATCH[1]}
 }
 
 # source_autostart on|off
