@@ -18,15 +18,14 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/pool.h"
-#include "base/size.h"
 #include "device/conflict.h"
 #include "device/target.h"
-#include "hash/blk128.h"
 #include "show/progress.h"
 #include "show/warn.h"
 #include "stream/id.h"
 #include "stream/intake.h"
 #include "stream/stream.h"
+#include "write/outcome.h"
 #include "write/patch.h"
 #include "write/restore.h"
 #include "write/verify.h"
@@ -38,6 +37,7 @@
 struct options {
 	bool raw, verbose, progress, force;
 	const char *id, *undo;
+	const char *log;	/* the file that is made besides the target, or NULL */
 	struct target_options target;
 	struct restore_options restore;		/* writer is of a delta, too */
 };
@@ -51,7 +51,6 @@ struct context {
 	struct restore restore;		/* of an image */
 	struct patch patch;		/* of a delta or an undo log */
 	_Atomic(struct writer *) writer;	/* of either; NULL until it is ready */
-	void (*report)(struct context *, double seconds);
 	uint64_t input_holds;		/* bytes of a file or device; UINT64_MAX of a pipe */
 	off_t input_start;		/* -1 of a pipe */
 	uint64_t started;		/* by identity_now */
@@ -59,6 +58,7 @@ struct context {
 };
 
 static void parse_options(struct options *, int, char **);
+static void check_logs(struct options *);
 static bool accept_input(struct context *, struct error *);
 static bool accept_stream(struct context *, struct error *);
 static bool accept_raw(struct context *, struct error *);
@@ -68,9 +68,7 @@ static bool accept_patch(struct context *, struct error *);
 static void fail(struct context *, const struct error *) __attribute__((noreturn));
 static void list_differences(const struct target *, struct writer *);
 static bool interrupted(void *, int, char *, size_t);
-static void report_image(struct context *, double);
-static void report_patch(struct context *, double);
-static void report_tail(const struct context *, const char *, uint64_t);
+static void report(struct context *, double);
 static void usage(void) __attribute__((noreturn));
 
 int
@@ -83,7 +81,7 @@ main(int argc, char **argv)
 	};
 	struct error error = { 0 };
 	double started = clock_seconds();
-	char line[5000];	/* of a path and more */
+	bool mapped;
 
 	if (!io_claim_standard())
 		err(2, "/dev/null");
@@ -92,7 +90,7 @@ main(int argc, char **argv)
 	parse_options(&context.options, argc, argv);
 	if (!target_open(&context.target, argv[optind], &context.options.target, &error))
 		errx(2, "%s", error.text);
-	writer_confine(&context.options.restore.writer, &context.target, context.options.undo);
+	writer_confine(&context.options.restore.writer, &context.target, context.options.log);
 	progress.lines = context.options.progress;
 	progress_phase("waiting", PROGRESS_UNKNOWN);
 	if (!progress_start(&progress))
@@ -101,14 +99,11 @@ main(int argc, char **argv)
 		progress_warn("%s", context.target.note.text);
 	if (!accept_input(&context, &error) || !writer_run(context.writer, &error))
 		fail(&context, &error);
+	mapped = restore_end_map(&context.restore, &error);
 	progress_stop();
-	if (context.forced.set)
-		warnx("%s", context.forced.text);
-	if (context.writer->remark.set)
-		warnx("%s", context.writer->remark.text);
-	while (evidence_next(&context.writer->evidence, line, sizeof(line)))
-		warnx("%s", line);
-	context.report(&context, clock_seconds() - started);
+	report(&context, clock_seconds() - started);
+	if (!mapped)
+		errx(2, "%s", error.text);
 	return context.writer->intake->end.bad > 0 || context.patch.cut.set ? 2 : 0;
 }
 
@@ -116,7 +111,7 @@ static void
 parse_options(struct options *options, int argc, char **argv)
 {
 	enum { BACKING = 256, CREATE, ZEROED, DISCARD, VERIFY, NO_SYNC, ID, PROGRESS, FORCE,
-	    UNDO };
+	    UNDO, MAP };
 	static const struct option names[] = {
 		{ "raw", no_argument, NULL, 'r' },
 		{ "offset", required_argument, NULL, 'o' },
@@ -133,6 +128,7 @@ parse_options(struct options *options, int argc, char **argv)
 		{ "progress", no_argument, NULL, PROGRESS },
 		{ "force", no_argument, NULL, FORCE },
 		{ "undo", required_argument, NULL, UNDO },
+		{ "map", required_argument, NULL, MAP },
 		{ NULL, 0, NULL, 0 }
 	};
 	struct error error = { 0 };
@@ -156,6 +152,7 @@ parse_options(struct options *options, int argc, char **argv)
 		case FORCE: options->force = options->target.force = true; break;
 		case ID: options->id = optarg; break;
 		case UNDO: options->undo = optarg; break;
+		case MAP: options->restore.map = optarg; break;
 		case 'o':
 			good = argument_size("-o", optarg, &options->target.offset, &error);
 			options->target.confined = true;
@@ -176,8 +173,30 @@ parse_options(struct options *options, int argc, char **argv)
 		usage();
 	if (options->raw && options->id != NULL)
 		errx(2, "--id: raw bytes carry no id");
+	check_logs(options);
 	if (writer->jobs == 0)
 		writer->jobs = pool_processors() > 2 ? pool_processors() : 2;
+}
+
+/* What is made besides the target: the undo log of a delta, or the map of an image. */
+static void
+check_logs(struct options *options)
+{
+	const char *map = options->restore.map;
+
+	options->log = options->undo;
+	if (map == NULL)
+		return;
+	if (options->undo != NULL)
+		errx(2, "--undo applies to deltas, --map to images: give one of them");
+	if (strcmp(map, "-") != 0) {
+		options->log = map;
+		return;
+	}
+	if (isatty(STDOUT_FILENO))
+		errx(2, "a map is not written to a terminal");
+	/* The image goes on without its map. */
+	signal(SIGPIPE, SIG_IGN);
 }
 
 /* Check the input's beginning, its id and size; then context->writer is ready to run. */
@@ -243,7 +262,6 @@ accept_image(struct context *context, uint64_t size, struct error *error)
 	if (!restore_create(&context->restore, &context->options.restore, &context->intake,
 	    &context->target, size, error))
 		return false;
-	context->report = report_image;
 	context->writer = &context->restore.writer;
 	return true;
 }
@@ -259,6 +277,9 @@ accept_patch(struct context *context, struct error *error)
 		.once = context->input_start == -1, .cut_at = UINT64_MAX
 	};
 
+	if (options->restore.map != NULL)
+		return error_set(error, "--map applies to images only: a delta says only a part of what its target "
+		    "is; blksum --map makes the map");
 	if (options->restore.zeroed || options->restore.discard)
 		return error_set(error, "--zeroed and --discard apply to images only: a delta needs the old content");
 	if (options->undo != NULL && !how.writer.sync)
@@ -270,7 +291,6 @@ accept_patch(struct context *context, struct error *error)
 		how.cut_at = context->input_holds;
 	if (!patch_create(patch, &how, &context->intake, &context->target, error))
 		return false;
-	context->report = report_patch;
 	context->writer = &patch->writer;
 	if (context->input_start == -1)
 		return true;
@@ -315,6 +335,7 @@ fail(struct context *context, const struct error *error)
 	char now[512];
 
 	progress_stop();
+	restore_abort_map(&context->restore, error->text);
 	if (writer == NULL)
 		errx(2, "%s", error->text);
 	if (writer->remark.set)
@@ -354,76 +375,20 @@ interrupted(void *argument, int number, char *text, size_t size)
 	return true;
 }
 
-/* A larger device keeps its content behind the range. */
 static void
-report_tail(const struct context *context, const char *what, uint64_t size)
+report(struct context *context, double seconds)
 {
-	const struct target *target = &context->target;
-	uint64_t tail = target_tail(target, size);
+	bool image = context->writer == &context->restore.writer;
+	struct outcome outcome = {
+		.writer = context->writer, .forced = &context->forced,
+		.target = &context->target, .intake = &context->intake,
+		.restore = image ? &context->restore : NULL, .patch = image ? NULL : &context->patch,
+		.verbose = context->options.verbose, .seconds = seconds
+	};
+	char line[5000];	/* of a path and more */
 
-	if (target->offset == 0 && (context->options.raw || !target->confined) && tail > 0)
-		warnx("%s: the %ju bytes behind the %s's %ju are left as they were", target->name,
-		    (uintmax_t)tail, what, (uintmax_t)size);
-}
-
-static void
-report_image(struct context *context, double seconds)
-{
-	const struct restore *restore = &context->restore;
-	const struct intake *intake = &context->intake;
-	const char *name = context->target.name;
-	unsigned char digest[BLK128_SIZE];
-	char hex[BLK128_HEX], rate[16];
-
-	report_tail(context, "image", restore->size);
-	if (context->options.raw && intake->raw_length == UINT64_MAX)
-		warnx("standard input: %ju raw bytes came; nothing proves that they are complete",
-		    (uintmax_t)restore->size);
-	if (intake->end.bad > 0)
-		warnx("%s: %ju bytes could not be read at the source; zeros stand in their place", name,
-		    (uintmax_t)intake->end.bad);
-	if (!context->options.verbose)
-		return;
-	blk128_finish(intake->digest, digest);
-	size_format_rate(rate, sizeof(rate), restore->size, seconds);
-	warnx("%s: %ju bytes, %ju of them zero, %.1f s, %s/s%s, blk128:%s", name,
-	    (uintmax_t)restore->size, (uintmax_t)restore->zero, seconds, rate,
-	    writer_verdict(&restore->writer), blk128_hex(digest, hex));
-}
-
-static void
-report_patch(struct context *context, double seconds)
-{
-	struct patch *patch = &context->patch;
-	const struct target *target = &context->target;
-	bool delta = context->intake.reader.header.kind == STREAM_DELTA;
-	uint64_t bad = patch->writer.intake->end.bad, forced = atomic_load(&patch->forced);
-	uint64_t likely = atomic_load(&patch->likely);
-
-	if (patch->cut.set)
-		warnx("%s; restored as far as the log reaches", patch->cut.text);
-	if (delta)
-		report_tail(context, "delta", patch->size);
-	if (delta && patch->unchecked)
-		warnx("%s: the delta does not state all of the old data: that it is for this target was not checked",
-		    target->name);
-	if (bad > 0)
-		warnx("%s: %ju bytes could not be read at the source; they are left unchanged here",
-		    target->name, (uintmax_t)bad);
-	if (forced > 0)
-		warnx("%s: %ju bytes were overwritten by --force that the delta was not made for: only a map "
-		    "or a digest tells what the target is now", target->name, (uintmax_t)forced);
-	if (likely > 0)
-		warnx("%s: %ju bytes of the log's ranges held only a part of its old data: taken for torn by "
-		    "a crash, and put back", target->name, (uintmax_t)likely);
-	if (patch->log != NULL && target->medium.size > target->offset + patch->size &&
-	    !target->medium.device && !target->confined)
-		warnx("%s: not truncated to its new size of %ju bytes, since the undo log could not restore the rest",
-		    target->name, (uintmax_t)patch->size);
-	if (context->options.verbose)
-		warnx("%s: %ju bytes written, %ju were there already, %.1f s%s", target->name,
-		    (uintmax_t)atomic_load(&patch->written), (uintmax_t)atomic_load(&patch->passed),
-		    seconds, writer_verdict(&patch->writer));
+	while (outcome_next(&outcome, line, sizeof(line)))
+		warnx("%s", line);
 }
 
 static void
@@ -431,7 +396,8 @@ usage(void)
 {
 	fprintf(stderr, "usage: blkwrite [-rv] [-j jobs] [-l length] [-o offset] "
 	    "[--backing file]\n"
-	    "                [--create] [--discard] [--force] [--id @file] [--no-sync]\n"
-	    "                [--progress] [--undo file] [--verify] [--zeroed] target\n");
+	    "                [--create] [--discard] [--force] [--id @file] [--map file]\n"
+	    "                [--no-sync] [--progress] [--undo file] [--verify] [--zeroed]\n"
+	    "                target\n");
 	exit(2);
 }

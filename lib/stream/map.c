@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <sha2.h>
 
@@ -42,13 +45,29 @@ map_hash_blocks(enum stream_hash hash, uint32_t grid, const void *data, size_t l
 }
 
 bool
+map_can_wait(int fd)
+{
+	struct stat status;
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags != -1 && (flags & O_APPEND) == 0 && fstat(fd, &status) == 0 &&
+	    S_ISREG(status.st_mode);
+}
+
+bool
 map_begin(struct map_writer *map, int fd, uint64_t size, uint32_t grid, enum stream_hash hash,
     const char *name)
 {
 	struct stream_header header;
 	char note[RECORD_NOTE_MAX];
+	off_t start = 0;
 
 	memset(map, 0, sizeof(*map));
+	if (size == STREAM_UNKNOWN && (!map_can_wait(fd) || (start = lseek(fd, 0, SEEK_CUR)) == -1)) {
+		errno = ESPIPE;
+		return false;
+	}
+	map->start = (uint64_t)start;
 	header_init(&header, STREAM_MAP, size);
 	header.grid = grid;
 	header.hash = hash;
@@ -120,6 +139,19 @@ map_put(struct map_writer *map, uint64_t length, const unsigned char *hashes)
 	return true;
 }
 
+/* The size is known at last. */
+static bool
+map_state_size(struct map_writer *map, uint64_t size)
+{
+	struct stream_header *header = &map->stream.header;
+
+	if (header->size != STREAM_UNKNOWN)
+		return true;
+	header->size = size;
+	header_encode(header);
+	return pwrite_full(map->stream.fd, header->bytes, header->length, map->start);
+}
+
 bool
 map_end(struct map_writer *map, const unsigned char digest[BLK128_SIZE])
 {
@@ -129,7 +161,7 @@ map_end(struct map_writer *map, const unsigned char digest[BLK128_SIZE])
 		return false;
 	order_summary(&map->stream.order, &end);
 	memcpy(end.digest, digest, BLK128_SIZE);
-	return stream_put_end(&map->stream, &end);
+	return map_state_size(map, end.size) && stream_put_end(&map->stream, &end);
 }
 
 /* Add the record's blocks to the digest. */

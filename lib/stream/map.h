@@ -27,6 +27,7 @@ void map_hash_blocks(enum stream_hash, uint32_t grid, const void *data, size_t l
 
 struct map_writer {
 	struct stream_writer stream;
+	uint64_t start;			/* of a map whose size is not known: the file's byte where it begins */
 	uint64_t position;		/* bytes of the device described so far */
 	uint64_t gathered;		/* of them, not yet in a record */
 	bool zeros;			/* the gathered ones are zeros */
@@ -36,14 +37,19 @@ struct map_writer {
 };
 
 /*
- * Write the header, and a note with the name of the source (NULL for none).  False with
- * errno set, as the other functions of the writer.
+ * Write the header, and a note with the name of the source (NULL for none).  A map states its
+ * size first: where that is STREAM_UNKNOWN, map_end writes the header again, and before that the
+ * file is no map.  False with errno set, as the other functions of the writer; ESPIPE: the size
+ * is not known, and map_can_wait(fd) does not hold.
  */
 bool map_begin(struct map_writer *, int fd, uint64_t size, uint32_t grid, enum stream_hash,
     const char *name);
 
 /* The next length bytes of the device: their hashes, or NULL for zeros.  On the grid. */
 bool map_put(struct map_writer *, uint64_t length, const unsigned char *hashes);
+
+/* Whether the size of a map may be left open until its end: fd is a file, and does not append. */
+bool map_can_wait(int fd);
 
 bool map_end(struct map_writer *, const unsigned char digest[BLK128_SIZE]);
 

@@ -48,6 +48,9 @@ restore_begin(void *context, struct error *error)
 {
 	struct restore *restore = context;
 
+	if (restore->map != NULL && !mapfile_create(&restore->mapfile, restore->map, restore->size,
+	    restore->writer.target->name, restore->writer.options.sync, error))
+		return false;
 	return restore->size == UINT64_MAX || make_ready(restore, restore->size, error);
 }
 
@@ -109,6 +112,8 @@ restore_given(void *context, const struct piece *piece)
 	uint64_t position = intake_position(restore->writer.intake);
 
 	restore->zero += piece->zero ? piece->length : 0;
+	if (restore->map != NULL)
+		mapfile_put(&restore->mapfile, piece);
 	if (position - restore->written_out < WRITE_OUT_STEP || !restore->writer.options.sync)
 		return;
 	target_write_out(restore->writer.target, restore->written_out,
@@ -157,6 +162,14 @@ restore_revoke(void *context)
 	commit_revoke(&restore->commit);
 }
 
+static void
+restore_abandon(void *context)
+{
+	struct restore *restore = context;
+
+	mapfile_remove(&restore->mapfile);
+}
+
 /* Say how much of the image is on the medium, found out by a flush. */
 static void
 describe_flushed(struct writer *writer, char *out, size_t size)
@@ -199,6 +212,7 @@ static const struct writer_ops restore_ops = {
 	.commit = restore_commit,
 	.finish = restore_finish,
 	.revoke = restore_revoke,
+	.abandon = restore_abandon,
 	.describe = restore_describe,
 };
 
@@ -210,6 +224,7 @@ restore_create(struct restore *restore, const struct restore_options *options,
 	restore->size = size;
 	restore->discard = options->discard;
 	restore->zeroed = options->zeroed;
+	restore->map = options->map;
 	if (options->discard && size == UINT64_MAX)
 		return error_set(error, "--discard: the size of the input is not known");
 	if (!commit_create(&restore->commit, target, options->writer.sync, error) ||
@@ -222,4 +237,17 @@ restore_create(struct restore *restore, const struct restore_options *options,
 		restore->writer.options.confined = false;
 	restore->writer.head_length = COMMIT_SIZE;
 	return true;
+}
+
+bool
+restore_end_map(struct restore *restore, struct error *error)
+{
+	return restore->map == NULL || mapfile_finish(&restore->mapfile, restore->writer.intake, error);
+}
+
+void
+restore_abort_map(struct restore *restore, const char *why)
+{
+	if (restore->map != NULL)
+		mapfile_abort(&restore->mapfile, why);
 }

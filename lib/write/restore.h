@@ -16,12 +16,14 @@
 #include "device/target.h"
 #include "stream/intake.h"
 #include "write/commit.h"
+#include "write/mapfile.h"
 #include "write/writer.h"
 
 struct restore_options {
 	struct writer_options writer;
 	bool zeroed;		/* the target is known to read as zeros */
 	bool discard;		/* what the range held is not needed */
+	const char *map;	/* NULL, or the map to make (mapfile.h) */
 };
 
 struct restore {
@@ -32,6 +34,8 @@ struct restore {
 	uint64_t written_out;		/* bytes that the system was told to write out */
 	bool discard;
 	bool zeroed;			/* the target reads as zeros wherever nothing was written */
+	const char *map;		/* NULL, or the map to make */
+	struct mapfile mapfile;
 };
 
 /*
@@ -40,5 +44,12 @@ struct restore {
  */
 bool restore_create(struct restore *, const struct restore_options *, struct intake *,
     struct target *, uint64_t size, struct error *);
+
+/*
+ * The run succeeded: end the map, if one was asked for; or it failed: tell the map's reader why.
+ * False: error is filled, and there is no map.
+ */
+bool restore_end_map(struct restore *, struct error *);
+void restore_abort_map(struct restore *, const char *why);
 
 #endif

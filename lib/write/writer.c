@@ -22,12 +22,12 @@ job_create(const struct writer *writer)
 }
 
 void
-writer_confine(struct writer_options *options, struct target *target, const char *undo)
+writer_confine(struct writer_options *options, struct target *target, const char *log)
 {
 	const struct confine_rule opening[] = {
 		{ "/", CONFINE_READ },
 		{ target->medium.fd == -1 ? target->name : NULL, CONFINE_CREATE },
-		{ undo, CONFINE_CREATE },
+		{ log, CONFINE_CREATE },
 	};
 
 	if (!confine_possible())
@@ -35,7 +35,7 @@ writer_confine(struct writer_options *options, struct target *target, const char
 	target_start_lookout(target);
 	(void)confine_paths(opening, sizeof(opening) / sizeof(*opening));
 	options->confined = true;
-	options->later = (struct confine_rule){ undo, CONFINE_REMOVE };
+	options->later = (struct confine_rule){ log, CONFINE_REMOVE };
 }
 
 bool

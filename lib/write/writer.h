@@ -45,10 +45,10 @@ struct writer_job {
 /*
  * Confine the process (confine.h) before the input's header is read, and before there are threads:
  * from here on files are only read, but for a target that is still to be created and the undo log
- * (NULL: none).  writer_run will then give up all paths, but for the removal of an undo log of
- * which no use came.  A child (lookout.h) does what cannot be done then.
+ * or the map (NULL: none).  writer_run will then give up all paths, but for the removal of a log or
+ * a map of which no use came.  A child (lookout.h) does what cannot be done then.
  */
-void writer_confine(struct writer_options *, struct target *, const char *undo);
+void writer_confine(struct writer_options *, struct target *, const char *log);
 
 /*
  * What an image and a delta do differently, in the order of the calls.

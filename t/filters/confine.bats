@@ -146,6 +146,20 @@ inputs() {
 	cmp raw image
 }
 
+@test "blkwrite opens nothing once its target and its map are open, and removes a map of no use" {
+	inputs
+	head -c 1000000 stream >cut
+	cp image target
+
+	traced blkwrite --verify --map new target <stream
+	gave_up 2
+	blksum -c new target
+	run -2 --separate-stderr blkwrite --map newer target <cut
+	[ ! -e newer ]
+	traced blkwrite --map - target <stream >out
+	gave_up 2
+}
+
 @test "an undo log of which no use came is removed by a blkwrite that has given up all else" {
 	inputs
 	blkdiff image other >delta

@@ -66,6 +66,13 @@ make_sparse_inputs() {
 	same_peak blkwrite --create --verify small-target
 }
 
+@test "blkwrite --map of a sparse tebibyte needs as much memory as of a gibibyte, and a small map" {
+	make_sparse_inputs
+
+	same_peak blkwrite --create --map small-map small-target
+	[ "$(stat -c %s large-map)" -lt 1000 ]
+}
+
 @test "blksum of a sparse tebibyte needs as much memory as of a gibibyte" {
 	make_sparse_inputs
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include <sha2.h>
@@ -67,13 +69,13 @@ device_digest(const struct device *device, unsigned char out[BLK128_SIZE])
 
 /* Write the map, `step` hashed blocks at a time where so many lie together. */
 static int
-device_write(const struct device *device, size_t step)
+device_write_as(const struct device *device, uint64_t said, size_t step)
 {
 	int fd = memfd_create("map", 0);
 	unsigned char end[BLK128_SIZE];
 
 	device_digest(device, end);
-	CHECK(map_begin(&writer, fd, device->size, device->grid, device->hash, "a disk"));
+	CHECK(map_begin(&writer, fd, said, device->grid, device->hash, "a disk"));
 	for (size_t i = 0, n; i < device->blocks; i += n) {
 		uint64_t length = block_length(device, i);
 
@@ -85,6 +87,12 @@ device_write(const struct device *device, size_t step)
 	CHECK(map_end(&writer, end));
 	CHECK(lseek(fd, 0, SEEK_SET) == 0);
 	return fd;
+}
+
+static int
+device_write(const struct device *device, size_t step)
+{
+	return device_write_as(device, device->size, step);
 }
 
 /* Read it back, at most `want` blocks at a time, and compare. */
@@ -143,6 +151,7 @@ a_written_map_is_read_back(void)
 					    k % 2 ? STREAM_SHA256 : STREAM_XXH3_128, zeros[k]);
 					device_check(&device, device_write(&device, steps[n]), 1 + 2 * n);
 					device_check(&device, device_write(&device, steps[n]), 1 << 20);
+					device_check(&device, device_write_as(&device, STREAM_UNKNOWN, steps[n]), 3);
 				}
 }
 
@@ -172,6 +181,41 @@ large_maps_take_several_records_and_zeros_one(void)
 	CHECK_NUMBER(length, 1ull << 40);
 	CHECK(hashes == NULL);
 	map_close(&reader);
+	close(fd);
+}
+
+/* Its size is written last, where the map begins; until then it is refused. */
+static void
+a_map_whose_size_is_not_known_needs_a_file(void)
+{
+	struct error error = { 0 };
+	unsigned char byte[3];
+	int fd = memfd_create("map", 0), ends[2];
+
+	CHECK(write_full(fd, "abc", 3));
+	CHECK(map_begin(&writer, fd, STREAM_UNKNOWN, 65536, STREAM_XXH3_128, NULL));
+	CHECK(map_put(&writer, 100000, NULL));
+	CHECK(lseek(fd, 3, SEEK_SET) == 3);
+	input_open(&input, fd, -1, "map");
+	CHECK(!map_open(&reader, &input, &error));
+	CHECK_TEXT(error.text, "map: stream byte 0: map that does not say the size of its device");
+	CHECK(lseek(fd, 0, SEEK_END) > 3 && map_end(&writer, digest));
+	CHECK(pread_full(fd, byte, 3, 0) == 3 && memcmp(byte, "abc", 3) == 0);
+	CHECK(lseek(fd, 3, SEEK_SET) == 3);
+	error = (struct error){ 0 };
+	input_open(&input, fd, -1, "map");
+	CHECK(map_open(&reader, &input, &error));
+	CHECK_NUMBER(reader.stream.header.size, 100000);
+	map_close(&reader);
+	close(fd);
+
+	CHECK(pipe(ends) == 0 && !map_can_wait(ends[1]));
+	CHECK(!map_begin(&writer, ends[1], STREAM_UNKNOWN, 65536, STREAM_XXH3_128, NULL));
+	CHECK_NUMBER(errno, ESPIPE);
+	close(ends[0]);
+	close(ends[1]);
+	fd = memfd_create("map", 0);
+	CHECK(fcntl(fd, F_SETFL, O_APPEND) == 0 && !map_can_wait(fd));
 	close(fd);
 }
 
@@ -236,6 +280,7 @@ main(void)
 {
 	a_written_map_is_read_back();
 	large_maps_take_several_records_and_zeros_one();
+	a_map_whose_size_is_not_known_needs_a_file();
 	a_map_that_was_cut_or_changed_is_no_map();
 	block_hashes_are_those_of_the_libraries();
 	return check_done();
