@@ -29,7 +29,7 @@ MAKEFLAGS += --no-builtin-rules
 # The files that a script loads are in a folder beside it: NAME.d/, installed as share/NAME.
 SCRIPTS = blkmigrate
 ROOMS = $(patsubst scripts/%/,%,$(subst .d/,/,$(wildcard $(SCRIPTS:%=scripts/%.d/*/))))
-FILTERS = blkread blkzip blkmeter blkwrite blkdiff blksum
+FILTERS = blkread blkzip blkmeter blkfan blkwrite blkdiff blksum
 VERSION = 0.1
 OUT ?= build
 BUILD ?= $(OUT)/release

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/arguments.h"
@@ -25,6 +26,7 @@
 #include "stream/id.h"
 #include "stream/intake.h"
 #include "stream/stream.h"
+#include "write/lanes.h"
 #include "write/outcome.h"
 #include "write/patch.h"
 #include "write/restore.h"
@@ -45,6 +47,7 @@ struct options {
 struct context {
 	struct options options;
 	struct input input;
+	struct lanes lanes;		/* count 0: the input is no lane */
 	struct intake intake;
 	struct intake again;		/* of the second pass, over a delta from a file */
 	struct target target;
@@ -59,6 +62,8 @@ struct context {
 
 static void parse_options(struct options *, int, char **);
 static void check_logs(struct options *);
+static void open_input(struct context *);
+static bool join_lanes(struct context *, struct error *);
 static bool accept_input(struct context *, struct error *);
 static bool accept_stream(struct context *, struct error *);
 static bool accept_raw(struct context *, struct error *);
@@ -88,19 +93,27 @@ main(int argc, char **argv)
 	context.started = identity_now();
 	signal(SIGXFSZ, SIG_IGN);	/* a file that grows too large is an error of its write */
 	parse_options(&context.options, argc, argv);
-	if (!target_open(&context.target, argv[optind], &context.options.target, &error))
+	/* Another lane's process may have it open for a moment: see join_lanes. */
+	if (!target_open(&context.target, argv[optind], &context.options.target, &error) &&
+	    (context.options.raw || error.number != EBUSY))
 		errx(2, "%s", error.text);
-	writer_confine(&context.options.restore.writer, &context.target, context.options.log);
+	if (confine_possible())
+		target_start_lookout(&context.target);
 	progress.lines = context.options.progress;
 	progress_phase("waiting", PROGRESS_UNKNOWN);
 	if (!progress_start(&progress))
 		err(2, "threads");
+	open_input(&context);
+	if (!join_lanes(&context, &error))
+		fail(&context, &error);
+	writer_confine(&context.options.restore.writer, &context.target, context.options.log);
 	if (context.target.note.set)
 		progress_warn("%s", context.target.note.text);
 	if (!accept_input(&context, &error) || !writer_run(context.writer, &error))
 		fail(&context, &error);
 	mapped = restore_end_map(&context.restore, &error);
 	progress_stop();
+	lanes_end(&context.lanes, true);
 	report(&context, clock_seconds() - started);
 	if (!mapped)
 		errx(2, "%s", error.text);
@@ -199,14 +212,60 @@ check_logs(struct options *options)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* Check the input's beginning, its id and size; then context->writer is ready to run. */
-static bool
-accept_input(struct context *context, struct error *error)
+static void
+open_input(struct context *context)
 {
 	context->input_holds = io_bytes_left(STDIN_FILENO);
 	context->input_start = context->input_holds != UINT64_MAX ?
 	    lseek(STDIN_FILENO, 0, SEEK_CUR) : -1;
 	input_open(&context->input, STDIN_FILENO, -1, "standard input");
+	if (context->options.id != NULL)
+		context->input.timeout = SILENCE_MAX;
+}
+
+/*
+ * One lane of several: the process that has the first puts them together, and writes; any
+ * other hands its lane over, leaves the target alone, and ends as that one does.  error, if it
+ * is set, is why the target could not be opened.
+ */
+static bool
+join_lanes(struct context *context, struct error *error)
+{
+	static const struct timespec step = { .tv_nsec = 50000000 };
+	double end = clock_seconds() + LANES_PATIENCE;
+	struct target *target = &context->target;
+	struct lookout lookout = target->lookout;
+	const char *name = target->name;
+	struct lane lane;
+	bool good;
+
+	if (context->options.raw || isatty(STDIN_FILENO) ||
+	    !lanes_detect(&context->input, &lane, error))
+		return !error->set;
+	if (lane.index > 0) {
+		target_release(target);
+		*error = (struct error){ 0 };
+		good = lanes_follow(&context->input, &lane, error);
+		progress_stop();
+		if (error->set)
+			errx(2, "%s", error->text);
+		exit(good ? 0 : 2);
+	}
+	while (error->set && error->number == EBUSY && clock_seconds() < end) {
+		nanosleep(&step, NULL);
+		*error = (struct error){ 0 };
+		(void)target_open(target, name, &context->options.target, error);
+		target->lookout = lookout;
+	}
+	context->input_holds = UINT64_MAX;
+	context->input_start = -1;
+	return !error->set && lanes_gather(&context->lanes, &context->input, error);
+}
+
+/* Check the input's beginning, its id and size; then context->writer is ready to run. */
+static bool
+accept_input(struct context *context, struct error *error)
+{
 	if (context->options.raw)
 		return accept_raw(context, error);
 	if (isatty(STDIN_FILENO))
@@ -224,11 +283,8 @@ accept_stream(struct context *context, struct error *error)
 	unsigned char id[STREAM_ID_SIZE];
 	const char *wanted = context->options.id;
 
-	if (wanted != NULL) {
-		if (!id_load(wanted, id, error))
-			return false;
-		context->input.timeout = SILENCE_MAX;
-	}
+	if (wanted != NULL && !id_load(wanted, id, error))
+		return false;
 	if (!intake_open_stream(&context->intake, &context->input, INTAKE_IMAGE | INTAKE_PATCH, error))
 		return false;
 	if (wanted != NULL && memcmp(id, context->intake.reader.header.id, STREAM_ID_SIZE) != 0)
@@ -332,9 +388,13 @@ static void
 fail(struct context *context, const struct error *error)
 {
 	struct writer *writer = context->writer;
+	struct error cause;
 	char now[512];
 
 	progress_stop();
+	if (lanes_failed(&context->lanes, &cause))
+		error = &cause;
+	lanes_end(&context->lanes, false);
 	restore_abort_map(&context->restore, error->text);
 	if (writer == NULL)
 		errx(2, "%s", error->text);

@@ -23,10 +23,11 @@ claim_open(const char *path, struct stat *status, struct error *error)
 {
 	int fd = open(path, O_RDWR | O_EXCL | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
-	if (fd == -1 && errno == EBUSY)
+	if (fd == -1 && errno == EBUSY) {
 		error_set(error, "%s: in use: mounted, swapped on, mapped, or open exclusively elsewhere",
 		    path);
-	else if (fd == -1)
+		error->number = EBUSY;
+	} else if (fd == -1)
 		error_errno(error, "%s", path);
 	if (fd == -1)
 		return -1;
@@ -54,8 +55,9 @@ claim_image_lock(int fd, const char *name, struct error *error)
 
 	if (fcntl(fd, F_OFD_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES))
 		return true;
-	return error_set(error, "%s: in use: a running QEMU or another blkwrite holds its image lock",
-	    name);
+	error_set(error, "%s: in use: a running QEMU or another blkwrite holds its image lock", name);
+	error->number = EBUSY;
+	return false;
 }
 
 static bool

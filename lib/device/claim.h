@@ -16,12 +16,12 @@
 
 /*
  * Open a block device exclusively, or a regular file, for reading and writing, and fill
- * status.  -1 with error->number ENOENT: the path does not exist.
+ * status.  -1 with error->number ENOENT: the path does not exist; EBUSY: it is in use.
  */
 int claim_open(const char *path, struct stat *status, struct error *);
 
 /*
- * Lock the bytes that QEMU locks in its images: fails if a QEMU or another blkwrite uses
+ * Lock the bytes that QEMU locks in its images: fails, with error->number EBUSY, if a QEMU or another blkwrite uses
  * the file, and keeps them out until fd is closed.  Succeeds where there are no locks.
  */
 bool claim_image_lock(int fd, const char *name, struct error *);

@@ -145,9 +145,12 @@ target_is_free(struct target *target, const struct stat *status, struct error *e
 	struct holders holders;
 
 	target_look(target, status, HOLDERS_OF_TARGET, &holders);
-	if (holders.held.set && !target->force)
-		return error_set(error, "%s: in use: %s; --force writes it all the same", target->name,
+	if (holders.held.set && !target->force) {
+		error_set(error, "%s: in use: %s; --force writes it all the same", target->name,
 		    holders.held.text);
+		error->number = EBUSY;
+		return false;
+	}
 	if (holders.held.set)
 		error_set(&target->note, "%s: --force: %s: what it writes and what is written here destroy "
 		    "each other", target->name, holders.held.text);
@@ -380,6 +383,14 @@ uint64_t
 target_tail(const struct target *target, uint64_t size)
 {
 	return target->medium.device ? target->medium.size - target->offset - size : 0;
+}
+
+void
+target_release(struct target *target)
+{
+	if (target->medium.fd != -1)
+		close(target->medium.fd);
+	target->medium.fd = -1;
 }
 
 bool

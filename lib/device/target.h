@@ -152,6 +152,9 @@ bool target_cut(struct target *, uint64_t size, bool sync, struct error *);
 /* Bytes of a device behind the first size bytes of the range. */
 uint64_t target_tail(const struct target *, uint64_t size);
 
+/* Close a target that was only opened, or could not be. */
+void target_release(struct target *);
+
 /* Close, which is the last chance for the system to report a failed write. */
 bool target_close(struct target *, struct error *);
 

@@ -60,6 +60,10 @@ header_is_known(const struct stream_header *header, struct error *error)
 {
 	uint64_t unknown = header->required & ~(uint64_t)STREAM_REQUIRED_ZSTD;
 
+	if ((unknown & STREAM_REQUIRED_STRIPED) != 0)
+		return error_set(error, "this is lane %u of %u of a stream: a share of its records, which only "
+		    "blkwrite puts together with the others", load16(header->bytes + 74) + 1u,
+		    load16(header->bytes + 76));
 	if (unknown != 0)
 		return error_set(error, "the stream needs features that this version lacks (bits %#jx)",
 		    (uintmax_t)unknown);

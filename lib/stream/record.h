@@ -27,7 +27,7 @@
 #define STREAM_UNKNOWN		UINT64_MAX	/* a size that only END says */
 
 #define STREAM_REQUIRED_ZSTD	1u	/* payloads may be RECORD_ZSTD */
-#define STREAM_REQUIRED_STRIPED	2u	/* not known to this version */
+#define STREAM_REQUIRED_STRIPED	2u	/* a lane (lane.h), which only blkwrite takes */
 
 #define RECORD_SIZE		64
 #define RECORD_NOTE_MAX		4096

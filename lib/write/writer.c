@@ -32,7 +32,6 @@ writer_confine(struct writer_options *options, struct target *target, const char
 
 	if (!confine_possible())
 		return;
-	target_start_lookout(target);
 	(void)confine_paths(opening, sizeof(opening) / sizeof(*opening));
 	options->confined = true;
 	options->later = (struct confine_rule){ log, CONFINE_REMOVE };

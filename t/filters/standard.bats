@@ -16,7 +16,7 @@ setup() {
 	printf '0 65536 1 dirty\n' >changes
 }
 
-all='blkread blkzip blkmeter blkwrite blkdiff blksum'
+all='blkread blkzip blkmeter blkfan blkwrite blkdiff blksum'
 
 # each FUNCTION: call it with each line of standard input, a command, and say which failed.
 each() {
@@ -130,6 +130,9 @@ content() {
 		blkdiff --changes missing image
 		blksum missing
 		blkwrite missing <stream
+		blkfan <stream
+		blkfan cat <image
+		blkfan --nonsense cat
 		blkread --nonsense image
 		blkzip --nonsense
 		blkmeter --nonsense

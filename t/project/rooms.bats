@@ -9,7 +9,7 @@ load ../helpers
 ground=(base show pipe hash device stream read)
 
 # A filter's own rooms stand on that ground, side by side.
-filters=(sum diff zip meter write)
+filters=(sum diff fan zip meter write)
 
 # arrows [FOLDER]: "from to file" for each include of one room's header by a file of another.
 arrows() {
