@@ -16,6 +16,7 @@
 #include "base/confine.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "base/size.h"
 #include "device/identity.h"
 #include "device/source.h"
 #include "read/image.h"
@@ -29,7 +30,7 @@
 #define BAD_LISTED	20
 
 struct options {
-	bool raw, trust_holes, has_id, live;
+	bool raw, verbose, trust_holes, has_id, live;
 	enum source_direct direct;
 };
 
@@ -46,6 +47,8 @@ struct reading {
 	struct scan scan;
 	struct stream_header header;
 	struct image image;
+	struct blk128 *raw_digest;	/* of raw bytes, with -v */
+	uint64_t raw_zero;		/* of them, zeros in blocks or holes */
 	struct losses losses;
 	int write_errno;		/* standard output failed */
 };
@@ -57,9 +60,11 @@ static bool read_raw(struct reading *, struct error *);
 static void work(void *, struct scan_chunk *);
 static bool give(void *, struct scan_chunk *);
 static bool give_raw(void *, struct scan_chunk *);
+static void digest_raw(struct reading *, const struct scan_chunk *);
 static bool write_zeros(uint64_t);
 static void note_losses(struct reading *, const struct scan_chunk *);
 static void report_loss(struct reading *);
+static void report(const struct reading *, double);
 static void fail(const struct reading *, const struct error *) __attribute__((noreturn));
 static void usage(void) __attribute__((noreturn));
 
@@ -72,6 +77,7 @@ main(int argc, char **argv)
 	/* Static: a thread may still look at it while the process exits. */
 	static struct reading reading;
 	struct error error = { 0 };
+	double started = clock_seconds();
 	bool done;
 
 	if (!io_claim_standard())
@@ -92,6 +98,8 @@ main(int argc, char **argv)
 	progress_stop();
 	if (close(STDOUT_FILENO) == -1)
 		err(2, "standard output");
+	if (reading.options.verbose)
+		report(&reading, clock_seconds() - started);
 	if (reading.losses.ranges == 0)
 		return 0;
 	warnx("%s: %ju bytes in %ju range%s could not be read; zeros stand in their place",
@@ -109,6 +117,7 @@ parse_options(struct reading *reading, int argc, char **argv)
 		{ "offset", required_argument, NULL, 'o' },
 		{ "length", required_argument, NULL, 'l' },
 		{ "jobs", required_argument, NULL, 'j' },
+		{ "verbose", no_argument, NULL, 'v' },
 		{ "direct", required_argument, NULL, DIRECT },
 		{ "trust-holes", no_argument, NULL, TRUST_HOLES },
 		{ "skip-bad", no_argument, NULL, SKIP_BAD },
@@ -124,9 +133,10 @@ parse_options(struct reading *reading, int argc, char **argv)
 
 	scan->length = UINT64_MAX;
 	header_init(&reading->header, STREAM_IMAGE, STREAM_UNKNOWN);
-	while (good && (option = getopt_long(argc, argv, "ro:l:j:", names, NULL)) != -1)
+	while (good && (option = getopt_long(argc, argv, "ro:l:j:v", names, NULL)) != -1)
 		switch (option) {
 		case 'r': options->raw = true; break;
+		case 'v': options->verbose = true; break;
 		case 'o': good = argument_size("-o", optarg, &scan->offset, &error); break;
 		case 'l': good = argument_size("-l", optarg, &scan->length, &error); break;
 		case 'j': good = argument_jobs(optarg, &scan->jobs, &error); break;
@@ -211,6 +221,9 @@ static bool
 read_raw(struct reading *reading, struct error *error)
 {
 	reading->scan.give = give_raw;
+	reading->scan.hash = reading->options.verbose;
+	if (reading->scan.hash && (reading->raw_digest = blk128_create()) == NULL)
+		return error_errno(error, "memory");
 	return scan_run(&reading->scan, error);
 }
 
@@ -245,6 +258,8 @@ give_raw(void *context, struct scan_chunk *chunk)
 	if (chunk->error.set)
 		return false;
 	note_losses(reading, chunk);
+	if (reading->options.verbose)
+		digest_raw(reading, chunk);
 	if (chunk->hole) {
 		written = write_zeros(chunk->length);
 	} else {
@@ -254,6 +269,23 @@ give_raw(void *context, struct scan_chunk *chunk)
 	if (!written)
 		reading->write_errno = errno;
 	return written;
+}
+
+static void
+digest_raw(struct reading *reading, const struct scan_chunk *chunk)
+{
+	uint64_t at, block;
+
+	if (chunk->hole) {
+		blk128_add_zeros(reading->raw_digest, chunk->length);
+		reading->raw_zero += chunk->length;
+		return;
+	}
+	blk128_add(reading->raw_digest, chunk->hashes, chunk->length);
+	for (at = 0; at < chunk->length; at += block) {
+		block = chunk->length - at < BLK128_BLOCK ? chunk->length - at : BLK128_BLOCK;
+		reading->raw_zero += chunk->zero[at / BLK128_BLOCK] ? block : 0;
+	}
 }
 
 static bool
@@ -311,6 +343,22 @@ report_loss(struct reading *reading)
 	losses->length = 0;
 }
 
+/* The line of -v, as that of blkwrite. */
+static void
+report(const struct reading *reading, double seconds)
+{
+	bool raw = reading->options.raw;
+	const struct blk128 *sum = raw ? reading->raw_digest : reading->image.digest;
+	uint64_t zero = raw ? reading->raw_zero : reading->image.stream.order.zero;
+	unsigned char digest[BLK128_SIZE];
+	char hex[BLK128_HEX], rate[16];
+
+	blk128_finish(sum, digest);
+	size_format_rate(rate, sizeof(rate), blk128_size(sum), seconds);
+	warnx("%s: %ju bytes, %ju of them zero, %.1f s, %s/s, blk128:%s", reading->source.name,
+	    (uintmax_t)blk128_size(sum), (uintmax_t)zero, seconds, rate, blk128_hex(digest, hex));
+}
+
 static void
 fail(const struct reading *reading, const struct error *error)
 {
@@ -327,7 +375,7 @@ fail(const struct reading *reading, const struct error *error)
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: blkread [-r] [-j jobs] [-l length] [-o offset] "
+	fprintf(stderr, "usage: blkread [-rv] [-j jobs] [-l length] [-o offset] "
 	    "[--direct auto|always|never]\n"
 	    "               [--id @file] [--live] [--skip-bad] [--trust-holes] file\n");
 	exit(2);
