@@ -44,7 +44,7 @@ struct context {
 
 static void parse_options(struct options *, int, char **);
 static int print_digests(struct context *, char **, int);
-static int print_map(const struct options *, const char *);
+static int print_map(struct context *, const char *);
 static int check_files(struct context *, char **, int);
 static bool check_list(struct context *, struct input *, struct tally *);
 static void check_line(struct context *, const struct sumline *, struct tally *);
@@ -53,6 +53,7 @@ static int check_map(const struct options *, struct input *, const char *);
 static void print_difference(void *, uint64_t, uint64_t);
 static void check_output(void);
 static bool digest_file(struct context *, const char *, enum checksum_kind, char *, struct error *);
+static void check_device(const struct source *);
 static void open_device(const char *, const struct sum_range *, struct source *);
 static void start_progress(void);
 static void usage(void) __attribute__((noreturn));
@@ -81,7 +82,7 @@ main(int argc, char **argv)
 	if (options->check)
 		status = check_files(&context, files, count);
 	else if (options->map)
-		status = print_map(options, files[0]);
+		status = print_map(&context, files[0]);
 	else
 		status = print_digests(&context, files, count);
 	if (fflush(stdout) == EOF || ferror(stdout) || close(STDOUT_FILENO) == -1)
@@ -185,19 +186,28 @@ print_digests(struct context *context, char **files, int count)
 }
 
 static int
-print_map(const struct options *options, const char *file)
+print_map(struct context *context, const char *file)
 {
+	const struct options *options = &context->options;
+	enum stream_hash hash = options->kind == CHECKSUM_SHA256 ? STREAM_SHA256 : STREAM_XXH3_128;
+	uint32_t grid = (uint32_t)options->grid;
+	static struct source source;	/* a thread may still wait for a pipe */
 	struct error error = { 0 };
-	struct source source;
-	bool done;
+	bool stream = false, done;
 
 	if (isatty(STDOUT_FILENO))
 		errx(2, "a map is not written to a terminal");
-	open_device(file, &options->range, &source);
+	if (strcmp(file, "-") == 0)
+		(void)confine_wholly();
+	if (!sum_open(&source, file, &options->range, &error) || (strcmp(file, "-") == 0 &&
+	    !stream_detect(&source.input, &stream, &error)))
+		errx(2, "%s", error.text);
+	if (!stream)
+		check_device(&source);
 	(void)confine_wholly();
 	start_progress();
-	done = mapsum_write(&source, &options->range, (uint32_t)options->grid,
-	    options->kind == CHECKSUM_SHA256 ? STREAM_SHA256 : STREAM_XXH3_128, STDOUT_FILENO, &error);
+	done = stream ? sum_stream_map(&source.input, &options->range, grid, hash, &context->left, &error) :
+	    mapsum_write(&source, &options->range, grid, hash, STDOUT_FILENO, &error);
 	progress_stop();
 	if (!done)
 		errx(2, "%s", error.text);
@@ -393,6 +403,12 @@ open_device(const char *file, const struct sum_range *range, struct source *sour
 
 	if (!sum_open(source, file, range, &error))
 		errx(2, "%s", error.text);
+	check_device(source);
+}
+
+static void
+check_device(const struct source *source)
+{
 	if (source->pipe)
 		errx(2, "%s: a map is made of, and checked against, a device or a file", source->name);
 	if (lock_for_reading(source->fd) == LOCK_WRITER)

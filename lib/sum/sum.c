@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/pool.h"
 #include "device/lock.h"
@@ -9,6 +10,7 @@
 #include "read/scan.h"
 #include "show/progress.h"
 #include "stream/intake.h"
+#include "stream/piecemap.h"
 #include "sum/sum.h"
 
 /* The head of whatever is left to a thread that waited for a pipe when something failed. */
@@ -30,6 +32,7 @@ struct summing {
 	struct blk128 *digest;		/* of a source */
 	struct scan scan;
 	struct intake intake;
+	struct piecemap *map;		/* of a stream, written as it passes; or NULL */
 	void **pieces;			/* of a stream, one for each thread */
 	struct error *error;
 };
@@ -59,6 +62,9 @@ summing_create(enum checksum_kind kind, struct error *error)
 static void
 summing_destroy(struct summing *summing)
 {
+	if (summing->map != NULL)
+		piecemap_destroy(summing->map);
+	free(summing->map);
 	checksum_destroy(summing->sum);
 	blk128_destroy(summing->digest);
 	free(summing);
@@ -154,6 +160,8 @@ give_piece(void *context, void *job)
 		checksum_add_zeros(summing->sum, piece->length);
 	else if (summing->sum != NULL && piece->length > 0)
 		checksum_add(summing->sum, piece->data, (size_t)piece->length);
+	if (summing->map != NULL && !piecemap_put(summing->map, piece))
+		return error_errno(summing->error, "standard output");
 	progress_add(piece->length);
 	return true;
 }
@@ -180,23 +188,36 @@ sum_pieces(struct summing *summing, unsigned jobs, struct error *error)
 	return true;
 }
 
+/* Read the header of a stream.  NULL: error is filled. */
+static struct summing *
+stream_begin_sum(struct input *input, const struct sum_range *range, enum checksum_kind kind,
+    struct sum_left **left, struct error *error)
+{
+	struct summing *summing;
+
+	if (range->offset != 0 || range->length != UINT64_MAX) {
+		error_set(error, "%s: a block stream is digested whole, without -o and -l", input->name);
+		return NULL;
+	}
+	summing = summing_create(kind, error);
+	if (summing == NULL)
+		return NULL;
+	if (!intake_open_stream(&summing->intake, input, INTAKE_IMAGE, error)) {
+		left_add(left, &summing->left);
+		return NULL;
+	}
+	progress_phase("reading", summing->intake.reader.header.size);
+	return summing;
+}
+
 bool
 sum_stream(struct input *input, const struct sum_range *range, enum checksum_kind kind,
     char digits[CHECKSUM_HEX], struct sum_left **left, struct error *error)
 {
-	struct summing *summing;
+	struct summing *summing = stream_begin_sum(input, range, kind, left, error);
 
-	if (range->offset != 0 || range->length != UINT64_MAX)
-		return error_set(error, "%s: a block stream is digested whole, without -o and -l",
-		    input->name);
-	summing = summing_create(kind, error);
 	if (summing == NULL)
 		return false;
-	if (!intake_open_stream(&summing->intake, input, INTAKE_IMAGE, error)) {
-		left_add(left, &summing->left);
-		return false;
-	}
-	progress_phase("reading", summing->intake.reader.header.size);
 	if (!sum_pieces(summing, range->jobs, error)) {
 		left_add(left, &summing->left);
 		return false;
@@ -205,6 +226,36 @@ sum_stream(struct input *input, const struct sum_range *range, enum checksum_kin
 	blk128_destroy(summing->intake.digest);
 	summing_destroy(summing);
 	return true;
+}
+
+bool
+sum_stream_map(struct input *input, const struct sum_range *range, uint32_t grid,
+    enum stream_hash hash, struct sum_left **left, struct error *error)
+{
+	struct summing *summing = stream_begin_sum(input, range, CHECKSUM_BLK128, left, error);
+	struct piecemap *map;
+
+	if (summing == NULL)
+		return false;
+	map = summing->map = calloc(1, sizeof(*map));
+	if (map == NULL || !piecemap_begin(map, STDOUT_FILENO, summing->intake.reader.header.size, grid,
+	    hash, NULL)) {
+		if (map != NULL && errno == ESPIPE)
+			error_set(error, "standard output: a map begins with the size, which this stream only tells "
+			    "at its end: write to a file, not to a pipe and not with >>");
+		else
+			error_errno(error, "standard output");
+	} else if (!sum_pieces(summing, range->jobs, error)) {
+		(void)stream_put_abort(&map->writer.stream, error->text);
+	} else if (!piecemap_end(map, &summing->intake)) {
+		error_errno(error, "standard output");
+	} else {
+		blk128_destroy(summing->intake.digest);
+		summing_destroy(summing);
+		return true;
+	}
+	left_add(left, &summing->left);
+	return false;
 }
 
 bool

@@ -18,6 +18,7 @@
 #include "device/source.h"
 #include "hash/checksum.h"
 #include "pipe/input.h"
+#include "stream/record.h"
 
 struct sum_range {
 	uint64_t offset;
@@ -39,6 +40,10 @@ bool sum_source(struct source *, const struct sum_range *, enum checksum_kind,
 /* The digest of the image in a block stream, which is checked; it has no ranges. */
 bool sum_stream(struct input *, const struct sum_range *, enum checksum_kind,
     char digits[CHECKSUM_HEX], struct sum_left **left, struct error *);
+
+/* The map of that image to standard output, in order; after a failure it ends with ABORT. */
+bool sum_stream_map(struct input *, const struct sum_range *, uint32_t grid, enum stream_hash,
+    struct sum_left **left, struct error *);
 
 /*
  * The digest of a file by its name.  "-" is standard input, which may be a block stream; a

@@ -673,7 +673,7 @@ ranges() {
 	[ "$stderr" = "blksum: map: a map is checked alone, against one file" ]
 }
 
-@test "a pipe has no map, and is not checked against one" {
+@test "raw bytes from a pipe have no map, and is not checked against one" {
 	make_image image 64K
 	blksum --map image >map
 

@@ -294,3 +294,61 @@ sys.exit(size[0] > 0)'
 	blksum --map copy >after
 	same_maps map after
 }
+
+@test "blksum --map of a stream is the map of its disk, on any grid, by either hash" {
+	make_disk
+	blkread image | blkzip >stream
+	cat image | blkread - >unknown
+
+	for how in '' '-a sha256' '--grid 4K' '--grid 1M' '--grid 256K -a sha256'; do
+		# The stream does not know the name of its disk.
+		blksum $how --map image >map
+		blocks map | grep -v ^name= >map.blocks
+		blksum $how --map <stream | cat >passed
+		blocks passed >passed.blocks
+		cmp map.blocks passed.blocks
+		blksum $how --map - <unknown >late
+		blocks late >late.blocks
+		cmp map.blocks late.blocks
+	done
+	run -2 --separate-stderr bash -c 'blksum --map <unknown | cat >map; exit ${PIPESTATUS[0]}'
+	[ "$stderr" = "blksum: standard output: a map begins with the size, which this stream only tells at its end: write to a file, not to a pipe and not with >>" ]
+}
+
+@test "blksum --map of a stream that is cut, or is no image, has no end, and says why" {
+	make_disk
+	blkread image >stream
+	head -c -100 stream >cut
+	blksum --map image >map
+
+	run -2 --separate-stderr bash -c 'blksum --map <cut >part'
+	[[ $stderr == "blksum: standard input: stream byte "*": the stream was cut: end of file before its END record" ]]
+	run -2 --separate-stderr blksum -c part image
+	[[ $stderr == *"the sending side gave up: standard input: stream byte "* ]]
+	run -2 --separate-stderr blksum --map <map
+	[ "$stderr" = "blksum: standard input: this stream is a map, an image is wanted" ]
+	run -2 --separate-stderr bash -c 'blksum --map <stream >/dev/full'
+	[ "$stderr" = "blksum: standard output: No space left on device" ]
+}
+
+# said FILTER: its line of -v in the file errors, without what depends on time.
+said() {
+	sed -nE "s/^$1: [^ ]+ ?[a-z]*: ([0-9]+ bytes, [0-9]+ of them zero), .*, (blk128:[0-9a-f]{32})$/\1 \2/p" errors
+}
+
+@test "blkread -v says the bytes, the zeros and the digest, as blkwrite -v does" {
+	make_disk
+
+	blkread -v image 2>errors | blkwrite -v --create copy 2>>errors
+	[ -n "$(said blkread)" ]
+	[ "$(said blkread)" = "$(said blkwrite)" ]
+	[[ $(said blkread) == "$(stat -c %s image) bytes, "*" $(blksum image | cut -d ' ' -f 1)" ]]
+
+	cat image | blkread --verbose - 2>>errors | cat >/dev/null
+	[ "$(said blkread | uniq | wc -l)" = 1 ]
+	blkread -rv image 2>>errors | cmp - image
+	[ "$(said blkread | wc -l)" = 3 ]
+	[ "$(said blkread | uniq | wc -l)" = 1 ]
+	run -0 --separate-stderr bash -c 'blkread image | cat >/dev/null'
+	[ -z "$stderr" ]
+}
