@@ -235,30 +235,52 @@ defining() {
 	mkdir -p state/to/0123456789ab
 	cp virsh/inactive state/to/0123456789ab/domain.xml
 	cp virsh/inactive state/from/0123456789ab/target.xml
-	inside 'new_name=web new_uuid=1-2-3 begun[defined]=yes address[new]=far
+	inside 'new_name=web new_uuid='"$machine"' begun[defined]=yes address[new]=far
 		on() { shift; "$@"; }
 		'"${1:-}"'
 		define_target && echo defined'
 }
 
 @test "a machine of the same name or UUID on the new host is not replaced, and ours is" {
-	echo '4-5-6 mail' >virsh/list
+	echo "${machine/6a3c/7777} mail" >virsh/list
 	run -0 defining
 	[ "$output" = defined ]
 	[ -e state/to/0123456789ab/defining ]
 	# Killed before it was noted, it is defined again.
-	echo '1-2-3 web' >virsh/list
+	echo "$machine web" >virsh/list
 	run -0 defining
 	[ "$output" = defined ]
 	rm state/to/0123456789ab/defining
 
-	for there in '1-2-3 mail' '4-5-6 web'; do
+	for there in "$machine mail" "${machine/6a3c/7777} web"; do
 		echo "$there" >virsh/list
 		touch virsh/define.fails
 		run -2 --separate-stderr defining
 		echo "$stderr"
 		[[ $stderr == *"far has got a virtual machine of that name or UUID meanwhile (${there#* }, ${there% *}), which is left alone"* ]]
 	done
+}
+
+@test "a list of machines that is none is not taken for one without ours" {
+	printf 'a[$(touch pwned)]=1 x\n' >virsh/list
+
+	run -2 --separate-stderr defining
+	echo "$stderr"
+
+	[[ $stderr == *'far cannot be asked whether it has a virtual machine of that name or UUID'* ]]
+	[ ! -e state/to/0123456789ab/defining ]
+	[ ! -e pwned ]
+}
+
+@test "a machine that was undefined after its shutdown is defined again when that is taken back" {
+	code='finished[ran]=yes
+		domain_state() { echo none; }
+		source_define() { echo "defined by $1"; }
+		lift_fence'
+	[ "$(inside "$code")" = 'defined by source' ]
+
+	# Nobody has shut it down for a cutover: who removed it meant it.
+	[ -z "$(inside "${code/finished\[ran]=yes/}")" ]
 }
 
 @test "a rollback spares a machine that is not ours, and starts nothing beside one on our disks" {

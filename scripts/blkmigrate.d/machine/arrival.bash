@@ -25,6 +25,7 @@ uri=$1 uuid=$2 name=$3 folder=$4
 if [ ! -e "$folder/defining" ]; then
 	list=$(virsh -q -c "$uri" list --all --uuid --name) || exit
 	while read -r each other; do
+		[[ $each =~ ^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$ ]] || exit 4
 		if [ "$each" = "$uuid" ] || [ "$other" = "$name" ]; then
 			echo "$other, $each"
 			exit 3

@@ -64,6 +64,18 @@ restore_poweroff() {
 		warn "$vm will stay off after its next shutdown, once; it should $action"
 }
 
+# define_once_more: a machine that was shut down for the cutover, and that somebody has undefined
+# before it was fenced.
+define_once_more() {
+	local state
+
+	[ -n "${finished[ran]:-}" ] && ! is_xen || return 0
+	state=$(domain_state old) || die "libvirt on $(name_of old) does not answer; $vm is not started"
+	[ "$state" = none ] || return 0
+	warn "somebody has undefined $vm on $(name_of old) in the cutover; it is defined again, as it was planned"
+	source_define source || die "$vm cannot be defined on $(name_of old)"
+}
+
 # lift_renamed NAME: without a file, for which there may be no room.
 lift_renamed() {
 	read_source_xml
@@ -76,7 +88,11 @@ lift_renamed() {
 # lift_fence: the definition as it was planned; but one that was renamed keeps its name, and what else
 # was changed behind the fence is kept aside.
 lift_fence() {
-	[ -n "${begun[fenced]:-}" ] && [ "$persistent" = yes ] || return 0
+	[ "$persistent" = yes ] || return 0
+	if [ -z "${begun[fenced]:-}" ]; then
+		define_once_more
+		return
+	fi
 	fence_changes
 	if [ -n "$fence_changed" ]; then
 		warn "somebody has changed the definition of $vm while it was fenced; it is as planned again: ${fence_changed//$'\n'/; }"
