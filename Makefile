@@ -130,7 +130,8 @@ REPLAYS = $(FUZZERS:fuzz-%=$(BUILD)/t/fuzz/replay-%)
 
 # Under nohup HUP is ignored, in the background of a script INT is: no test could end anything by them.
 BATS = BIN=$(abspath $(BIN)) TOOLS=$(abspath $(BUILD)/t) env --default-signal=HUP,INT,QUIT bats $(BATSFLAGS)
-LONG_BATS = BATS_TEST_TIMEOUT=7200 $(BATS)
+# Guests are emulated, and other work may take most of the processors.
+LONG_BATS = BATS_TEST_TIMEOUT=7200 PATIENCE=10 $(BATS)
 
 $(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(LIBRARY)
 	$(CC) $(ALL_CFLAGS) $(LINKAGE) $(LDFLAGS) -o $@ $< $(LIBRARY) $(ALL_LIBS)

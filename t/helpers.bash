@@ -97,9 +97,10 @@ every() {
 	done
 }
 
-# wait_for SECONDS COMMAND [ARGUMENT ...]: until it succeeds; false when time is up.
+# wait_for SECONDS COMMAND [ARGUMENT ...]: until it succeeds; false when time is up.  The seconds are
+# enough on a machine that does nothing else; $PATIENCE, where tests may take hours, multiplies them.
 wait_for() {
-	local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) began pause
+	local end=$((${EPOCHREALTIME/./} + $1 * ${PATIENCE:-1} * 1000000)) began pause
 
 	shift
 	began=${EPOCHREALTIME/./}

@@ -68,7 +68,7 @@ run_case() {
 	) &
 	group=$!
 	{
-		sleep 300
+		sleep 1800
 		echo "the case hangs"
 		kill -KILL -- "-$group"
 	} &
@@ -104,9 +104,10 @@ figure() {
 	echo "figure: $*"
 }
 
-# wait_for SECONDS COMMAND [ARGUMENT ...]: repeat it until it succeeds; false when time is up.
+# wait_for SECONDS COMMAND [ARGUMENT ...]: repeat it until it succeeds; false when time is up, which
+# is ten times that: the guest is emulated, beside other work.
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + 10 * $1))
 
 	shift
 	until "$@" >/dev/null 2>&1; do

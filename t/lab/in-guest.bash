@@ -27,8 +27,8 @@ setup_file() {
 	cd "$BATS_FILE_TMPDIR" || return
 	command -v "${guest_needs[@]}" "${lab_needs[@]}" >/dev/null || return 0
 	truncate -s 256M vg.img far.img
-	timeout 3000 "$root/t/lab/guest" "${guest_options[@]}" -d vg.img -d far.img \
-		env IN_GUEST=yes BATS_TEST_TIMEOUT=900 bats --timing "$BATS_TEST_FILENAME" >log 2>&1 3>&- || true
+	timeout 3600 "$root/t/lab/guest" "${guest_options[@]}" -d vg.img -d far.img \
+		env IN_GUEST=yes BATS_TEST_TIMEOUT=1800 PATIENCE=10 bats --timing "$BATS_TEST_FILENAME" >log 2>&1 3>&- || true
 }
 
 teardown_file() {

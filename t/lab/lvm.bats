@@ -28,7 +28,7 @@ setup_file() {
 
 # A guest that hangs has failed.
 boot() {
-	timeout 1800 "$root/t/lab/guest" -s share -d first.img -d second.img -d before.img -d after.img \
+	timeout 3600 "$root/t/lab/guest" -s share -d first.img -d second.img -d before.img -d after.img \
 		"$root/t/lab/guest-lvm" "$@" 2>&1 3>&-
 }
 
