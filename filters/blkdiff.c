@@ -37,7 +37,7 @@
 
 struct options {
 	const char *map, *snapshot, *store, *changes;
-	bool whole, read_only, live;
+	bool whole, read_only, live, verbose;
 	unsigned char id[STREAM_ID_SIZE];
 	uint64_t era_block, offset, length;
 	struct report_options report;
@@ -52,6 +52,7 @@ struct diff {
 	struct report report;
 	enum source_direct direct;	/* how devices are opened */
 	struct evidence evidence;
+	double started;			/* on clock_seconds */
 };
 
 static int parse_options(struct options *, int, char **);
@@ -85,6 +86,7 @@ main(int argc, char **argv)
 	if (!io_claim_standard())
 		err(2, "/dev/null");
 	io_print_lines();
+	diff.started = clock_seconds();
 	operands = parse_options(&diff.options, argc, argv);
 	argv += optind;
 	if (options->report.form == REPORT_DELTA && isatty(STDOUT_FILENO))
@@ -128,6 +130,7 @@ parse_options(struct options *options, int argc, char **argv)
 		{ "offset", required_argument, NULL, 'o' },
 		{ "length", required_argument, NULL, 'l' },
 		{ "jobs", required_argument, NULL, 'j' },
+		{ "verbose", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 }
 	};
 	struct error error = { 0 };
@@ -136,7 +139,7 @@ parse_options(struct options *options, int argc, char **argv)
 
 	options->length = UINT64_MAX;
 	options->report.jobs = pool_processors() + 1;
-	while (good && (option = getopt_long(argc, argv, "qso:l:j:", names, NULL)) != -1)
+	while (good && (option = getopt_long(argc, argv, "qsvo:l:j:", names, NULL)) != -1)
 		switch (option) {
 		case MAP: options->map = optarg; break;
 		case SNAPSHOT: options->snapshot = optarg; break;
@@ -154,6 +157,7 @@ parse_options(struct options *options, int argc, char **argv)
 			break;
 		case 'q':
 		case 's': status = true; break;
+		case 'v': options->verbose = true; break;
 		case 'o': good = argument_size("-o", optarg, &options->offset, &error); break;
 		case 'l': good = argument_size("-l", optarg, &options->length, &error); break;
 		case 'j': good = argument_jobs(optarg, &options->report.jobs, &error); break;
@@ -192,6 +196,7 @@ compare_devices(struct diff *diff, const char *old_path, const char *path)
 {
 	const struct options *options = &diff->options;
 	bool bounded = options->length != UINT64_MAX;
+	unsigned char sum[BLK128_SIZE], *digest = NULL;
 	struct error error = { 0 };
 	uint64_t base;
 
@@ -204,14 +209,19 @@ compare_devices(struct diff *diff, const char *old_path, const char *path)
 		base = options->length;
 	report_compare(&diff->report, &diff->old,
 	    options->offset + (base < options->length ? base : options->length));
-	if (!extents_add(&diff->ranges, options->offset, options->length))
+	if (!extents_add(&diff->ranges, options->offset, options->length) ||
+	    (options->verbose && (diff->report.delta.digest = blk128_create()) == NULL))
 		error_errno(&error, "memory");
 	/* Another length is a difference, as for cmp(1), and needs no reading. */
 	else if (options->report.form == REPORT_STATUS && base != options->length)
 		diff->report.differs = true;
 	else
 		(void)report_send(&diff->report, &diff->ranges, base, &error);
-	finish(diff, &error, NULL, NULL);
+	if (!error.set && options->verbose) {
+		digest = sum;
+		blk128_finish(diff->report.delta.digest, digest);
+	}
+	finish(diff, &error, digest, NULL);
 }
 
 /* The delta that turns the device that a map describes into the source. */
@@ -245,6 +255,7 @@ compare_map(struct diff *diff, const char *path)
 	mapdiff.length = options->length;
 	mapdiff.jobs = options->report.jobs;
 	(void)(report_begin(&diff->report, &header) && mapdiff_run(&mapdiff, &error));
+	diff->report.looked = mapdiff.length;
 	finish(diff, &error, mapdiff.digest, map.end.digest);
 }
 
@@ -399,6 +410,10 @@ finish(struct diff *diff, const struct error *error, const unsigned char *digest
 	while (diff->options.report.form != REPORT_STATUS &&
 	    evidence_next(&diff->evidence, line, sizeof(line)))
 		warnx("%s", line);
+	if (!diff->options.verbose || diff->options.report.form == REPORT_STATUS)
+		return;
+	report_line(&diff->report, digest, clock_seconds() - diff->started, line, sizeof(line));
+	warnx("%s", line);
 }
 
 static void
@@ -414,7 +429,7 @@ fail(struct diff *diff, const struct error *error)
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: blkdiff [-qs] [-j jobs] [-l length] [-o offset] [--id @file] [--json]\n"
+	fprintf(stderr, "usage: blkdiff [-qsv] [-j jobs] [-l length] [-o offset] [--id @file] [--json]\n"
 	    "               [--list] [--live] old new\n"
 	    "       blkdiff [options] --map map source\n"
 	    "       blkdiff [options] [--bulk-from-origin] [--read-only]\n"

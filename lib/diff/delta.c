@@ -308,6 +308,9 @@ give_chunk(void *context, void *job)
 	bool given = !chunk->error.set;
 	unsigned i;
 
+	if (given && state->delta->digest != NULL && !blk128_bytes(state->delta->digest,
+	    chunk->hole ? NULL : chunk->data, chunk->length))
+		given = error_errno(&chunk->error, "memory");
 	if (given && chunk->hole && !chunk->checked)
 		given = gather_zeros(state, chunk->offset, chunk->length);
 	for (i = 0; given && i < chunk->count; i++)

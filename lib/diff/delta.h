@@ -32,6 +32,8 @@ struct delta {
 	const struct cow *old_store;
 	uint64_t old_end;		/* there are no old bytes from here on */
 
+	struct blk128 *digest;		/* of what the ranges hold now; NULL: not wanted */
+
 	/* Called in order with each range that is sent; false stops.  May be NULL. */
 	bool (*found)(void *context, uint64_t offset, uint64_t length);
 	void *found_context;

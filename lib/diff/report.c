@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/size.h"
 #include "diff/report.h"
 #include "show/progress.h"
 
@@ -47,6 +48,7 @@ report_range(void *context, uint64_t offset, uint64_t length)
 	struct report *report = context;
 
 	report->differs = true;
+	report->listed += length;
 	if (report->options.form == REPORT_STATUS)
 		return false;
 	progress_pause();
@@ -94,6 +96,7 @@ report_send(struct report *report, struct extents *ranges, uint64_t base_size,
 	size_t i;
 
 	extents_settle(ranges, delta->offset, delta->offset + delta->length);
+	report->looked = extents_total(ranges);
 	/* Where nothing finer is known the list is the answer. */
 	if (!finer && report->options.form != REPORT_DELTA) {
 		for (i = 0; more && i < ranges->count; i++)
@@ -126,6 +129,24 @@ void
 report_abort(struct report *report, const char *why)
 {
 	delta_abort(&report->delta, why);
+}
+
+void
+report_line(const struct report *report, const unsigned char *digest, double seconds, char *line,
+    size_t size)
+{
+	const struct order *order = &report->delta.stream.order;
+	bool list = report->options.form == REPORT_LIST;
+	uint64_t found = list ? report->listed : order->data + order->zero;
+	char rate[16], hex[BLK128_HEX];
+	int used;
+
+	size_format_rate(rate, sizeof(rate), report->looked, seconds);
+	used = snprintf(line, size, "%s: %ju bytes looked at, %ju of them %s, %.1f s, %s/s",
+	    report->delta.source->name, (uintmax_t)report->looked, (uintmax_t)found,
+	    list ? "listed" : "sent", seconds, rate);
+	if (digest != NULL && used > 0 && (size_t)used < size)
+		snprintf(line + used, size - (size_t)used, ", blk128:%s", blk128_hex(digest, hex));
 }
 
 int

@@ -36,6 +36,8 @@ struct report {
 	struct listing listing;
 	struct identity identity;	/* of the source */
 	bool differs;			/* something has changed */
+	uint64_t looked;		/* bytes that were looked at */
+	uint64_t listed;		/* of them, in a list */
 };
 
 /* Start.  The report, and all that it is given below, must live as long as the process. */
@@ -78,6 +80,10 @@ bool report_end(struct report *, const unsigned char *digest, const unsigned cha
 
 /* Tell the reader of a delta why it is not whole. */
 void report_abort(struct report *, const char *why);
+
+/* The line of -v, with the digest of the device made where it is known, else NULL. */
+void report_line(const struct report *, const unsigned char *digest, double seconds, char *line,
+    size_t size);
 
 /* The errno with which standard output failed; 0: it did not. */
 int report_errno(const struct report *);

@@ -16,6 +16,8 @@ struct blk128 {
 	XXH3_state_t *state;
 	XXH3_state_t *final;	/* a copy that the size is added to */
 	uint64_t size;
+	size_t used;		/* bytes of a block that is not whole yet, in part */
+	unsigned char *part;	/* a block; made when first needed */
 	unsigned char *zeros;	/* ZERO_RUN hashes of a zero block, made when first needed */
 };
 
@@ -61,6 +63,7 @@ blk128_destroy(struct blk128 *digest)
 		return;
 	XXH3_freeState(digest->state);
 	XXH3_freeState(digest->final);
+	free(digest->part);
 	free(digest->zeros);
 	free(digest);
 }
@@ -122,19 +125,69 @@ blk128_add_zeros(struct blk128 *digest, uint64_t length)
 	}
 }
 
+/* Gather bytes, or zeros, until a block is whole; returns how many were taken. */
+static uint64_t
+gather(struct blk128 *digest, const unsigned char *data, uint64_t length)
+{
+	size_t part = BLK128_BLOCK - digest->used;
+	unsigned char hash[BLK128_SIZE];
+
+	part = length < part ? (size_t)length : part;
+	if (data != NULL)
+		memcpy(digest->part + digest->used, data, part);
+	else
+		memset(digest->part + digest->used, 0, part);
+	digest->used += part;
+	if (digest->used == BLK128_BLOCK) {
+		blk128_blocks(digest->part, BLK128_BLOCK, hash);
+		digest->used = 0;
+		blk128_add(digest, hash, BLK128_BLOCK);
+	}
+	return part;
+}
+
+bool
+blk128_bytes(struct blk128 *digest, const unsigned char *data, uint64_t length)
+{
+	unsigned char hash[BLK128_SIZE];
+	uint64_t part;
+
+	if (digest->part == NULL && (digest->part = malloc(BLK128_BLOCK)) == NULL)
+		return false;
+	for (; length > 0; length -= part) {
+		if (digest->used > 0 || length < BLK128_BLOCK) {
+			part = gather(digest, data, length);
+		} else if (data == NULL) {
+			part = length - length % BLK128_BLOCK;
+			blk128_add_zeros(digest, part);
+		} else {
+			part = BLK128_BLOCK;
+			blk128_blocks(data, BLK128_BLOCK, hash);
+			blk128_add(digest, hash, BLK128_BLOCK);
+		}
+		if (data != NULL)
+			data += part;
+	}
+	return true;
+}
+
 uint64_t
 blk128_size(const struct blk128 *digest)
 {
-	return digest->size;
+	return digest->size + digest->used;
 }
 
 void
 blk128_finish(const struct blk128 *digest, unsigned char out[BLK128_SIZE])
 {
-	unsigned char size[8];
+	unsigned char size[8], last[BLK128_SIZE];
 
 	XXH3_copyState(digest->final, digest->state);
-	store64(size, digest->size);
+	if (digest->used > 0) {
+		blk128_blocks(digest->part, digest->used, last);
+		XXH3_128bits_update(digest->final, last, sizeof(last));
+	}
+	store64(size, blk128_size(digest));
 	XXH3_128bits_update(digest->final, size, sizeof(size));
 	hash_canonical(XXH3_128bits_digest(digest->final), out);
 }

@@ -42,6 +42,12 @@ void blk128_zero_block(size_t length, unsigned char hash[BLK128_SIZE]);
 void blk128_add(struct blk128 *, const unsigned char *hashes, uint64_t length);
 void blk128_add_zeros(struct blk128 *, uint64_t length);
 
+/*
+ * The next bytes of the device, or zeros where data is NULL, of any length; not together with the
+ * two above.  False with errno set.
+ */
+bool blk128_bytes(struct blk128 *, const unsigned char *data, uint64_t length);
+
 /* Bytes added so far. */
 uint64_t blk128_size(const struct blk128 *);
 

@@ -352,3 +352,34 @@ said() {
 	run -0 --separate-stderr bash -c 'blkread image | cat >/dev/null'
 	[ -z "$stderr" ]
 }
+
+@test "blkdiff -v says the digest of the device made, where all of it was looked at" {
+	make_disk
+	cp image old
+	truncate -s 3000001 old
+	printf changed | dd of=image bs=1 seek=1000000 conv=notrunc status=none
+	blksum --map old >map
+	echo '4096 8192' >list
+	digest=$(blksum image | cut -d ' ' -f 1)
+	size=$(stat -c %s image)
+
+	for how in 'old image' '--map map image'; do
+		run -0 --separate-stderr bash -c "blkdiff -v $how >delta"
+		[[ $stderr =~ "blkdiff: image: $size bytes looked at, "[0-9]+" of them sent, "[0-9.]+" s, ".*"/s, $digest"$ ]]
+		cp old copy
+		blkwrite copy <delta
+		cmp image copy
+	done
+	# A part of it, which does not begin on a block of the digest, and ends in none.
+	part=$(blksum -o 5000 -l 3500000 image | cut -d ' ' -f 1)
+	for how in '--verbose' '-v --list' '-v --json'; do
+		run -0 --separate-stderr bash -c "blkdiff $how -o 5000 -l 3500000 old image >out"
+		[[ $stderr == *"blkdiff: image: 3500000 bytes looked at, "*", $part" ]]
+	done
+	run -0 --separate-stderr bash -c "blkdiff -v --changes list image >out"
+	[[ $stderr == "blkdiff: image: 8192 bytes looked at, 8192 of them sent, "*B/s ]]
+	run -1 --separate-stderr blkdiff -qv old image
+	[[ $stderr != *looked* ]]
+	run -0 --separate-stderr bash -c "blkdiff old image >out"
+	[[ $stderr != *looked* ]]
+}

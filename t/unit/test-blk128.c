@@ -131,9 +131,38 @@ a_digest_is_compared_with_a_known_one(void)
 	blk128_destroy(digest);
 }
 
+/* Bytes and zeros in pieces of any length make the digest of the whole. */
+static void
+bytes_may_come_in_any_pieces(void)
+{
+	static unsigned char data[5 * BLK128_BLOCK + 77];
+	static const size_t cuts[] = { 1, 4096, 65535, 65536, 65537, 200000, sizeof(data) };
+	unsigned char hashes[6 * BLK128_SIZE], whole[BLK128_SIZE], made[BLK128_SIZE];
+	struct blk128 *sum = blk128_create();
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = i < 100000 || i >= 290000 ? (unsigned char)(i * 2654435761u >> 13) : 0;
+	blk128_blocks(data, sizeof(data), hashes);
+	blk128_add(sum, hashes, sizeof(data));
+	blk128_finish(sum, whole);
+	blk128_destroy(sum);
+	for (size_t i = 0; i < sizeof(cuts) / sizeof(*cuts); i++) {
+		sum = blk128_create();
+		for (size_t at = 0, n; at < sizeof(data); at += n) {
+			n = sizeof(data) - at < cuts[i] ? sizeof(data) - at : cuts[i];
+			CHECK(blk128_bytes(sum, at >= 100000 && at + n <= 290000 ? NULL : data + at, n));
+		}
+		CHECK_NUMBER(blk128_size(sum), sizeof(data));
+		blk128_finish(sum, made);
+		CHECK(memcmp(made, whole, BLK128_SIZE) == 0);
+		blk128_destroy(sum);
+	}
+}
+
 int
 main(void)
 {
+	bytes_may_come_in_any_pieces();
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = (unsigned char)(i * 7 + (i >> 8) * 13 + (i >> 16) * 31);
 	known_devices_have_known_digests();
