@@ -135,24 +135,24 @@ a_digest_is_compared_with_a_known_one(void)
 static void
 bytes_may_come_in_any_pieces(void)
 {
-	static unsigned char data[5 * BLK128_BLOCK + 77];
-	static const size_t cuts[] = { 1, 4096, 65535, 65536, 65537, 200000, sizeof(data) };
-	unsigned char hashes[6 * BLK128_SIZE], whole[BLK128_SIZE], made[BLK128_SIZE];
+	static unsigned char bytes[5 * BLK128_BLOCK + 77];
+	static const size_t cuts[] = { 1, 4096, 65535, 65536, 65537, 200000, sizeof(bytes) };
+	unsigned char sums[6 * BLK128_SIZE], whole[BLK128_SIZE], made[BLK128_SIZE];
 	struct blk128 *sum = blk128_create();
 
-	for (size_t i = 0; i < sizeof(data); i++)
-		data[i] = i < 100000 || i >= 290000 ? (unsigned char)(i * 2654435761u >> 13) : 0;
-	blk128_blocks(data, sizeof(data), hashes);
-	blk128_add(sum, hashes, sizeof(data));
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = i < 100000 || i >= 290000 ? (unsigned char)(i * 2654435761u >> 13) : 0;
+	blk128_blocks(bytes, sizeof(bytes), sums);
+	blk128_add(sum, sums, sizeof(bytes));
 	blk128_finish(sum, whole);
 	blk128_destroy(sum);
 	for (size_t i = 0; i < sizeof(cuts) / sizeof(*cuts); i++) {
 		sum = blk128_create();
-		for (size_t at = 0, n; at < sizeof(data); at += n) {
-			n = sizeof(data) - at < cuts[i] ? sizeof(data) - at : cuts[i];
-			CHECK(blk128_bytes(sum, at >= 100000 && at + n <= 290000 ? NULL : data + at, n));
+		for (size_t at = 0, n; at < sizeof(bytes); at += n) {
+			n = sizeof(bytes) - at < cuts[i] ? sizeof(bytes) - at : cuts[i];
+			CHECK(blk128_bytes(sum, at >= 100000 && at + n <= 290000 ? NULL : bytes + at, n));
 		}
-		CHECK_NUMBER(blk128_size(sum), sizeof(data));
+		CHECK_NUMBER(blk128_size(sum), sizeof(bytes));
 		blk128_finish(sum, made);
 		CHECK(memcmp(made, whole, BLK128_SIZE) == 0);
 		blk128_destroy(sum);
