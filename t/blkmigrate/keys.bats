@@ -131,7 +131,7 @@ strip_new() {
 @test "a program that arrives broken, or does not run there, is not used" {
 	strip_new
 	rm bare/sha256sum
-	printf '#!/bin/sh\necho 0\n' >bare/sha256sum
+	printf '#!/bin/sh\ncat >/dev/null\nprintf "%%064d  -\\n" 0\n' >bare/sha256sum
 	chmod +x bare/sha256sum
 	run -2 --separate-stderr migrate copy --push --create old.img new:"$dir/new.img"
 	[[ $stderr == *'/bin/blkwrite did not arrive as it was sent' ]]
