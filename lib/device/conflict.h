@@ -17,7 +17,7 @@
 #include "device/target.h"
 
 /* A stream that was begun so long before its writer was started does not come from a pipe. */
-#define CONFLICT_AGE	30	/* seconds */
+#define CONFLICT_AGE	(2 * IDENTITY_STEP)	/* seconds */
 
 /* Where the input comes from. */
 struct origin {

@@ -15,6 +15,7 @@
 #include "device/holders.h"
 #include "device/layers.h"
 #include "device/mounts.h"
+#include "device/process.h"
 #include "device/sysfs.h"
 
 /* Writers that are asked for again: one that stays is enough, so few are kept. */
@@ -38,6 +39,7 @@ struct opened {
 struct look {
 	struct layers layers;
 	enum holders_purpose purpose;
+	pid_t own;			/* our number in /proc; 0: not known */
 	struct holders *found;
 	struct opened writers[WRITERS_MAX];
 	unsigned writer_count;
@@ -56,25 +58,6 @@ as_layer(const struct look *look, const struct layer *layer, char *out, size_t s
 	if (layer != &look->layers.list[0])
 		snprintf(out, size, ", as %s", layers_name(&look->layers, layer, name, sizeof(name)));
 	return out;
-}
-
-/* The name of a process's program; its link may be dangling, "/usr/bin/qemu (deleted)". */
-static void
-program_name(pid_t pid, char *name, size_t size)
-{
-	char path[64], link[PATH_MAX], *last;
-	ssize_t length;
-
-	snprintf(name, size, "a program");
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	length = readlink(path, link, sizeof(link) - 1);
-	link[length == -1 ? 0 : length] = '\0';
-	if (length == -1 && !sysfs_line("/proc", link, sizeof(link), "%d/comm", (int)pid))
-		return;
-	if ((last = strstr(link, " (deleted)")) != NULL)
-		*last = '\0';
-	last = strrchr(link, '/');
-	snprintf(name, size, "%.63s", last != NULL ? last + 1 : link);
 }
 
 static bool
@@ -162,14 +145,16 @@ look_at_opened(struct look *look, const struct opened *opened)
 
 	if ((flags & O_PATH) != 0 || (!writes && look->purpose == HOLDERS_OF_SOURCE))
 		return;
-	program_name(opened->pid, name, sizeof(name));
+	process_name(opened->pid, name, sizeof(name));
 	if (is_servant(look, opened, name) || is_our_writer(look, opened->pid, name))
 		return;
 	if (is_qemu(name))
 		error_set(&look->found->held, "%s (process %d) holds it open%s%s", name,
 		    (int)opened->pid, writes ? " for writing" : "",
 		    as_layer(look, opened->layer, as, sizeof(as)));
-	else if (writes && look->writer_count < WRITERS_MAX)
+	/* Who started us and waits for us, as a shell that locked the target with flock(1) does. */
+	else if (writes && look->writer_count < WRITERS_MAX &&
+	    !process_is_ancestor(opened->pid, look->own))
 		look->writers[look->writer_count++] = *opened;
 }
 
@@ -315,7 +300,7 @@ look_at_writers(struct look *look)
 	}
 	if (look->writer_count == 0)
 		return;
-	program_name(look->writers[0].pid, name, sizeof(name));
+	process_name(look->writers[0].pid, name, sizeof(name));
 	error_set(&look->found->held, "%s (process %d) holds it open for writing%s", name,
 	    (int)look->writers[0].pid, as_layer(look, look->writers[0].layer, as, sizeof(as)));
 }
@@ -381,7 +366,7 @@ void
 holders_find_for(pid_t own, struct holders *found, const struct stat *status, uint64_t start,
     uint64_t end, enum holders_purpose purpose)
 {
-	struct look look = { .purpose = purpose, .found = found };
+	struct look look = { .purpose = purpose, .own = own, .found = found };
 
 	memset(found, 0, sizeof(*found));
 	if (!layers_find(&look.layers, SYSFS, status, start, end))

@@ -10,7 +10,8 @@
  *
  * A process that only reads is no holder, unless it is a QEMU and the disk is to be written.  One
  * that has opened it for writing is asked for again for a second or more, so that a program that
- * only passes by is none.  A process that serves the device (nbd) is none either.
+ * only passes by is none.  A process that serves the device (nbd) is none either, nor is one that
+ * started us, and waits: a shell that keeps the target open while it calls us.
  */
 #ifndef HOLDERS_H
 #define HOLDERS_H

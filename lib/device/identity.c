@@ -78,7 +78,7 @@ identity_find(struct identity *identity, int fd, uint64_t offset)
 	XXH128_canonicalFromHash(&hash, XXH3_128bits(text, sizeof(text)));
 	memcpy(identity->disk, hash.digest, IDENTITY_SIZE);
 	identity->offset = offset;
-	identity->began = identity_now();
+	identity->began = identity_now() / IDENTITY_STEP * IDENTITY_STEP;
 	identity->known = true;
 }
 

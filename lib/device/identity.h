@@ -19,7 +19,7 @@ struct identity {
 	bool known;
 	unsigned char disk[IDENTITY_SIZE];	/* XXH3-128 of boot id and number; not all zero */
 	uint64_t offset;	/* bytes from the beginning of that disk */
-	uint64_t began;		/* seconds since the host booted; 0: not known */
+	uint64_t began;		/* seconds since the host booted, in steps; 0: not known */
 };
 
 /*
@@ -27,6 +27,12 @@ struct identity {
  * the system does not say.
  */
 void identity_find(struct identity *, int fd, uint64_t offset);
+
+/*
+ * The seconds since boot of an identity are in such steps: streams of one disk that were begun
+ * with the same id are the same.
+ */
+#define IDENTITY_STEP	64
 
 /* Seconds since the host booted; 0: not known. */
 uint64_t identity_now(void);

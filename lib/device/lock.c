@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -8,16 +11,62 @@
 
 #include "base/io.h"
 #include "device/lock.h"
+#include "device/process.h"
 #include "device/stack.h"
 
 #define RELATIVES_MAX	256
 #define STEP		20000000	/* nanoseconds between two tries */
 
+/* Whether a process holds LOCK_EX on the file of that inode. */
+static bool
+process_holds(pid_t pid, ino_t wanted)
+{
+	char path[300], line[256];
+	struct dirent *entry;
+	uintmax_t inode;
+	bool holds = false;
+	FILE *info;
+	DIR *list;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo", (int)pid);
+	list = opendir(path);
+	while (list != NULL && !holds && (entry = readdir(list)) != NULL) {
+		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%.200s", (int)pid, entry->d_name);
+		info = fopen(path, "re");
+		while (info != NULL && !holds && fgets(line, sizeof(line), info) != NULL)
+			holds = sscanf(line, "lock: %*s FLOCK ADVISORY WRITE %*d %*x:%*x:%ju", &inode) == 1 &&
+			    inode == wanted;
+		if (info != NULL)
+			fclose(info);
+	}
+	if (list != NULL)
+		closedir(list);
+	return holds;
+}
+
+/*
+ * Whether we run under a lock of that file: flock(1), "udevadm lock" or a shell took it, and
+ * started us, with its descriptor or without.
+ */
+static bool
+is_held_for_us(int fd)
+{
+	struct stat status;
+	pid_t pid;
+
+	if (fstat(fd, &status) == -1)
+		return false;
+	for (pid = getpid(); pid > 1; pid = process_parent(pid))
+		if (process_holds(pid, status.st_ino))
+			return true;
+	return false;
+}
+
 /* False: another program's lock conflicts.  True where there are no locks. */
 static bool
 try_lock(int fd, int operation)
 {
-	return flock(fd, operation | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+	return flock(fd, operation | LOCK_NB) == 0 || errno != EWOULDBLOCK || is_held_for_us(fd);
 }
 
 /* The node of a device under /dev, if fd is open on another one; else -1. */

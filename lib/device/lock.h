@@ -8,6 +8,8 @@
  * node, not on a device: where a device has another node, the one under /dev that the kernel
  * names is locked as well.
  *
+ * A lock that the process was started under, by flock(1) or "udevadm lock", is taken for its own.
+ *
  * Locks are held as long as the process lives, or until fd is closed.  Where a file system
  * has no such locks, nothing is locked and nothing is said.  One thread at a time.
  */

@@ -123,7 +123,7 @@ make_disk() {
 	cp disk before
 
 	for raw in "" -r; do
-		run -0 --separate-stderr bash -c "blkread $raw disk | blkwrite $raw --force disk"
+		run -0 --separate-stderr bash -c "blkread $raw disk | { sleep 0.5; blkwrite $raw --force disk; }"
 		[ "$stderr" = "blkwrite: disk: written while it is in use, for --force says so: after a failure neither the old content nor the new is whole" ] || [ -n "$raw" ]
 		cmp disk before
 	done
@@ -146,11 +146,22 @@ make_disk() {
 		wait "$pid" || true
 
 		blkread image >stream
-		run -2 --separate-stderr flock "$target" blkwrite "$target" <stream
+		flock "$target" sleep 20 &
+		at_end kill $!
+		wait_for 20 grep -q "FLOCK .* WRITE .*:$(stat -c %i "$target") " /proc/locks
+		run -2 --separate-stderr blkwrite "$target" <stream
 		[ "$stderr" = "blkwrite: $target: in use: another program has locked it for writing; --force writes all the same" ]
-		run -0 --separate-stderr flock "$target" blkread "$target"
+		run -0 --separate-stderr blkread "$target"
 		[ "$stderr" = "blkread: $target: another program has locked it for writing: the copy may be torn" ]
+		pkill -P $! sleep || kill $!
+		wait $! || true
+		flock "$target" bash -c "blkwrite '$target' <stream"
+		flock --no-fork "$target" blkwrite "$target" <stream
+		exec 7<>"$target"
 		blkwrite "$target" <stream
+		flock 7
+		blkwrite "$target" <stream
+		exec 7>&-
 	done
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <signal.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 
 #include "device/conflict.h"
 #include "device/lock.h"
@@ -66,6 +68,38 @@ ranges_of_one_disk_overlap_or_not(void)
 	CHECK(!identity_overlaps(&a, MIB, &b, MIB));
 }
 
+/* A process of its own holds the lock: those of whoever started us are no conflict. */
+static pid_t
+hold(int operation)
+{
+	int ends[2], fd;
+	pid_t child;
+	char byte;
+
+	if (pipe(ends) == -1 || (child = fork()) == -1)
+		err(2, "child");
+	if (child == 0) {
+		fd = open(name, O_RDWR | O_CLOEXEC);
+		flock(fd, operation);
+		close(disk), close(same);
+		(void)!write(ends[1], "", 1);
+		pause();
+		_exit(0);
+	}
+	if (read(ends[0], &byte, 1) != 1)
+		errx(2, "no lock");
+	close(ends[0]);
+	close(ends[1]);
+	return child;
+}
+
+static void
+let_go(pid_t child)
+{
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
 /*
  * Each row: where the stream comes from, by file (d, o for another, - for not known) and
  * offset; who has locked the target (r, w or -); and what becomes of it: "" it is written, or
@@ -106,6 +140,7 @@ the_disk_that_is_read_is_not_written(void)
 		struct origin origin = { .length = MIB, .file = rows[i].file, .patch = rows[i].patch };
 		struct error remark = { 0 }, forced = { 0 };
 		bool good = rows[i].refusal[0] == '\0';
+		pid_t child;
 
 		check_case = rows[i].what;
 		target = (struct target){ .name = name, .medium = { .fd = fd } };
@@ -113,12 +148,13 @@ the_disk_that_is_read_is_not_written(void)
 		if (rows[i].from != '-')
 			identity_find(&origin.identity, rows[i].from == 'd' ? disk : other, rows[i].offset);
 		origin.started = origin.identity.began + rows[i].age;
-		flock(same, rows[i].lock == 'r' ? LOCK_SH : rows[i].lock == 'w' ? LOCK_EX : LOCK_UN);
+		child = rows[i].lock == '-' ? 0 : hold(rows[i].lock == 'r' ? LOCK_SH : LOCK_EX);
 		CHECK_NUMBER(conflict_free(&target, &origin, false, &remark, &error), good);
 		CHECK(!remark.set && error.set == !good && strstr(error.text, rows[i].refusal) != NULL);
 		CHECK(conflict_free(&target, &origin, true, &forced, &remark) && !remark.set);
 		CHECK_NUMBER(forced.set, !good);
-		flock(same, LOCK_UN);
+		if (child != 0)
+			let_go(child);
 		close(fd);
 	}
 	check_case = "";
@@ -128,6 +164,7 @@ static void
 readers_share_and_a_writer_does_not(void)
 {
 	int a = open(name, O_RDONLY | O_CLOEXEC), b = open(name, O_RDONLY | O_CLOEXEC);
+	pid_t child;
 
 	CHECK_NUMBER(lock_for_reading(a), LOCK_OURS);
 	CHECK_NUMBER(lock_for_reading(b), LOCK_OURS);
@@ -135,9 +172,15 @@ readers_share_and_a_writer_does_not(void)
 	close(a);
 	close(b);
 	CHECK_NUMBER(lock_for_writing(disk), LOCK_OURS);
+	CHECK_NUMBER(lock_for_reading(same), LOCK_OURS);
+	flock(disk, LOCK_UN);
+	flock(same, LOCK_UN);
+	child = hold(LOCK_EX);
 	CHECK_NUMBER(lock_for_reading(same), LOCK_WRITER);
 	CHECK_NUMBER(lock_for_writing(same), LOCK_WRITER);
-	flock(disk, LOCK_UN);
+	let_go(child);
+	CHECK_NUMBER(lock_for_writing(same), LOCK_OURS);
+	flock(same, LOCK_UN);
 }
 
 static void
