@@ -43,7 +43,7 @@ struct command {
 };
 
 static void parse_options(struct options *, int, char **);
-static int start(struct command *, char **);
+static int start(struct command *, unsigned, char **);
 static void wait_for_all(struct fan *, struct command *, unsigned);
 static int worst(struct command *, unsigned, const char *);
 static void say_shares(const struct fan *);
@@ -72,7 +72,7 @@ main(int argc, char **argv)
 	if (!fan_open(&fan, &input, &error))
 		errx(2, "%s", error.text);
 	for (i = 0; i < options.lanes; i++)
-		fds[i] = start(&commands[i], argv);
+		fds[i] = start(&commands[i], i + 1, argv);
 	(void)confine_wholly();
 	signal(SIGPIPE, SIG_IGN);	/* a command that ends is an error of its lane */
 	if (!fan_start(&fan, fds, options.lanes, &error))
@@ -118,11 +118,15 @@ parse_options(struct options *options, int argc, char **argv)
 
 /* Start the command with a pipe as its standard input; returns the end to write to. */
 static int
-start(struct command *command, char **argv)
+start(struct command *command, unsigned lane, char **argv)
 {
 	posix_spawn_file_actions_t actions;
+	char number[16];
 	int ends[2];
 
+	snprintf(number, sizeof(number), "%u", lane);
+	if (setenv("BLKFAN_LANE", number, 1) == -1)
+		err(2, "environment");
 	if (pipe2(ends, O_CLOEXEC) == -1)
 		err(2, "pipe");
 	posix_spawn_file_actions_init(&actions);
@@ -136,7 +140,10 @@ start(struct command *command, char **argv)
 	return ends[1];
 }
 
-/* Once a command ends before the stream does the others get no more of it. */
+/*
+ * Once a command ends before the stream does the others get no more of it.  After END a
+ * command's status is not the others' concern: they may still have some of their share.
+ */
 static void
 wait_for_all(struct fan *fan, struct command *commands, unsigned count)
 {
@@ -153,7 +160,7 @@ wait_for_all(struct fan *fan, struct command *commands, unsigned count)
 				commands[i].running = false;
 				commands[i].status = status;
 				left--;
-				if (status != 0 || !fan_ended(fan))
+				if (!fan_complete(fan))
 					fan_cut(fan);
 			}
 	}

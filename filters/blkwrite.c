@@ -66,6 +66,7 @@ static void open_input(struct context *);
 static bool join_lanes(struct context *, struct error *);
 static bool accept_input(struct context *, struct error *);
 static bool accept_stream(struct context *, struct error *);
+static bool check_id(const struct context *, const unsigned char *, struct error *);
 static bool accept_raw(struct context *, struct error *);
 static bool accept_origin(struct context *, struct error *);
 static bool accept_image(struct context *, uint64_t, struct error *);
@@ -242,6 +243,8 @@ join_lanes(struct context *context, struct error *error)
 	if (context->options.raw || isatty(STDIN_FILENO) ||
 	    !lanes_detect(&context->input, &lane, error))
 		return !error->set;
+	if (!check_id(context, lane.id, error))
+		return false;
 	if (lane.index > 0) {
 		target_release(target);
 		*error = (struct error){ 0 };
@@ -280,14 +283,21 @@ accept_input(struct context *context, struct error *error)
 static bool
 accept_stream(struct context *context, struct error *error)
 {
+	return intake_open_stream(&context->intake, &context->input, INTAKE_IMAGE | INTAKE_PATCH, error) &&
+	    check_id(context, context->intake.reader.header.id, error);
+}
+
+static bool
+check_id(const struct context *context, const unsigned char *theirs, struct error *error)
+{
 	unsigned char id[STREAM_ID_SIZE];
 	const char *wanted = context->options.id;
 
-	if (wanted != NULL && !id_load(wanted, id, error))
+	if (wanted == NULL)
+		return true;
+	if (!id_load(wanted, id, error))
 		return false;
-	if (!intake_open_stream(&context->intake, &context->input, INTAKE_IMAGE | INTAKE_PATCH, error))
-		return false;
-	if (wanted != NULL && memcmp(id, context->intake.reader.header.id, STREAM_ID_SIZE) != 0)
+	if (memcmp(id, theirs, STREAM_ID_SIZE) != 0)
 		return error_set(error, "standard input: the stream has another id than --id says");
 	return true;
 }

@@ -127,7 +127,7 @@ fan_start(struct fan *fan, const int *fds, unsigned count, struct error *error)
 	for (i = 0; i < count; i++) {
 		struct fan_lane *lane = &fan->lanes[i];
 
-		*lane = (struct fan_lane){ .fan = fan, .lane = { i, count }, .fd = fds[i] };
+		*lane = (struct fan_lane){ .fan = fan, .lane = { .index = i, .count = count }, .fd = fds[i] };
 		lane->payload = malloc(room);
 		if (lane->payload == NULL)
 			return error_errno(error, "memory");
@@ -151,6 +151,17 @@ fan_ended(struct fan *fan)
 	ended = fan->ended;
 	pthread_mutex_unlock(&fan->taking);
 	return ended;
+}
+
+bool
+fan_complete(struct fan *fan)
+{
+	bool complete;
+
+	pthread_mutex_lock(&fan->taking);
+	complete = fan->ended && !fan->error.set;
+	pthread_mutex_unlock(&fan->taking);
+	return complete;
 }
 
 /* A descriptor that a thread writes to is not closed, but becomes one that takes nothing. */

@@ -52,6 +52,9 @@ bool fan_start(struct fan *, const int *fds, unsigned count, struct error *);
 /* Whether END, ABORT or an error has come, so a lane may end.  Any thread. */
 bool fan_ended(struct fan *);
 
+/* Whether END or ABORT has come, and there is no error.  Any thread. */
+bool fan_complete(struct fan *);
+
 /* From any thread: the lanes take no more, whatever their threads wait for. */
 void fan_cut(struct fan *);
 

@@ -6,6 +6,7 @@
 #include "stream/lane.h"
 
 #define AT_REQUIRED	16
+#define AT_ID		32
 #define AT_INDEX	74
 #define AT_COUNT	76
 #define AT_SUM		120
@@ -42,6 +43,7 @@ lane_unmark(struct stream_header *header, struct lane *lane, struct error *error
 
 	lane->index = load16(p + AT_INDEX);
 	lane->count = load16(p + AT_COUNT);
+	memcpy(lane->id, p + AT_ID, STREAM_ID_SIZE);
 	if (lane->count == 0 || lane->count > LANE_MAX || lane->index >= lane->count)
 		return error_set(error, "lane %u of %u lanes", lane->index, lane->count);
 	store64(p + AT_REQUIRED, load64(p + AT_REQUIRED) & ~(uint64_t)STREAM_REQUIRED_STRIPED);

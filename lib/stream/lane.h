@@ -17,6 +17,7 @@
 
 struct lane {
 	unsigned index, count;		/* index is less than count; count 1 to LANE_MAX */
+	unsigned char id[STREAM_ID_SIZE];	/* of the whole stream; set by lane_unmark */
 };
 
 /* Make bytes of an encoded header those of a lane. */

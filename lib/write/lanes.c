@@ -409,13 +409,10 @@ bool
 lanes_follow(struct input *input, const struct lane *lane, struct error *error)
 {
 	unsigned char verdict = 0;
-	const unsigned char *bytes;
-	ssize_t n = input_peek(input, STREAM_HEADER_MIN, &bytes);
+	ssize_t n;
 	int leader;
 
-	if (n != STREAM_HEADER_MIN)
-		return error_errno(error, "%s", input->name);
-	leader = rendezvous_connect(bytes + 32, clock_seconds() + LANES_PATIENCE, input, error);
+	leader = rendezvous_connect(lane->id, clock_seconds() + LANES_PATIENCE, input, error);
 	if (leader == -1)
 		return false;
 	/* Whoever sends us the lane would be held back by a second reader of it. */

@@ -14,6 +14,8 @@ so that the page cache is warm and the pipe is measured, not somebody's disk.
               dense; each with its stream, .blk, and its map, .map
     origin    old, 1 TiB of zeros, with 1,000 chunks of 4 KiB written; store, its exceptions
     ssh       ssh to the host "new", which is this one, by an sshd of our own
+    far       the same over a line with a round trip of 80 ms (delayed), with a cipher that leaves
+              the processors time
 
 The commands run in a folder of their own; $target and $out are names in it, and what
 a row leaves there is removed."""
@@ -27,7 +29,7 @@ import time
 
 BLOCK = 65536
 NAMES = ("dense", "sample", "little", "quarter", "eighth", "changed", "stream", "block", "gib",
-         "low", "tall", "origin", "ssh")
+         "low", "tall", "origin", "ssh", "far")
 here = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -35,7 +37,7 @@ class Sshd:
     """A host "new" on this machine, with keys and configuration of its own."""
 
     def __init__(self, folder):
-        self.folder = os.path.join(folder, "ssh")
+        self.folder, self.line = os.path.join(folder, "ssh"), None
         os.makedirs(self.folder, 0o700)
         for key in "host", "user":
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.path(key)],
@@ -59,6 +61,7 @@ class Sshd:
             KbdInteractiveAuthentication no
             PermitUserRC no
             PrintMotd no
+            MaxStartups 100
             SetEnv PATH={os.environ["PATH"]} LC_ALL=C SHLVL=1
             """)
         self.write("config", f"""
@@ -95,6 +98,20 @@ class Sshd:
         with open(self.path("log")) as log:
             raise OSError(f"sshd does not answer: {log.read().strip()}")
 
+    def start_line(self, late):
+        """Let the host be reached over a slow line as well, by the configuration that is returned."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.line = subprocess.Popen(
+            [os.path.join(here, "delayed"), str(late), str(port), str(self.port)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        if self.line.stdout.readline() != "ready\n":
+            raise OSError("the slow line does not begin")
+        with open(self.config) as near:
+            self.write("far", near.read().replace(f"Port {self.port}", f"Port {port}"))
+        return self.path("far")
+
     def cpu(self):
         """Seconds that its children have used, when the last has ended."""
         pid = self.daemon.pid
@@ -108,6 +125,9 @@ class Sshd:
         return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
     def stop(self):
+        if self.line:
+            self.line.terminate()
+            self.line.wait()
         self.daemon.send_signal(signal.SIGTERM)
         self.daemon.wait()
 
@@ -133,6 +153,10 @@ class Prepared:
         if name == "ssh":
             self.sshd = Sshd(self.folder)
             self.variables["ssh"] = f"ssh -F {self.sshd.config} -E {os.path.join(self.work, 'wire')}"
+        elif name == "far":
+            self.need("ssh")
+            config = self.sshd.start_line(40)
+            self.variables[name] = f"ssh -F {config} -c aes128-gcm@openssh.com"
         elif name == "block":
             self.loop = self.output(
                 "losetup", "--find", "--show", "--read-only", "--direct-io=on",

@@ -97,6 +97,11 @@ def limited(stage, name, link):
     return f'blkread "${name}" | {stage} blkmeter -q -L {link} | blkwrite "$target"'
 
 
+def lanes(number):
+    name = f"{number} lane{'s' if number > 1 else ''}"
+    return Contender(name, f'blkread "$sample" | blkfan -n {number} $far new blkwrite "$target"')
+
+
 COUNTED = 'dd of=/dev/null bs=256K 2>"$out"'
 PASSED = 'grep -q "^$(size "$dense") bytes" "$out"'
 FAST = f'dd if="$dense" bs=256K status=none | %s {COUNTED}', PASSED
@@ -191,6 +196,11 @@ ROWS = [
             faster(1, pipe, "dd, pv, zstd -1, ssh, zstd -d, dd"),
             no_more(0.4, "cpu", pipe, "dd, pv, gzip -3, ssh, gunzip, dd", row="12"))],
         size="eighth", before=zeros("eighth"), check=same("eighth")),
+
+    Row("13", "a long line, round trip 80 ms",
+        ours=[lanes(4), lanes(8)], peers=[lanes(1)],
+        goals=[faster(3.2, "4 lanes", "1 lane"), faster(5, "8 lanes", "1 lane")],
+        size="sample", before=zeros("sample"), check=same("sample"), runs=3),
 
     Row("6", "digest, dense", digests("dense", "blksum"), digests("dense", *PEERS),
         goals=[faster(1, "blksum", *PEERS)], size="dense"),

@@ -54,6 +54,14 @@ copied() {
 	cmp old.img new.img
 }
 
+@test "README: over several connections" {
+	start_world
+
+	run_block 'blkfan -n 8'
+
+	copied
+}
+
 @test "README: by ssh" {
 	start_world
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # --transport tcp: nc listens on the new host, on one address, for one connection, and only while
-# blkwrite runs behind it; and blkwrite takes only the stream whose id, made for this transfer, is
+# blkwrite runs behind it, for each lane on a port of its own; and blkwrite takes only the stream whose id, made for this transfer, is
 # in a file on both hosts. blkwrite says whether the data arrived.
 
 listen=''
@@ -67,66 +67,86 @@ listening() {
 	esac
 }
 
-# receive: run on the new host: find a free port, listen there, and print it.  When blkwrite ends,
-# or the run that started this sends no more lines, end blkwrite and nc.
+# receive: run on the new host: for each lane find a free port and listen there; print the ports in a
+# line.  When the last blkwrite ends, or the run that started this sends no more lines, end all of
+# blkwrite and nc.
 receive='
-first=$1 count=$2 listen=$3 fifo=$4 said="" listener="" status=0
-shift 4
+first=$1 count=$2 listen=$3 fifo=$4 lanes=$5 said="" status=0 worst=0 ports=() writers=() listeners=()
+shift 5
 in_use() {
 	grep -qE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$1") [0-9A-F]+:[0-9A-F]+ 0A " /proc/net/tcp /proc/net/tcp6
 } 2>/dev/null
 listens() {
-	exec 6< <(eval "exec ${listen//PORT/$1}" 2>&1 >&7 </dev/null)
+	local listener says
+
+	# nc may write there as long as it lives.
+	exec {says}< <(eval "exec ${listen//PORT/$1}" 2>&1 >&7 </dev/null)
 	listener=$!
-	read -r -t 10 said <&6 || true
-	[[ $said != [Ll]istening* ]] || return 0
+	read -r -t 10 said <&"$says" || true
+	if [[ $said == [Ll]istening* ]]; then
+		listeners+=("$listener")
+		return 0
+	fi
 	kill "$listener"
 	return 1
 } 2>/dev/null
-rm -f "$fifo"
-mkfifo "$fifo" || exit 2
-"$@" <"$fifo" &
-writer=$!
-exec 7>"$fifo"
-rm "$fifo"
-start=$RANDOM
-for ((try = 0; try < count; try++)); do
-	port=$((first + (start + try) % count))
-	! in_use "$port" && listens "$port" && break
+start_lane() {
+	local start=$RANDOM try port
+
+	rm -f "$fifo"
+	mkfifo "$fifo" || exit 2
+	"$@" <"$fifo" &
+	writers+=($!)
+	exec 7>"$fifo"
+	rm "$fifo"
+	for ((try = 0; try < count; try++)); do
+		port=$((first + (start + try) % count))
+		! in_use "$port" && listens "$port" && break
+	done
+	if [ "$try" = "$count" ]; then
+		kill "${writers[@]}" "${listeners[@]}"
+		echo "blkmigrate: cannot listen: ${said:-all ports from $first on are in use}" >&2
+		exit 2
+	fi
+	exec 7>&-
+	ports+=("$port")
+}
+for ((lane = 0; lane < lanes; lane++)); do
+	start_lane "$@"
 done
-if [ "$try" = "$count" ]; then
-	kill "$writer"
-	echo "blkmigrate: cannot listen: ${said:-all ports from $first on are in use}" >&2
-	exit 2
-fi
-exec 7>&- 5<&0
+exec 5<&0
 {
 	while read -r -t 20 line <&5; do
 		:
 	done
-	kill "$writer" "$listener"
+	kill "${writers[@]}" "${listeners[@]}"
 } >/dev/null 2>&1 &
 watcher=$!
-echo "$port"
-wait "$writer" || status=$?
-kill "$watcher" "$listener" 2>/dev/null
-exit "$status"'
+echo "${ports[*]}"
+for writer in "${writers[@]}"; do
+	status=0
+	wait "$writer" || status=$?
+	[ "$status" -le "$worst" ] || worst=$status
+done
+kill "$watcher" "${listeners[@]}" 2>/dev/null
+exit "$worst"'
 
 transfer_tcp() {
-	local disk=$1 part=$2 input=${3:-}
+	local disk=$1 part=$2 input=${3:-} ports=()
 
 	need_netcat
 	part="$part | blkzip --adapt | $(meter "$disk")"
 	input=${input:+$input | }
 	if $dry_run; then
-		show_tcp "$disk" "$port_first" "$part" "$input"
+		mapfile -t ports < <(seq "$port_first" $((port_first + ${lanes:-1} - 1)))
+		show_tcp "$disk" "$part" "$input" "${ports[@]}"
 		return
 	fi
 	stamp "$disk"
 	listen_for "$disk" || return
-	show_tcp "$disk" "$port" "$part" "$input"
+	show_tcp "$disk" "$part" "$input" "${ports_there[@]}"
 	input=${input:+${input% | } 2>&6 | }
-	part=$(held old "$part | $(sender "$port")")
+	part=$(held old "$part | $(to_ports "${ports_there[@]}")")
 	if [ -n "$drawer" ] && meter_is_far; then
 		pipe_start "$input$(ssh_text old "$part 3>&1") 2>&6 >$(quote "$private/$disk.bar")"
 	elif meter_is_far && [ -t 2 ]; then
@@ -140,11 +160,16 @@ transfer_tcp() {
 	tcp_verdict
 }
 
-# show_tcp DISK PORT PART INPUT
+# show_tcp DISK PART INPUT PORT ...
 show_tcp() {
-	show old "(umask 077; head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n') >$(quote "$(id_file old "$1")") # and the same on the new host"
-	show new "$(listening "$2") | $(receiver "$1")"
-	show old "$4$(ssh_text old "$3 | $(sender "$2")")"
+	local disk=$1 part=$2 input=$3 port
+
+	shift 3
+	show old "(umask 077; head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n') >$(quote "$(id_file old "$disk")") # and the same on the new host"
+	for port; do
+		show new "$(listening "$port") | $(receiver "$disk")"
+	done
+	show old "$input$(ssh_text old "$part | $(to_ports "$@")")"
 }
 
 # stamp DISK: put an id for the next stream into a file on both hosts.
@@ -157,21 +182,22 @@ stamp() {
 	done
 }
 
-# listen_for DISK: start its receiver; set $port to where it listens, and $listener to the process
-# that keeps it.
-port=''
+# listen_for DISK: start its receiver; set $ports_there to where it listens, a port for each lane, and
+# $listener to the process that keeps it.
+ports_there=()
 listen_for() {
-	local fifo=$private/$1.port words=()
+	local fifo=$private/$1.port words=() line=''
 
 	rm -f "$fifo"
 	mkfifo "$fifo" || return
 	eval "words=($(receiver "$1"))"
 	feed_alone new bash -c "$guard" guard "${lock[new]}" "$token" bash -c "$receive" receive \
-		"$port_first" "$port_count" "$(listening PORT)" "$(state_of new)/$1.pipe" "${words[@]}" < <(beats) >"$fifo" 2> >(relay >&2) &
+		"$port_first" "$port_count" "$(listening PORT)" "$(state_of new)/$1.pipe" "${lanes:-1}" "${words[@]}" < <(beats) >"$fifo" 2> >(relay >&2) &
 	listener=$!
-	read -r port <"$fifo" || port=''
-	[[ ! $port =~ ^[1-9][0-9]{0,4}$ ]] || return 0
-	[ -z "$port" ] || kill "$listener" 2>/dev/null || true
+	read -r line <"$fifo" || line=''
+	read -r -a ports_there <<<"$line"
+	[[ ! $line =~ ^[1-9][0-9]{0,4}(\ [1-9][0-9]{0,4})*$ ]] || [ "${#ports_there[@]}" != "${lanes:-1}" ] || return 0
+	[ -z "$line" ] || kill "$listener" 2>/dev/null || true
 	wait "$listener" || true
 	listener=''
 	warn "$(name_of new) does not listen on $listen"

@@ -17,11 +17,11 @@ transfer_ssh() {
 
 	part="$part | blkzip --adapt"
 	input=${input:+$input | }
-	show old "$input$(ssh_text old "$part") | $(meter "$disk") | $(ssh_text new "$(receiver "$disk")")"
+	show old "$input$(ssh_text old "$part") | $(meter "$disk") | $(to_new "$(receiver "$disk")")"
 	$dry_run && return
 	# Descriptor 6 is relayed to standard error, which is the meter's terminal.
 	input=${input:+${input% | } 2>&6 | }
-	run_pipe "$input$(ssh_text old "$(held old "$part")") 2>&6 | $(meter "$disk") | $(ssh_text new "$(held new "$(receiver "$disk")")") 2>&6"
+	run_pipe "$input$(ssh_text old "$(held old "$part")") 2>&6 | $(meter "$disk") | $(to_new "$(held new "$(receiver "$disk")")") 2>&6"
 }
 
 # stamped DISK PROGRAM [ARGUMENT ...]: print the command that makes the stream; over tcp, with the

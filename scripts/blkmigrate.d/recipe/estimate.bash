@@ -22,6 +22,7 @@ estimate() {
 	elif [ "$command" = plan ] || ! $yes; then
 		measure_line
 		line_rate=$measured line_source='as measured'
+		! several_lanes || line_source='as measured over one connection'
 	fi
 	if [ "$command" = plan ] || ! $yes; then
 		measure_reading
@@ -135,6 +136,7 @@ show_plan() {
 		say "  $disk: SKIPPED: it stays on $(name_of old), and $vm on $(name_of new) has no such disk"
 	done
 	show_parts
+	! several_lanes || say "  over $lanes connections at a time for each disk"
 	say "  in all: $(sum_of_all); $(downtime_expected)"
 	show_xml_diff
 }

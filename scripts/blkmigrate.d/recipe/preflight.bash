@@ -64,10 +64,13 @@ check_tools() {
 	for tool in xsltproc xmllint; do
 		command -v "$tool" >/dev/null || problem "$tool is missing here" "install xsltproc and libxml2-utils"
 	done
+	! several_lanes || [ "$(fan_host)" != here ] || command -v blkfan >/dev/null ||
+		problem "blkfan is missing here, which --lanes needs" "install it, or --lanes 1"
 	for host in old new; do
 		list=(virsh blksum flock sync blkid partx)
 		[ "$host" = new ] || ! is_xen || list+=(xl)
 		[ "$host" = old ] && list+=(blkread blkdiff blkzip) || list+=(blkwrite ip)
+		! several_lanes || [ "$(fan_host)" != "$host" ] || list+=(blkfan)
 		[ ${#swaps[@]} -eq 0 ] || [ "$host" = old ] || list+=(mkswap blkdiscard)
 		for disk in "${placed[@]}"; do
 			case $host,${kind[$disk]},${target_kind[$disk]} in

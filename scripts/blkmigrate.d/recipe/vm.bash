@@ -112,6 +112,7 @@ connect_new() {
 	[ -n "${address[new]}" ] || die "say where it goes: --to HOST"
 	reach new
 	tcp_ready
+	lanes_ready
 }
 
 # open_migration NAME: resume the one that is known; $opened says whether there was one.  Call it
