@@ -12,36 +12,19 @@ setup() {
 	hosts_begin
 }
 
-# each_fourth FIRST: prepare, with the calls FIRST, FIRST + 4 and so on answered oddly.
-each_fourth() {
-	local number count kinds=(text empty text lines text long text option text down)
-
+@test "plan and prepare: whichever call is answered oddly, nothing of it is run or shown" {
 	export -f blkmigrate migrate
 	export root dir
 	migrate prepare
-	count=$(grep -cE '^(old|new) ' calls)
-	for ((number = $1; number <= count; number += 4)); do
+
+	# t/long has every call, and every kind of answer to it.
+	every 8 $(seq "$(grep -cE '^(old|new) ' calls)")
+	for number in "${some[@]}"; do
 		rm -rf state/* there/*
-		with_odd "${kinds[(number + number / 4) % 10]}" "$number" migrate prepare
+		with_odd "${odd_answers[number / 8 % ${#odd_answers[@]}]}" "$number" migrate prepare
 		[ "$(cat host/old/web.state)" = running ]
 		[ ! -e host/new/web.xml ]
 	done
-}
-
-@test "plan and prepare: whichever call is answered oddly, nothing of it is run or shown" {
-	each_fourth 1
-}
-
-@test "plan and prepare: the same, from the second call on" {
-	each_fourth 2
-}
-
-@test "plan and prepare: the same, from the third call on" {
-	each_fourth 3
-}
-
-@test "plan and prepare: the same, from the fourth call on" {
-	each_fourth 4
 }
 
 # --- what is shown ----------------------------------------------------------------

@@ -96,8 +96,10 @@ export HOST=$2
 shift 2
 exec 3>>"$FAKE/calls"
 flock 3
-echo "$HOST $(head -n 1 <<<"$*")" >&3
-number=$(grep -cE '^(old|new) ' "$FAKE/calls")
+words=$*
+echo "$HOST ${words%%$'\n'*}" >&3
+mapfile -t lines <"$FAKE/calls"
+number=${#lines[@]}
 exec 3>&-
 if [ "$number" = "$odd_call" ]; then
 	eval "$odd"
