@@ -28,7 +28,8 @@ until_killed() {
 	make_pair 16k 40M
 	scribble -n 0 -s 64 "$origin" &
 	wait_for 60 many_exceptions
-	echo "kill me now"
+	# On a line of its own: the last one may have been a progress bar.
+	printf '\nkill me now\n'
 	wait
 }
 
