@@ -77,8 +77,10 @@ static const struct change header_changes[] = {
 	{ "length 4097", 12, 4, 4097, "header of 4097 bytes" },
 	{ "length 2^32-1", 12, 4, UINT32_MAX, "header of 4294967295 bytes" },
 	{ "zstd", 16, 8, 1, NULL },
-	{ "zstd and striped", 16, 8, 3, "the stream needs features that this version lacks (bits 0x2)" },
-	{ "striped", 16, 8, 2, "the stream needs features that this version lacks (bits 0x2)" },
+	{ "zstd and striped", 16, 8, 3, "this is lane 1 of 0 of a stream: a share of its records, "
+	    "which only blkwrite puts together with the others" },
+	{ "striped", 16, 8, 2, "this is lane 1 of 0 of a stream: a share of its records, "
+	    "which only blkwrite puts together with the others" },
 	{ "required bit 63", 16, 8, FAR,
 	    "the stream needs features that this version lacks (bits 0x8000000000000000)" },
 	{ "optional bits", 24, 8, UINT64_MAX, NULL },
