@@ -39,9 +39,11 @@ honest() {
 		blkread image | blkzip | blkfan -n $lanes blkwrite --create --verify "copy.$lanes"
 		cmp image "copy.$lanes"
 	done
-	blkread image | blkmeter -q | blkfan blkwrite -o 0 "$device"
+	id=$(printf '%032x' $$)
+	echo "$id" >id
+	blkread --id @id image | blkmeter -q | blkfan blkwrite -o 0 "$device"
 	cmp image "$device"
-	[ -z "$(find /run/blk-lanes /run/user/*/blk-lanes /tmp/blk-lanes-* -type s 2>/dev/null)" ]
+	[ -z "$(find /run/blk-lanes /run/user/*/blk-lanes /tmp/blk-lanes-* -name "$id" 2>/dev/null)" ]
 }
 
 @test "each lane carries a part, by the manual alone, and the meter's total is the stream's" {
