@@ -369,10 +369,12 @@ lanes_gather(struct lanes *lanes, struct input *input, struct error *error)
 {
 	struct lanes_in own = { .lanes = lanes, .input = *input, .peer = -1 };
 	pthread_condattr_t monotonic;
+	int timeout = input->timeout, ends[2];
 	struct lane lane;
-	int ends[2];
 	bool good;
 
+	/* Any lane may get nothing for long, while others do; the whole stream may not. */
+	own.input.timeout = -1;
 	memset(lanes, 0, sizeof(*lanes));
 	pthread_mutex_init(&lanes->lock, NULL);
 	pthread_condattr_init(&monotonic);
@@ -402,6 +404,7 @@ lanes_gather(struct lanes *lanes, struct input *input, struct error *error)
 	if (!start_threads(lanes, error))
 		return false;
 	input_open(input, ends[0], -1, "standard input");
+	input->timeout = timeout;
 	return true;
 }
 

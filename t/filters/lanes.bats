@@ -72,6 +72,47 @@ honest() {
 	cmp image target
 }
 
+@test "a meter in front of the lanes tells of the whole, and one behind says that it has a share" {
+	make_image image 12M
+
+	blkread image | blkmeter --json 2>whole | blkfan -n 3 sh -c 'blkmeter --json 2>"share.$BLKFAN_LANE" >/dev/null'
+
+	tail -n 1 whole | jq -e '.percent == 100 and .size == 12582912'
+	for lane in 1 2 3; do
+		tail -n 1 "share.$lane" | jq -e '.kind == "raw" and .percent == null and .size == null and .eta == null'
+	done
+}
+
+@test "a lane whose command fails after the end does not take the others' share" {
+	make_noise image 12M
+	blkread image >stream
+
+	run -1 --separate-stderr blkfan -n 3 sh -c '[ "$BLKFAN_LANE" = 1 ] || sleep 2
+		cat >"share.$BLKFAN_LANE"
+		[ "$BLKFAN_LANE" != 1 ]' <stream
+
+	[ "$stderr" = "blkfan: lane 1 of 3: sh ended with status 1" ]
+	make_target 12M
+	receive share.*
+	[ "$statuses" = 000 ]
+	cmp image target
+}
+
+@test "with --id each lane must be of that stream" {
+	make_image image 8M
+	blkread image >stream
+	"$root/t/filters/deal-lanes" stream 2
+	make_target 8M
+	echo 00112233445566778899aabbccddeeff >id
+
+	for lane in 0 1; do
+		run -2 --separate-stderr blkwrite --id @id target <"lane.$lane"
+		[ "$stderr" = "blkwrite: standard input: the stream has another id than --id says" ]
+	done
+
+	honest
+}
+
 @test "a delta, an undo log and a zstd stream come over lanes" {
 	make_image image 8M
 	make_image copy 8M 2
