@@ -344,6 +344,16 @@ turn_away(struct lanes *lanes)
 	}
 }
 
+/* None is waited for: the process may end while one waits for a lane. */
+static bool
+start_thread(void *(*run)(void *), void *argument)
+{
+	pthread_t thread;
+
+	errno = pthread_create(&thread, NULL, run, argument);
+	return errno == 0 && pthread_detach(thread) == 0;
+}
+
 static bool
 start_threads(struct lanes *lanes, struct error *error)
 {
@@ -357,11 +367,9 @@ start_threads(struct lanes *lanes, struct error *error)
 			if ((lanes->in[i].slots[k].payload = malloc(room)) == NULL)
 				return error_errno(error, "memory");
 	for (i = 0; i < lanes->count; i++)
-		if ((errno = pthread_create(&lanes->in[i].thread, NULL, lane_run, &lanes->in[i])) != 0)
+		if (!start_thread(lane_run, &lanes->in[i]))
 			return error_errno(error, "threads");
-	if ((errno = pthread_create(&lanes->merger, NULL, merge, lanes)) != 0)
-		return error_errno(error, "threads");
-	return true;
+	return start_thread(merge, lanes) || error_errno(error, "threads");
 }
 
 bool

@@ -38,7 +38,6 @@ struct lanes_slot {
 struct lanes_in {
 	struct lanes *lanes;
 	unsigned index;
-	pthread_t thread;
 	struct input input;
 	int peer;			/* to the process that handed it over, or -1 */
 	bool here;
@@ -55,7 +54,6 @@ struct lanes {
 	char path[200];			/* of the socket */
 	pthread_mutex_t lock;
 	pthread_cond_t moved;		/* a slot was filled or emptied, or a lane ended */
-	pthread_t merger;
 	struct error error;		/* why the merged stream ends early, once it has */
 	bool closing;			/* the merger has ended */
 	struct lanes_in in[LANE_MAX];
