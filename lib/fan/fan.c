@@ -15,6 +15,7 @@ fan_open(struct fan *fan, struct input *input, struct error *error)
 	fan->input = input;
 	fan->failed = -1;
 	pthread_mutex_init(&fan->taking, NULL);
+	pthread_mutex_init(&fan->closing, NULL);
 	return stream_open(&fan->reader, input, error);
 }
 
@@ -112,7 +113,10 @@ lane_run(void *argument)
 		error_errno(&error, "lane %u of %u", lane->lane.index + 1, lane->lane.count);
 		fan_fail(fan, (int)lane->lane.index, &error);
 	}
+	pthread_mutex_lock(&fan->closing);
 	close(lane->fd);
+	lane->fd = -1;
+	pthread_mutex_unlock(&fan->closing);
 	return NULL;
 }
 
@@ -174,8 +178,11 @@ fan_cut(struct fan *fan)
 	if (pipe2(ends, O_CLOEXEC) == -1)
 		return;
 	close(ends[0]);
+	pthread_mutex_lock(&fan->closing);
 	for (i = 0; i < fan->count; i++)
-		(void)dup3(ends[1], fan->lanes[i].fd, O_CLOEXEC);
+		if (fan->lanes[i].fd != -1)
+			(void)dup3(ends[1], fan->lanes[i].fd, O_CLOEXEC);
+	pthread_mutex_unlock(&fan->closing);
 }
 
 bool

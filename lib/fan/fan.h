@@ -30,7 +30,7 @@ struct fan_lane {
 struct fan {
 	struct input *input;
 	struct stream_reader reader;
-	pthread_mutex_t taking;
+	pthread_mutex_t taking, closing;	/* closing: a lane's descriptor is closed, or cut */
 	bool ended;			/* END or ABORT was taken; or there is an error */
 	struct record last;		/* END or ABORT, with its payload */
 	unsigned char last_payload[RECORD_NOTE_MAX];
