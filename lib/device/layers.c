@@ -184,12 +184,14 @@ add_slave(struct layers *layers, const struct layer *layer, const char *folder,
 	char path[512];
 	uint64_t begins = 0, length;
 	dev_t device;
+	bool known;
 
 	snprintf(path, sizeof(path), "%s/slaves/%s", folder, entry);
 	if (!sysfs_device(layers->sys, path, &device))
 		return true;
-	return add_below(layers, layer, device, 0, dm_piece(layer->device, device, &begins, &length),
-	    begins);
+	/* Not within the call: C does not say which argument it evaluates first. */
+	known = dm_piece(layer->device, device, &begins, &length);
+	return add_below(layers, layer, device, 0, known, begins);
 }
 
 /*

@@ -41,7 +41,9 @@ said() {
 	[[ $(<"$dir/err") == $pattern ]]
 }
 
+# Not the first volume of its disk: the bytes of a mapping are those from where it begins there.
 held_volume() {
+	make_volume other 16M
 	make_volume web 16M
 	blkread "$before" >stream
 
@@ -63,12 +65,13 @@ held_volume() {
 held_neighbour() {
 	make_origin
 	make_snapshot 4k 8M rw
-	make_target
+	# Larger than the first volume, so that it would be all of that, if it began there.
+	make_target 20M
 	blkread "$before" >stream
 
 	hold "$origin"
 	blkwrite "$target" <stream
-	same "$before" "$target"
+	same "$before" "$target" 16M
 	said '' blkread "$target"
 }
 
