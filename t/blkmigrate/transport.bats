@@ -110,7 +110,7 @@ sys.exit(not any(row[3] == "0A" and 49152 <= int(row[1][-4:], 16) <= 49215 for r
 	break_program nc '[[ " $* " == *" -l "* || $1 == -h ]] || exit 1
 		exec '"$(command -v nc)"' "$@"'
 
-	run -2 --separate-stderr timeout 30 "$root/scripts/blkmigrate" copy --state "$dir/state" \
+	run -2 --separate-stderr timeout 150 "$root/scripts/blkmigrate" copy --state "$dir/state" \
 		--ssh-option "-F$config" --create --transport tcp old.img new:"$dir/new.img"
 
 	[[ $stderr == *'the copy failed'* ]]
