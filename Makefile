@@ -225,7 +225,7 @@ coverage:
 	cd $(OUT)/coverage && find . -name '*.gcno' | sed 's,^\./,,' | sort | xargs gcov -n -r | \
 		awk -F "'" '/^File/ { file = $$2 } /^Lines/ && file { print file ": " $$0; file = "" }'
 
-SHELL_SCRIPTS = $(shell git ls-files scripts t .ci | xargs grep -lE '^\#!/bin/(ba)?sh$$')
+SHELL_SCRIPTS = $(shell git ls-files scripts t .ci | xargs awk 'FNR == 1 && /^\#!\/bin\/(ba)?sh$$/ { print FILENAME }')
 MANUALS = $(wildcard filters/*.1 lib/*/*.5 scripts/*.1)
 
 lint:
