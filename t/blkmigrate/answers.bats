@@ -78,8 +78,10 @@ asking() {
 	run -0 --separate-stderr asking 'ask -q new x ls /none || echo no'
 	[ "$output$stderr" = no ]
 
-	run -2 --separate-stderr asking 'ask -q new x bash -c "echo y; echo said >&2" look /dev/vg/web'
-	[ "$stderr" = 'blkmigrate: far cannot be asked (look /dev/vg/web): "y" is no answer' ]
+	for options in -c '-o pipefail -c'; do
+		run -2 --separate-stderr asking "ask -q new x bash $options 'echo y; echo said >&2' look /dev/vg/web"
+		[ "$stderr" = 'blkmigrate: far cannot be asked (look /dev/vg/web): "y" is no answer' ]
+	done
 }
 
 @test "find_vm: a line of libvirt's list without a UUID is no answer" {

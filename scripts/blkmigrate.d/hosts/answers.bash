@@ -198,7 +198,8 @@ cannot_ask() {
 	local host=$1 why=$2 words
 
 	shift 2
-	[[ ${1:-} != @(sh|bash) || ${2:-} != -c ]] || shift 3
+	[[ ${1:-} != bash || ${2:-} != -o ]] || shift 2
+	[[ ${1:-} != @(sh|bash|pipefail) || ${2:-} != -c ]] || shift 3
 	words=$*
 	die "$(name_of "$host") cannot be asked ($(printable "${words:0:200}"))${why:+: $why}"
 }
