@@ -164,6 +164,11 @@ run_examples() {
 	run_examples blksum
 }
 
+@test "the examples of blkfan(1) run as printed" {
+	run_examples blkfan
+	cmp old.img new/copy.img
+}
+
 @test "no manual has examples that are not run here" {
 	for filter in $filters; do
 		grep -q "run_examples $filter\$" "$BATS_TEST_FILENAME"
