@@ -18,10 +18,10 @@ setup() {
 	migrate prepare
 
 	# t/long has every call, and every kind of answer to it.
-	every 8 $(seq "$(grep -cE '^(old|new) ' calls)")
+	every 11 $(seq "$(grep -cE '^(old|new) ' calls)")
 	for number in "${some[@]}"; do
 		rm -rf state/* there/*
-		with_odd "${odd_answers[number / 8 % ${#odd_answers[@]}]}" "$number" migrate prepare
+		with_odd "${odd_answers[number / 11 % ${#odd_answers[@]}]}" "$number" migrate prepare
 		[ "$(cat host/old/web.state)" = running ]
 		[ ! -e host/new/web.xml ]
 	done
