@@ -842,7 +842,7 @@ for line in sys.stdin.buffer.read().decode().split("\n"):
 	start_sshd
 	make_image disk.img 4M
 	mandoc -Tascii "$root/filters/blksum.1" | col -bx | sed -n '/^EXAMPLES/,/^DIAGNOSTICS/s/^ *\$ //p' >examples
-	[ "$(wc -l <examples)" = 7 ]
+	[ "$(wc -l <examples)" = 8 ]
 
 	{
 		echo "set -eo pipefail"
