@@ -54,7 +54,8 @@ child(int socket, pid_t parent)
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	if (dup2(socket, STDIN_FILENO) == STDIN_FILENO && chdir("/") == 0) {
 		close_from(STDIN_FILENO + 1);
-		serve(parent);
+		if (send(STDIN_FILENO, "", 1, MSG_NOSIGNAL) == 1)
+			serve(parent);
 	}
 	_exit(0);
 }
@@ -64,6 +65,7 @@ lookout_start(struct lookout *lookout)
 {
 	pid_t own = holders_own();
 	int ends[2];
+	char byte;
 
 	lookout->socket = -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == -1)
@@ -79,6 +81,9 @@ lookout_start(struct lookout *lookout)
 		lookout->socket = ends[0];
 	}
 	close(ends[1]);
+	/* Until it has closed the target, whoever comes after us would find that locked. */
+	while (lookout->socket != -1 && recv(lookout->socket, &byte, 1, 0) == -1 && errno == EINTR)
+		;
 }
 
 void
