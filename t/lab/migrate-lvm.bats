@@ -36,6 +36,7 @@ moves_by_snapshots() {
 	on old 'lvcreate -q -y -Wn -Zn -L 8M -n data vg'
 	define old web block:/dev/vg/web block:/dev/vg/data
 	stand_still
+	freeze_for_long
 	on old 'virsh -q start web'
 	wait_for 60 is_counting old web 10
 

@@ -72,6 +72,17 @@ make_transient() {
 	wait_for 60 is_counting old web 10
 }
 
+# freeze_for_long: the ten seconds of a freeze are five minutes, which are enough in a guest and on a
+# busy machine.
+freeze_for_long() {
+	# shellcheck disable=SC2016
+	shim old timeout 'case $1:" $* " in
+		10:*" domfs"*) exec "$tool" 300 "${@:2}" ;;
+		esac'
+	# shellcheck disable=SC2016
+	shim old sleep '[ "$*" != 10 ] || exec "$tool" 300'
+}
+
 # Where disks are on either host.
 images=/var/lib/libvirt/images
 

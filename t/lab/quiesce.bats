@@ -12,14 +12,6 @@ load agent
 
 also_needed+=(nbdinfo "${agent_needs[@]}")
 
-# freeze_for_long: the ten seconds of a freeze are two minutes, which are enough on a busy machine.
-freeze_for_long() {
-	shim old timeout 'case $1:" $* " in
-		10:*" domfs"*) exec "$tool" 120 "${@:2}" ;;
-		esac'
-	shim old sleep '[ "$*" != 10 ] || exec "$tool" 120'
-}
-
 @test "the copy of a frozen machine needs no recovery, and then it moves" {
 	start_agent_vm
 	freeze_for_long
