@@ -54,3 +54,11 @@ evidence_next(struct evidence *evidence, char *line, size_t size)
 	}
 	return false;
 }
+
+void
+evidence_clear(struct evidence *evidence)
+{
+	free(evidence->cached_name);
+	free(evidence->lost_name);
+	*evidence = (struct evidence){ 0 };
+}

@@ -28,4 +28,7 @@ void evidence_add(struct evidence *, const char *name, enum fresh, int lost);
 /* The next line to print, without a newline, which is then forgotten.  False: no more. */
 bool evidence_next(struct evidence *, char *line, size_t size);
 
+/* Forget all that was added, and free the names. */
+void evidence_clear(struct evidence *);
+
 #endif

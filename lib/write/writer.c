@@ -74,6 +74,7 @@ writer_destroy(struct writer *writer)
 	}
 	free(writer->jobs);
 	verify_destroy(writer->verify);
+	evidence_clear(&writer->evidence);
 	pthread_mutex_destroy(&writer->settling);
 }
 

@@ -323,7 +323,7 @@ with_medium() {
 	mkdir there
 	cp disc.iso there
 
-	run -0 with_medium 'echo "${media[*]};${media_there[*]}"; make_target_xml() { :; }; purge_target; placed=(sda); purge_target'
+	run -0 --separate-stderr with_medium 'echo "${media[*]};${media_there[*]}"; make_target_xml() { :; }; purge_target; placed=(sda); purge_target'
 
 	[ "$output" = ';sda' ]
 	cmp disc.iso there/disc.iso
