@@ -174,6 +174,11 @@ def judge(row, goal, runs, size):
     def figures(name):
         return [getattr(run, goal.measure) for run in runs[name]]
 
+    # A bound alone on processor time is for each GiB.
+    def measured(name):
+        part = size / 2**30 if goal.measure == "cpu" else 1
+        return [figure / part for figure in figures(name)]
+
     def middle(name):
         return statistics.median(figures(name))
 
@@ -185,7 +190,7 @@ def judge(row, goal, runs, size):
         ratios = [a / b if goal.faster else b / a for a, b in pairs]
         peer_figure = middle(peer)
     else:
-        peer, peer_figure, ratios = "", 0, figures(goal.ours)
+        peer, peer_figure, ratios = "", 0, measured(goal.ours)
     ratio = statistics.median(ratios)
     return Verdict(goal.row or row.number, row.job, goal.measure, goal.ours, middle(goal.ours), peer,
                    peer_figure, ratio, min(ratios), max(ratios),

@@ -248,7 +248,7 @@ class Prepared:
         with open(path, "r+b") as out:
             for n in range(1000):
                 os.pwrite(out.fileno(), b"changed\n" * 512, n * 1_000_003 % (1 << 28) * 4096)
-        self.output(os.path.join(os.path.dirname(here), "make-store"), store, old, path)
+        self.output(os.path.join(os.path.dirname(here), "format", "make-store"), store, old, path)
         self.variables |= {"old": old, "store": store}
 
     def clear(self):

@@ -12,7 +12,7 @@ bench() {
 }
 
 make_disk() {
-	require nbdcopy qemu-img
+	require nbdcopy nbdkit qemu-img
 	make_image disk 8M
 }
 
@@ -21,11 +21,25 @@ make_disk() {
 
 	run -0 --separate-stderr bench --rows 1
 
-	[ "$(grep -c '^| 1 .*blkread, blkwrite.*MB/s' <<<"$output")" = 2 ]
+	[ "$(grep -c '^| 1 .*blkread, blkwrite.*MB/s' <<<"$output")" = 3 ]
 	grep -q '^row 1: qemu-img convert: run 1: ' <<<"$stderr"
-	jq -e '.rows[0].runs | length == 4 and all(.[]; length == 1 and .[0].seconds > 0)' report
-	jq -e '.lines | length == 2 and all(.[]; .ours_figure > 0 and .peer_figure > 0)' report
+	jq -e '.rows[0].runs | length == 6 and all(.[]; length == 1 and .[0].seconds > 0)' report
+	jq -e '.lines | length == 3 and all(.[]; .ours_figure > 0 and .peer_figure > 0)' report
 	jq -e '.machine.versions["qemu-img"]' report
+}
+
+@test "the inputs of each row can be made" {
+	make_disk
+
+	run -0 --separate-stderr python3 - <<-EOF
+		import sys
+		sys.path.insert(0, "$root/t/bench")
+		import prepare
+		made = prepare.Prepared("$dir", "$dir/disk")
+		for name in "little", "eighth", "changed", "stream", "origin":
+		    made.need(name)
+		made.remove()
+	EOF
 }
 
 @test "a contender that did not do the job is reported, and its time is not used" {
@@ -40,7 +54,7 @@ make_disk() {
 
 	grep -q '^bench: row 1: blkread, blkwrite: did not do the job: .*target differ' <<<"$stderr"
 	jq -e '.lines == [] and (.rows[0].failures | keys == ["blkread, blkwrite"])' report
-	jq -e '.rows[0].runs | length == 3' report
+	jq -e '.rows[0].runs | length == 5' report
 }
 
 @test "a contender that fails is reported, with its message" {
