@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -115,4 +116,59 @@ claim_not_input(const struct stat *status, const char *name, struct error *error
 	if (fstat(STDIN_FILENO, &input) == 0 && same_file(&input, status))
 		return error_set(error, "%s: standard input reads from it", name);
 	return true;
+}
+
+/* The real path of the folder that contains path, or NULL.  The caller frees it. */
+static char *
+path_folder(const char *path)
+{
+	char *copy = strdup(path), *slash, *folder;
+
+	if (copy == NULL)
+		return NULL;
+	slash = strrchr(copy, '/');
+	if (slash != NULL)
+		slash[slash == copy ? 1 : 0] = '\0';
+	folder = realpath(slash == NULL ? "." : copy, NULL);
+	free(copy);
+	return folder;
+}
+
+/* By its name, or because it lies on the file system of /dev, mounted elsewhere too. */
+static bool
+folder_is_dev(const char *folder)
+{
+	struct stat status, dev, root;
+
+	if (strcmp(folder, "/dev") == 0 || strncmp(folder, "/dev/", 5) == 0)
+		return true;
+	return stat(folder, &status) == 0 && stat("/dev", &dev) == 0 && stat("/", &root) == 0 &&
+	    dev.st_dev != root.st_dev && status.st_dev == dev.st_dev;
+}
+
+bool
+claim_may_create(const char *path, struct error *error)
+{
+	char *folder = path_folder(path);
+	struct stat status;
+
+	if (folder == NULL)
+		return error_errno(error, "%s", path);
+	if (folder_is_dev(folder))
+		error_set(error, "%s: no such device, and no file is created under /dev", path);
+	else if (lstat(path, &status) == 0)
+		error_set(error, "%s: a dangling symbolic link", path);
+	free(folder);
+	return !error->set;
+}
+
+/* Disks hold secrets: only the owner may read the file. */
+int
+claim_create(const char *path, struct error *error)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL | O_NOCTTY, 0600);
+
+	if (fd == -1)
+		error_errno(error, "%s", path);
+	return fd;
 }

@@ -32,4 +32,10 @@ bool claim_unattached(const struct stat *, const char *name, struct error *);
 /* Refuse the file or device that is our standard input. */
 bool claim_not_input(const struct stat *, const char *name, struct error *);
 
+/* Refuse to create a file at this path: under /dev, or through a link that points nowhere. */
+bool claim_may_create(const char *path, struct error *);
+
+/* Create it, empty, for reading and writing. */
+int claim_create(const char *path, struct error *);
+
 #endif

@@ -2,8 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -14,58 +12,13 @@
 #include "device/claim.h"
 #include "device/target.h"
 
-/* The real path of the folder that contains path, or NULL.  The caller frees it. */
-static char *
-path_folder(const char *path)
-{
-	char *copy = strdup(path), *slash, *folder;
-
-	if (copy == NULL)
-		return NULL;
-	slash = strrchr(copy, '/');
-	if (slash != NULL)
-		slash[slash == copy ? 1 : 0] = '\0';
-	folder = realpath(slash == NULL ? "." : copy, NULL);
-	free(copy);
-	return folder;
-}
-
-/* By its name, or because it lies on the file system of /dev, mounted elsewhere too. */
-static bool
-folder_is_dev(const char *folder)
-{
-	struct stat status, dev, root;
-
-	if (strcmp(folder, "/dev") == 0 || strncmp(folder, "/dev/", 5) == 0)
-		return true;
-	return stat(folder, &status) == 0 && stat("/dev", &dev) == 0 && stat("/", &root) == 0 &&
-	    dev.st_dev != root.st_dev && status.st_dev == dev.st_dev;
-}
-
-static bool
-target_may_create(const struct target *target, struct error *error)
-{
-	char *folder = path_folder(target->name);
-	struct stat status;
-
-	if (folder == NULL)
-		return error_errno(error, "%s", target->name);
-	if (folder_is_dev(folder))
-		error_set(error, "%s: no such device, and no file is created under /dev", target->name);
-	else if (lstat(target->name, &status) == 0)
-		error_set(error, "%s: a dangling symbolic link", target->name);
-	free(folder);
-	return !error->set;
-}
-
-/* Disks hold secrets: only the owner may read the file. */
 static bool
 target_create(struct target *target, struct error *error)
 {
-	int fd = open(target->name, O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL | O_NOCTTY, 0600);
+	int fd = claim_create(target->name, error);
 
 	if (fd == -1)
-		return error_errno(error, "%s", target->name);
+		return false;
 	target->medium.fd = fd;
 	target->created = true;
 	if (!claim_image_lock(fd, target->name, error))
@@ -207,7 +160,7 @@ target_open(struct target *target, const char *path, const struct target_options
 		*error = (struct error){ 0 };
 		if (!options->create)
 			return error_set(error, "%s: no such file or device (--create makes a file)", path);
-		if (!target_may_create(target, error) || !target_bound(target, options, error))
+		if (!claim_may_create(path, error) || !target_bound(target, options, error))
 			return false;
 		behind_open_folder(&target->behind, path);
 		return target_add_backing(target, options, error);
