@@ -22,10 +22,10 @@
 #include "device/evidence.h"
 #include "device/source.h"
 #include "diff/changes.h"
+#include "diff/compare.h"
 #include "diff/cow.h"
 #include "diff/report.h"
 #include "diff/snapshot.h"
-#include "read/mapdiff.h"
 #include "read/scan.h"
 #include "show/progress.h"
 #include "show/signals.h"
@@ -37,7 +37,7 @@
 
 struct options {
 	const char *map, *snapshot, *store, *changes;
-	bool whole, read_only, live, verbose;
+	bool list, status, whole, read_only, live, verbose;
 	unsigned char id[STREAM_ID_SIZE];
 	uint64_t era_block, offset, length;
 	struct report_options report;
@@ -56,14 +56,12 @@ struct diff {
 };
 
 static int parse_options(struct options *, int, char **);
-static bool options_agree(const struct options *, bool list, int operands);
-static void compare_devices(struct diff *, const char *, const char *);
-static void compare_map(struct diff *, const char *);
-static bool map_differs(void *, const struct mapdiff_run *);
-static bool map_passed(void *, uint64_t);
+static bool parse_option(int, struct options *, struct error *);
+static bool options_agree(const struct options *, int operands);
+static void diff_devices(struct diff *, const char *, const char *);
+static void diff_map(struct diff *, const char *);
 static void read_snapshot(struct diff *, const char *);
 static void read_store(struct diff *, const char *);
-static void list_store(struct diff *, uint64_t, bool);
 static void read_changes(struct diff *, const char *);
 static void open_device(struct diff *, struct source *, const char *);
 static void open_source(struct diff *, const char *);
@@ -95,9 +93,9 @@ main(int argc, char **argv)
 	if (!progress_start(&progress))
 		err(2, "threads");
 	if (operands == 2)
-		compare_devices(&diff, argv[0], argv[1]);
+		diff_devices(&diff, argv[0], argv[1]);
 	else if (options->map != NULL)
-		compare_map(&diff, argv[0]);
+		diff_map(&diff, argv[0]);
 	else if (options->snapshot != NULL)
 		read_snapshot(&diff, operands == 1 ? argv[0] : NULL);
 	else if (options->store != NULL)
@@ -107,83 +105,90 @@ main(int argc, char **argv)
 	return options->report.form == REPORT_STATUS && diff.report.differs ? 1 : 0;
 }
 
+enum { MAP = 256, SNAPSHOT, STORE, CHANGES, LIST, JSON, WHOLE, READ_ONLY, ERA_BLOCK, ID, LIVE };
+
+static const struct option names[] = {
+	{ "map", required_argument, NULL, MAP },
+	{ "snapshot", required_argument, NULL, SNAPSHOT },
+	{ "store", required_argument, NULL, STORE },
+	{ "changes", required_argument, NULL, CHANGES },
+	{ "list", no_argument, NULL, LIST },
+	{ "json", no_argument, NULL, JSON },
+	{ "bulk-from-origin", no_argument, NULL, WHOLE },
+	{ "read-only", no_argument, NULL, READ_ONLY },
+	{ "era-block", required_argument, NULL, ERA_BLOCK },
+	{ "id", required_argument, NULL, ID },
+	{ "live", no_argument, NULL, LIVE },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "silent", no_argument, NULL, 's' },
+	{ "offset", required_argument, NULL, 'o' },
+	{ "length", required_argument, NULL, 'l' },
+	{ "jobs", required_argument, NULL, 'j' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ NULL, 0, NULL, 0 }
+};
+
 /* Returns how many operands there are: as many as the options ask for. */
 static int
 parse_options(struct options *options, int argc, char **argv)
 {
-	enum { MAP = 256, SNAPSHOT, STORE, CHANGES, LIST, JSON, WHOLE, READ_ONLY, ERA_BLOCK, ID,
-	    LIVE };
-	static const struct option names[] = {
-		{ "map", required_argument, NULL, MAP },
-		{ "snapshot", required_argument, NULL, SNAPSHOT },
-		{ "store", required_argument, NULL, STORE },
-		{ "changes", required_argument, NULL, CHANGES },
-		{ "list", no_argument, NULL, LIST },
-		{ "json", no_argument, NULL, JSON },
-		{ "bulk-from-origin", no_argument, NULL, WHOLE },
-		{ "read-only", no_argument, NULL, READ_ONLY },
-		{ "era-block", required_argument, NULL, ERA_BLOCK },
-		{ "id", required_argument, NULL, ID },
-		{ "live", no_argument, NULL, LIVE },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "silent", no_argument, NULL, 's' },
-		{ "offset", required_argument, NULL, 'o' },
-		{ "length", required_argument, NULL, 'l' },
-		{ "jobs", required_argument, NULL, 'j' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ NULL, 0, NULL, 0 }
-	};
 	struct error error = { 0 };
-	bool good = true, status = false, list = false;
+	bool good = true;
 	int option;
 
 	options->length = UINT64_MAX;
 	options->report.jobs = pool_processors() + 1;
 	while (good && (option = getopt_long(argc, argv, "qsvo:l:j:", names, NULL)) != -1)
-		switch (option) {
-		case MAP: options->map = optarg; break;
-		case SNAPSHOT: options->snapshot = optarg; break;
-		case STORE: options->store = optarg; break;
-		case CHANGES: options->changes = optarg; break;
-		case LIST: list = true; break;
-		case JSON: list = options->report.json = true; break;
-		case WHOLE: options->whole = true; break;
-		case READ_ONLY: options->read_only = true; break;
-		case LIVE: options->live = true; break;
-		case ERA_BLOCK: good = argument_size("--era-block", optarg, &options->era_block, &error); break;
-		case ID:
-			good = id_load(optarg, options->id, &error);
-			options->report.id = options->id;
-			break;
-		case 'q':
-		case 's': status = true; break;
-		case 'v': options->verbose = true; break;
-		case 'o': good = argument_size("-o", optarg, &options->offset, &error); break;
-		case 'l': good = argument_size("-l", optarg, &options->length, &error); break;
-		case 'j': good = argument_jobs(optarg, &options->report.jobs, &error); break;
-		default: usage();
-		}
+		good = parse_option(option, options, &error);
 	if (!good)
 		errx(2, "%s", error.text);
-	if (status)
+	if (options->status)
 		options->report.form = REPORT_STATUS;
-	else if (list)
+	else if (options->list)
 		options->report.form = REPORT_LIST;
-	if (!options_agree(options, list, argc - optind))
+	if (!options_agree(options, argc - optind))
 		usage();
 	if (options->report.id != NULL && options->report.form != REPORT_DELTA)
 		errx(2, "--id: only a delta carries an id");
 	return argc - optind;
 }
 
+static bool
+parse_option(int option, struct options *options, struct error *error)
+{
+	switch (option) {
+	case MAP: options->map = optarg; break;
+	case SNAPSHOT: options->snapshot = optarg; break;
+	case STORE: options->store = optarg; break;
+	case CHANGES: options->changes = optarg; break;
+	case LIST: options->list = true; break;
+	case JSON: options->list = options->report.json = true; break;
+	case WHOLE: options->whole = true; break;
+	case READ_ONLY: options->read_only = true; break;
+	case LIVE: options->live = true; break;
+	case 'q':
+	case 's': options->status = true; break;
+	case 'v': options->verbose = true; break;
+	case 'o': return argument_size("-o", optarg, &options->offset, error);
+	case 'l': return argument_size("-l", optarg, &options->length, error);
+	case 'j': return argument_jobs(optarg, &options->report.jobs, error);
+	case ERA_BLOCK: return argument_size("--era-block", optarg, &options->era_block, error);
+	case ID:
+		options->report.id = options->id;
+		return id_load(optarg, options->id, error);
+	default: usage();
+	}
+	return true;
+}
+
 /* Whether these options, and so many operands, go with the source of the changes. */
 static bool
-options_agree(const struct options *options, bool list, int operands)
+options_agree(const struct options *options, int operands)
 {
 	int exceptions = (options->snapshot != NULL) + (options->store != NULL);
 	int modes = exceptions + (options->map != NULL) + (options->changes != NULL);
 
-	if (modes > 1 || (options->report.form == REPORT_STATUS && list) ||
+	if (modes > 1 || (options->status && options->list) ||
 	    (options->era_block != 0 && options->changes == NULL) ||
 	    ((options->whole || options->read_only) && exceptions == 0))
 		return false;
@@ -192,84 +197,39 @@ options_agree(const struct options *options, bool list, int operands)
 
 /* The delta that turns one device into the other. */
 static void
-compare_devices(struct diff *diff, const char *old_path, const char *path)
+diff_devices(struct diff *diff, const char *old_path, const char *path)
 {
-	const struct options *options = &diff->options;
-	bool bounded = options->length != UINT64_MAX;
-	unsigned char sum[BLK128_SIZE], *digest = NULL;
+	uint64_t limit = diff->options.length;
+	unsigned char sum[BLK128_SIZE], *digest = diff->options.verbose ? sum : NULL;
 	struct error error = { 0 };
-	uint64_t base;
 
 	diff->direct = SOURCE_MEDIUM;
 	open_device(diff, &diff->old, old_path);
 	open_source(diff, path);
 	(void)confine_wholly();
-	base = diff->old.size > options->offset ? diff->old.size - options->offset : 0;
-	if (bounded && base > options->length)
-		base = options->length;
-	report_compare(&diff->report, &diff->old,
-	    options->offset + (base < options->length ? base : options->length));
-	if (!extents_add(&diff->ranges, options->offset, options->length) ||
-	    (options->verbose && (diff->report.delta.digest = blk128_create()) == NULL))
-		error_errno(&error, "memory");
-	/* Another length is a difference, as for cmp(1), and needs no reading. */
-	else if (options->report.form == REPORT_STATUS && base != options->length)
-		diff->report.differs = true;
-	else
-		(void)report_send(&diff->report, &diff->ranges, base, &error);
-	if (!error.set && options->verbose) {
-		digest = sum;
-		blk128_finish(diff->report.delta.digest, digest);
-	}
+	(void)compare_devices(&diff->report, &diff->old, limit, &diff->ranges, digest, &error);
 	finish(diff, &error, digest, NULL);
 }
 
 /* The delta that turns the device that a map describes into the source. */
 static void
-compare_map(struct diff *diff, const char *path)
+diff_map(struct diff *diff, const char *path)
 {
-	const struct options *options = &diff->options;
 	static struct map_reader map;
 	static struct input input;
-	struct mapdiff mapdiff = { .source = &diff->source, .map = &map, .beyond = true,
-	    .differs = map_differs, .passed = map_passed, .context = &diff->report };
-	struct stream_header header;
+	unsigned char digest[BLK128_SIZE];
 	struct error error = { 0 };
 
 	/* A delta takes what the source holds; a verdict is about its medium. */
-	if (options->report.form != REPORT_DELTA)
+	if (diff->options.report.form != REPORT_DELTA)
 		diff->direct = SOURCE_MEDIUM;
 	open_source(diff, path);
-	if (!input_open_file(&input, options->map, STDOUT_FILENO))
-		err(2, "%s", options->map);
+	if (!input_open_file(&input, diff->options.map, STDOUT_FILENO))
+		err(2, "%s", diff->options.map);
 	(void)confine_wholly();
-	if (!map_open(&map, &input, &error))
-		fail(diff, &error);
-	header_init(&header, STREAM_DELTA, options->length);
-	header.identity = diff->report.identity;
-	header.base_size = map.stream.header.size;
-	header.grid = map.stream.header.grid;
-	header.hash = map.stream.header.hash;
-	header.payload_max = header.grid > MAPDIFF_RUN ? header.grid : MAPDIFF_RUN;
-	mapdiff.offset = options->offset;
-	mapdiff.length = options->length;
-	mapdiff.jobs = options->report.jobs;
-	(void)(report_begin(&diff->report, &header) && mapdiff_run(&mapdiff, &error));
-	diff->report.looked = mapdiff.length;
-	finish(diff, &error, mapdiff.digest, map.end.digest);
-}
-
-static bool
-map_differs(void *context, const struct mapdiff_run *run)
-{
-	return report_put(context, run->offset, run->length, run->data,
-	    run->checked ? RECORD_OLD_HASHES : 0, run->checked ? run->old : 0);
-}
-
-static bool
-map_passed(void *context, uint64_t offset)
-{
-	return report_pass(context, offset);
+	if (map_open(&map, &input, &error))
+		(void)compare_map(&diff->report, &map, digest, &error);
+	finish(diff, &error, digest, map.end.digest);
 }
 
 /* What was written to the origin since a snapshot of it was taken. */
@@ -292,9 +252,9 @@ read_snapshot(struct diff *diff, const char *path)
 	if (!snapshot.read_only && !diff->options.read_only && !diff->options.whole)
 		progress_warn("%s: the snapshot can be written to: whole chunks are sent, unchecked",
 		    diff->options.snapshot);
-	list_store(diff, snapshot.size, snapshot.read_only || diff->options.read_only);
 	/* An overflow meanwhile has dropped the old data that was compared with. */
-	if (report_send(&diff->report, &diff->ranges, diff->options.length, &error))
+	if (compare_store(&diff->report, &diff->cow, snapshot.size,
+	    (snapshot.read_only || diff->options.read_only) && !diff->options.whole, &diff->ranges, &error))
 		(void)snapshot_check(&snapshot, &allocated, &metadata, &error);
 	finish(diff, &error, NULL, NULL);
 }
@@ -313,20 +273,9 @@ read_store(struct diff *diff, const char *path)
 		error_errno(&error, "%s: flush", diff->source.name);
 	if (error.set || !cow_read(&diff->cow, &diff->store, diff->source.size, &error))
 		fail(diff, &error);
-	list_store(diff, diff->source.size, diff->options.read_only);
-	(void)report_send(&diff->report, &diff->ranges, diff->options.length, &error);
+	(void)compare_store(&diff->report, &diff->cow, diff->source.size,
+	    diff->options.read_only && !diff->options.whole, &diff->ranges, &error);
 	finish(diff, &error, NULL, NULL);
-}
-
-/* Take the ranges that the store lists; and its data, if the origin held that before. */
-static void
-list_store(struct diff *diff, uint64_t size, bool pristine)
-{
-	if (!cow_extents(&diff->cow, size, &diff->ranges))
-		err(2, "memory");
-	if (!pristine || diff->options.whole)
-		return;
-	report_compare_store(&diff->report, &diff->cow, size);
 }
 
 static void

@@ -54,6 +54,7 @@ struct reading {
 };
 
 static void parse_options(struct reading *, int, char **);
+static bool parse_option(int, struct reading *, struct error *);
 static void open_source(struct reading *, const char *);
 static bool read_stream(struct reading *, struct error *);
 static bool read_raw(struct reading *, struct error *);
@@ -108,64 +109,73 @@ main(int argc, char **argv)
 	return 2;
 }
 
+enum { DIRECT = 256, TRUST_HOLES, SKIP_BAD, ID, LIVE };
+
+static const struct option names[] = {
+	{ "raw", no_argument, NULL, 'r' },
+	{ "offset", required_argument, NULL, 'o' },
+	{ "length", required_argument, NULL, 'l' },
+	{ "jobs", required_argument, NULL, 'j' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "direct", required_argument, NULL, DIRECT },
+	{ "trust-holes", no_argument, NULL, TRUST_HOLES },
+	{ "skip-bad", no_argument, NULL, SKIP_BAD },
+	{ "id", required_argument, NULL, ID },
+	{ "live", no_argument, NULL, LIVE },
+	{ NULL, 0, NULL, 0 }
+};
+
 static void
 parse_options(struct reading *reading, int argc, char **argv)
 {
-	enum { DIRECT = 256, TRUST_HOLES, SKIP_BAD, ID, LIVE };
-	static const struct option names[] = {
-		{ "raw", no_argument, NULL, 'r' },
-		{ "offset", required_argument, NULL, 'o' },
-		{ "length", required_argument, NULL, 'l' },
-		{ "jobs", required_argument, NULL, 'j' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "direct", required_argument, NULL, DIRECT },
-		{ "trust-holes", no_argument, NULL, TRUST_HOLES },
-		{ "skip-bad", no_argument, NULL, SKIP_BAD },
-		{ "id", required_argument, NULL, ID },
-		{ "live", no_argument, NULL, LIVE },
-		{ NULL, 0, NULL, 0 }
-	};
-	struct options *options = &reading->options;
-	struct scan *scan = &reading->scan;
 	struct error error = { 0 };
 	bool good = true;
 	int option;
 
-	scan->length = UINT64_MAX;
+	reading->scan.length = UINT64_MAX;
 	header_init(&reading->header, STREAM_IMAGE, STREAM_UNKNOWN);
 	while (good && (option = getopt_long(argc, argv, "ro:l:j:v", names, NULL)) != -1)
-		switch (option) {
-		case 'r': options->raw = true; break;
-		case 'v': options->verbose = true; break;
-		case 'o': good = argument_size("-o", optarg, &scan->offset, &error); break;
-		case 'l': good = argument_size("-l", optarg, &scan->length, &error); break;
-		case 'j': good = argument_jobs(optarg, &scan->jobs, &error); break;
-		case TRUST_HOLES: options->trust_holes = true; break;
-		case SKIP_BAD: scan->skip_bad = true; break;
-		case LIVE: options->live = true; break;
-		case ID:
-			options->has_id = true;
-			good = id_load(optarg, reading->header.id, &error);
-			break;
-		case DIRECT:
-			if (strcmp(optarg, "auto") == 0)
-				options->direct = SOURCE_DIRECT_AUTO;
-			else if (strcmp(optarg, "always") == 0)
-				options->direct = SOURCE_DIRECT_ALWAYS;
-			else if (strcmp(optarg, "never") == 0)
-				options->direct = SOURCE_DIRECT_NEVER;
-			else
-				good = error_set(&error, "--direct %s: not auto, always or never", optarg);
-			break;
-		default:
-			usage();
-		}
+		good = parse_option(option, reading, &error);
 	if (!good)
 		errx(2, "%s", error.text);
 	if (argc - optind != 1)
 		usage();
-	if (options->raw && options->has_id)
+	if (reading->options.raw && reading->options.has_id)
 		errx(2, "--id: raw bytes carry no id");
+}
+
+static bool
+parse_option(int option, struct reading *reading, struct error *error)
+{
+	struct options *options = &reading->options;
+	struct scan *scan = &reading->scan;
+
+	switch (option) {
+	case 'r': options->raw = true; break;
+	case 'v': options->verbose = true; break;
+	case 'o': return argument_size("-o", optarg, &scan->offset, error);
+	case 'l': return argument_size("-l", optarg, &scan->length, error);
+	case 'j': return argument_jobs(optarg, &scan->jobs, error);
+	case TRUST_HOLES: options->trust_holes = true; break;
+	case SKIP_BAD: scan->skip_bad = true; break;
+	case LIVE: options->live = true; break;
+	case ID:
+		options->has_id = true;
+		return id_load(optarg, reading->header.id, error);
+	case DIRECT:
+		if (strcmp(optarg, "auto") == 0)
+			options->direct = SOURCE_DIRECT_AUTO;
+		else if (strcmp(optarg, "always") == 0)
+			options->direct = SOURCE_DIRECT_ALWAYS;
+		else if (strcmp(optarg, "never") == 0)
+			options->direct = SOURCE_DIRECT_NEVER;
+		else
+			return error_set(error, "--direct %s: not auto, always or never", optarg);
+		break;
+	default:
+		usage();
+	}
+	return true;
 }
 
 static void

@@ -24,10 +24,10 @@
 #include "show/warn.h"
 #include "stream/map.h"
 #include "stream/stream.h"
+#include "sum/checklist.h"
 #include "sum/mapsum.h"
 #include "sum/sum.h"
 #include "sum/sumline.h"
-#include "sum/tally.h"
 
 struct options {
 	bool has_kind, check, map, medium, binary, tag, quiet, status, strict, warn, ignore_missing;
@@ -43,18 +43,17 @@ struct context {
 };
 
 static void parse_options(struct options *, int, char **);
+static bool parse_option(int, struct options *, struct error *);
 static int print_digests(struct context *, char **, int);
 static int print_map(struct context *, const char *);
 static int check_files(struct context *, char **, int);
-static bool check_list(struct context *, struct input *, struct tally *);
-static void check_line(struct context *, const struct sumline *, struct tally *);
-static bool report_list(const struct options *, const char *, const struct tally *);
+static void print_verdict(void *, const char *, const char *, bool);
+static void say(void *, enum checklist_about, const char *);
 static int check_map(const struct options *, struct input *, const char *);
 static void print_difference(void *, uint64_t, uint64_t);
 static void check_output(void);
-static bool digest_file(struct context *, const char *, enum checksum_kind, char *, struct error *);
+static bool digest_file(void *, const char *, enum checksum_kind, char *, struct error *);
 static void check_device(const struct source *);
-static void open_device(const char *, const struct sum_range *, struct source *);
 static void start_progress(void);
 static void usage(void) __attribute__((noreturn));
 
@@ -92,74 +91,82 @@ main(int argc, char **argv)
 	return status;
 }
 
+enum { TAG = 256, MAP, MEDIUM, BACKING, GRID, STATUS, STRICT, IGNORE_MISSING };
+
+static const struct option names[] = {
+	{ "algorithm", required_argument, NULL, 'a' },
+	{ "check", no_argument, NULL, 'c' },
+	{ "offset", required_argument, NULL, 'o' },
+	{ "length", required_argument, NULL, 'l' },
+	{ "jobs", required_argument, NULL, 'j' },
+	{ "binary", no_argument, NULL, 'b' },
+	{ "text", no_argument, NULL, 't' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "warn", no_argument, NULL, 'w' },
+	{ "tag", no_argument, NULL, TAG },
+	{ "map", no_argument, NULL, MAP },
+	{ "backing", required_argument, NULL, BACKING },
+	{ "medium", no_argument, NULL, MEDIUM },
+	{ "grid", required_argument, NULL, GRID },
+	{ "status", no_argument, NULL, STATUS },
+	{ "strict", no_argument, NULL, STRICT },
+	{ "ignore-missing", no_argument, NULL, IGNORE_MISSING },
+	{ NULL, 0, NULL, 0 }
+};
+
 static void
 parse_options(struct options *options, int argc, char **argv)
 {
-	enum { TAG = 256, MAP, MEDIUM, BACKING, GRID, STATUS, STRICT, IGNORE_MISSING };
-	static const struct option names[] = {
-		{ "algorithm", required_argument, NULL, 'a' },
-		{ "check", no_argument, NULL, 'c' },
-		{ "offset", required_argument, NULL, 'o' },
-		{ "length", required_argument, NULL, 'l' },
-		{ "jobs", required_argument, NULL, 'j' },
-		{ "binary", no_argument, NULL, 'b' },
-		{ "text", no_argument, NULL, 't' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "warn", no_argument, NULL, 'w' },
-		{ "tag", no_argument, NULL, TAG },
-		{ "map", no_argument, NULL, MAP },
-		{ "backing", required_argument, NULL, BACKING },
-		{ "medium", no_argument, NULL, MEDIUM },
-		{ "grid", required_argument, NULL, GRID },
-		{ "status", no_argument, NULL, STATUS },
-		{ "strict", no_argument, NULL, STRICT },
-		{ "ignore-missing", no_argument, NULL, IGNORE_MISSING },
-		{ NULL, 0, NULL, 0 }
-	};
-	struct sum_range *range = &options->range;
 	struct error error = { 0 };
 	bool good = true;
 	int option;
 
-	range->length = UINT64_MAX;
-	range->jobs = pool_processors() + 1;
+	options->range.length = UINT64_MAX;
+	options->range.jobs = pool_processors() + 1;
 	options->grid = BLK128_BLOCK;
 	while (good && (option = getopt_long(argc, argv, "a:co:l:j:btqw", names, NULL)) != -1)
-		switch (option) {
-		case 'c': options->check = true; break;
-		case 'b': options->binary = true; break;
-		case 't': options->binary = false; break;
-		case 'q': options->quiet = true; break;
-		case 'w': options->warn = true; break;
-		case TAG: options->tag = true; break;
-		case MAP: options->map = true; break;
-		case BACKING: range->backing = optarg; break;
-		case MEDIUM: options->medium = true; break;
-		case STATUS: options->status = true; break;
-		case STRICT: options->strict = true; break;
-		case IGNORE_MISSING: options->ignore_missing = true; break;
-		case 'o': good = argument_size("-o", optarg, &range->offset, &error); break;
-		case 'l': good = argument_size("-l", optarg, &range->length, &error); break;
-		case 'j': good = argument_jobs(optarg, &range->jobs, &error); break;
-		case GRID:
-			good = argument_size("--grid", optarg, &options->grid, &error);
-			if (good && (options->grid < STREAM_GRID_MIN || options->grid > STREAM_GRID_MAX ||
-			    (options->grid & (options->grid - 1)) != 0))
-				good = error_set(&error, "--grid %s: not a power of two from 4K to 1M", optarg);
-			break;
-		case 'a':
-			options->has_kind = checksum_find(optarg, strlen(optarg), &options->kind);
-			good = options->has_kind || error_set(&error,
-			    "-a %s: not blk128, xxh128, xxh64, md5, sha1, sha256 or sha512", optarg);
-			break;
-		default:
-			usage();
-		}
+		good = parse_option(option, options, &error);
 	if (!good)
 		errx(2, "%s", error.text);
 	if (options->map && (options->check ||
 	    (options->kind != CHECKSUM_SHA256 && options->kind != CHECKSUM_BLK128)))
 		errx(2, "--map goes with -a blk128 or -a sha256, and not with -c");
+}
+
+static bool
+parse_option(int option, struct options *options, struct error *error)
+{
+	struct sum_range *range = &options->range;
+
+	switch (option) {
+	case 'c': options->check = true; break;
+	case 'b': options->binary = true; break;
+	case 't': options->binary = false; break;
+	case 'q': options->quiet = true; break;
+	case 'w': options->warn = true; break;
+	case TAG: options->tag = true; break;
+	case MAP: options->map = true; break;
+	case BACKING: range->backing = optarg; break;
+	case MEDIUM: options->medium = true; break;
+	case STATUS: options->status = true; break;
+	case STRICT: options->strict = true; break;
+	case IGNORE_MISSING: options->ignore_missing = true; break;
+	case 'o': return argument_size("-o", optarg, &range->offset, error);
+	case 'l': return argument_size("-l", optarg, &range->length, error);
+	case 'j': return argument_jobs(optarg, &range->jobs, error);
+	case GRID:
+		if (!argument_size("--grid", optarg, &options->grid, error))
+			return false;
+		return header_grid_fits(options->grid) ||
+		    error_set(error, "--grid %s: not a power of two from 4K to 1M", optarg);
+	case 'a':
+		options->has_kind = checksum_find(optarg, strlen(optarg), &options->kind);
+		return options->has_kind || error_set(error,
+		    "-a %s: not blk128, xxh128, xxh64, md5, sha1, sha256 or sha512", optarg);
+	default:
+		usage();
+	}
+	return true;
 }
 
 static int
@@ -218,7 +225,12 @@ print_map(struct context *context, const char *file)
 static int
 check_files(struct context *context, char **files, int count)
 {
-	struct tally tally = { 0 };
+	const struct options *options = &context->options;
+	struct checklist list = {
+		.has_kind = options->has_kind, .kind = options->kind, .strict = options->strict,
+		.ignore_missing = options->ignore_missing, .digest = digest_file,
+		.verdict = print_verdict, .say = say, .context = context
+	};
 	int i, status = 0;
 
 	for (i = 0; i < count; i++) {
@@ -237,91 +249,34 @@ check_files(struct context *context, char **files, int count)
 		} else if (map) {
 			if (i > 0 || count > 2)
 				errx(2, "%s: a map is checked alone, against one file", input.name);
-			return check_map(&context->options, &input, count == 2 ? files[1] : NULL);
-		} else if (!check_list(context, &input, &tally)) {
+			return check_map(options, &input, count == 2 ? files[1] : NULL);
+		} else if (!checklist_run(&list, &input)) {
 			status = 2;
 		}
 		input_close(&input);
 	}
-	if (tally.unreadable > 0)
+	if (list.total.unreadable > 0)
 		status = 2;
-	return status != 0 ? status : tally.mismatched > 0 ? 1 : 0;
-}
-
-/* Check the files of one list.  False if it is no list, or options make it a failure. */
-static bool
-check_list(struct context *context, struct input *input, struct tally *total)
-{
-	static char room[SUMLINE_MAX];
-	const struct options *options = &context->options;
-	struct tally tally = { 0 };
-	enum sumline_found found;
-	struct sumline sum;
-
-	while ((found = sumline_read(input, room, options->has_kind, options->kind, &sum)) <
-	    SUMLINE_END) {
-		tally.lines++;
-		if (found == SUMLINE_SUM) {
-			check_line(context, &sum, &tally);
-		} else if (found == SUMLINE_MALFORMED) {
-			tally.malformed++;
-			if (options->warn)
-				warnx("%s: %ju: improperly formatted checksum line", input->name,
-				    (uintmax_t)tally.lines);
-		}
-	}
-	tally_add(total, &tally);
-	if (found == SUMLINE_END)
-		return report_list(options, input->name, &tally);
-	warn("%s", input->name);
-	return false;
+	return status != 0 ? status : list.total.mismatched > 0 ? 1 : 0;
 }
 
 static void
-check_line(struct context *context, const struct sumline *sum, struct tally *tally)
+print_verdict(void *argument, const char *name, const char *verdict, bool good)
 {
-	const struct options *options = &context->options;
-	char digits[CHECKSUM_HEX];
-	struct error error = { 0 };
-	const char *verdict;
+	const struct context *context = argument;
 
-	tally->sums++;
-	if (!digest_file(context, sum->name, sum->kind, digits, &error)) {
-		if (options->ignore_missing && error.number == ENOENT)
-			return;
-		warnx("%s", error.text);
-		tally->unreadable++;
-		verdict = "FAILED open or read";
-	} else if (strcmp(digits, sum->digits) != 0) {
-		tally->mismatched++;
-		verdict = "FAILED";
-	} else {
-		tally->matched++;
-		verdict = "OK";
-		if (options->quiet)
-			return;
-	}
-	if (!options->status)
-		sumline_print_verdict(stdout, sum->name, verdict);
+	if (!context->options.status && !(good && context->options.quiet))
+		sumline_print_verdict(stdout, name, verdict);
 	check_output();
 }
 
-static bool
-report_list(const struct options *options, const char *name, const struct tally *tally)
+static void
+say(void *argument, enum checklist_about about, const char *text)
 {
-	char text[TALLY_TEXT];
-	unsigned i;
+	const struct options *options = &((const struct context *)argument)->options;
 
-	if (tally->sums == 0) {
-		warnx("%s: no properly formatted checksum lines found", name);
-		return false;
-	}
-	for (i = 0; !options->status && i < TALLY_WARNINGS; i++)
-		if (tally_warning(tally, i, text))
-			warnx("%s", text);
-	if (!options->status && tally_files(tally) == 0)
-		warnx("%s: no file was verified", name);
-	return tally_files(tally) > 0 && (!options->strict || tally->malformed == 0);
+	if (about == CHECKLIST_LINE ? options->warn : about == CHECKLIST_TROUBLE || !options->status)
+		warnx("%s", text);
 }
 
 /* Compare a file with a map and name the ranges that differ. */
@@ -341,7 +296,9 @@ check_map(const struct options *options, struct input *input, const char *file)
 		errx(2, "%s: the map does not say of which file it is: name one", input->name);
 	if (file == NULL)
 		file = map.name;
-	open_device(file, &options->range, &source);
+	if (!sum_open(&source, file, &options->range, &error))
+		errx(2, "%s", error.text);
+	check_device(&source);
 	(void)confine_wholly();
 	start_progress();
 	done = mapsum_compare(&source, &options->range, &map, print_difference, &silent, &found,
@@ -384,9 +341,10 @@ check_output(void)
 }
 
 static bool
-digest_file(struct context *context, const char *file, enum checksum_kind kind, char *digits,
+digest_file(void *argument, const char *file, enum checksum_kind kind, char *digits,
     struct error *error)
 {
+	struct context *context = argument;
 	bool done;
 
 	start_progress();
@@ -395,17 +353,7 @@ digest_file(struct context *context, const char *file, enum checksum_kind kind, 
 	return done;
 }
 
-/* Open a device or a file, which has a size and can be read anywhere. */
-static void
-open_device(const char *file, const struct sum_range *range, struct source *source)
-{
-	struct error error = { 0 };
-
-	if (!sum_open(source, file, range, &error))
-		errx(2, "%s", error.text);
-	check_device(source);
-}
-
+/* A map is of what has a size and can be read anywhere. */
 static void
 check_device(const struct source *source)
 {

@@ -34,6 +34,7 @@ struct options {
 };
 
 static void parse_options(int, char **, struct options *, struct zip *);
+static void parse_option(int, struct options *, struct zip *);
 static enum record_codec parse_method(const char *);
 static void check_options(const struct options *, const struct zip *);
 static void open_input(struct input *, const char *, const struct zip *);
@@ -75,65 +76,31 @@ main(int argc, char **argv)
 	return 0;
 }
 
+enum { ADAPT = 256, STORE };
+
+static const struct option names[] = {
+	{ "adapt", no_argument, NULL, ADAPT },
+	{ "best", no_argument, NULL, '9' },
+	{ "decompress", no_argument, NULL, 'd' },
+	{ "fast", no_argument, NULL, '1' },
+	{ "jobs", required_argument, NULL, 'j' },
+	{ "method", required_argument, NULL, 'm' },
+	{ "raw", no_argument, NULL, 'r' },
+	{ "stdout", no_argument, NULL, 'c' },
+	{ "store", no_argument, NULL, STORE },
+	{ "test", no_argument, NULL, 't' },
+	{ "threads", required_argument, NULL, 'j' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ NULL, 0, NULL, 0 }
+};
+
 static void
 parse_options(int argc, char **argv, struct options *options, struct zip *zip)
 {
-	enum { ADAPT = 256, STORE };
-	static const struct option names[] = {
-		{ "adapt", no_argument, NULL, ADAPT },
-		{ "best", no_argument, NULL, '9' },
-		{ "decompress", no_argument, NULL, 'd' },
-		{ "fast", no_argument, NULL, '1' },
-		{ "jobs", required_argument, NULL, 'j' },
-		{ "method", required_argument, NULL, 'm' },
-		{ "raw", no_argument, NULL, 'r' },
-		{ "stdout", no_argument, NULL, 'c' },
-		{ "store", no_argument, NULL, STORE },
-		{ "test", no_argument, NULL, 't' },
-		{ "threads", required_argument, NULL, 'j' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ NULL, 0, NULL, 0 }
-	};
-	struct error error = { 0 };
 	int option;
 
 	while ((option = getopt_long(argc, argv, "123456789cdj:m:rtv", names, NULL)) != -1)
-		switch (option) {
-		case '1': case '2': case '3': case '4': case '5':
-		case '6': case '7': case '8': case '9':
-			options->level = option - '0';
-			break;
-		case 'c':
-			break;
-		case 'd':
-			if (zip->action != ZIP_TEST)
-				zip->action = ZIP_DECOMPRESS;
-			break;
-		case 'j':
-			if (!argument_jobs(optarg, &zip->threads, &error))
-				errx(2, "%s", error.text);
-			break;
-		case 'm':
-			zip->method = parse_method(optarg);
-			break;
-		case 'r':
-			options->raw = true;
-			break;
-		case 't':
-			zip->action = ZIP_TEST;
-			break;
-		case 'v':
-			options->verbose = true;
-			break;
-		case ADAPT:
-			options->adapt = true;
-			break;
-		case STORE:
-			options->store = true;
-			break;
-		default:
-			usage();
-		}
+		parse_option(option, options, zip);
 	if (argc - optind > 1)
 		usage();
 	check_options(options, zip);
@@ -143,6 +110,36 @@ parse_options(int argc, char **argv, struct options *options, struct zip *zip)
 		zip->level = options->store ? 0 : options->adapt ? 9 : 1;
 	if (zip->threads == 0)
 		zip->threads = pool_processors() + 1;
+}
+
+static void
+parse_option(int option, struct options *options, struct zip *zip)
+{
+	struct error error = { 0 };
+
+	switch (option) {
+	case '1': case '2': case '3': case '4': case '5':
+	case '6': case '7': case '8': case '9':
+		options->level = option - '0';
+		break;
+	case 'c': break;
+	case 'd':
+		if (zip->action != ZIP_TEST)
+			zip->action = ZIP_DECOMPRESS;
+		break;
+	case 'j':
+		if (!argument_jobs(optarg, &zip->threads, &error))
+			errx(2, "%s", error.text);
+		break;
+	case 'm': zip->method = parse_method(optarg); break;
+	case 'r': options->raw = true; break;
+	case 't': zip->action = ZIP_TEST; break;
+	case 'v': options->verbose = true; break;
+	case ADAPT: options->adapt = true; break;
+	case STORE: options->store = true; break;
+	default:
+		usage();
+	}
 }
 
 static enum record_codec
