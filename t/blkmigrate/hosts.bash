@@ -134,6 +134,12 @@ for word; do
 	[ "${#word}" != 36 ] || found=$(grep -slF "<uuid>$word</uuid>" *.xml)
 done
 name=${found%.xml} state=$(cat "${found%.xml}.state" 2>/dev/null || echo "shut off")
+# An image of memory is its header, and the definition.
+save_to() {
+	printf 'LibvirtQemudSave\2\0\0\0\0\0\0\0%b\0\0\0\0\0\0\0' "$([ "$state" = running ] && echo '\1' || echo '\0')" | cat - "$found" >"$1"
+	echo 'shut off' >"$name.state"
+	echo saved >"$name.reason"
+}
 has() { [ -n "$name" ] || { echo "error: failed to get domain" >&2; exit 1; }; }
 case $1 in
 list)
@@ -144,10 +150,15 @@ list)
 	done
 	;;
 dumpxml) has; cat "$found" ;;
-domstate) has; printf '%s\n\n' "$state" ;;
+domstate)
+	has
+	[[ $* != *--reason* ]] || state+=" ($(cat "$name.reason" 2>/dev/null || echo unknown))"
+	printf '%s\n\n' "$state"
+	;;
 dominfo)
 	has
-	printf 'Name: %s\nAutostart:      %s\nPersistent:     yes\nManaged save:   no\n' "$name" "$([ -e auto ] && echo enable || echo disable)"
+	printf 'Name: %s\nAutostart:      %s\nPersistent:     yes\nManaged save:   %s\n' "$name" \
+		"$([ -e auto ] && echo enable || echo disable)" "$([ -e "$name.save" ] && echo yes || echo no)"
 	;;
 define)
 	# As libvirt does: the file is flushed, its name is not.
@@ -155,10 +166,26 @@ define)
 	/usr/bin/sync part
 	mv part "$(xmllint --xpath 'string(/domain/name)' "$2").xml"
 	;;
-undefine) has; rm -f "$found" "$name.state" ;;
-start) has; [[ $* == *--paused* ]] && echo paused >"$name.state" || echo running >"$name.state" ;;
+undefine)
+	has
+	[ ! -e "$name.save" ] || [[ $* == *--managed-save* ]] || exit 1
+	rm -f "$found" "$name".{state,reason,save}
+	;;
+save) has; save_to "$3" ;;
+managedsave) has; save_to "$name.save"; [[ $* != *--paused* ]] || printf '\0' | dd of="$name.save" bs=1 seek=24 conv=notrunc status=none ;;
+managedsave-remove) has; rm -f "$name.save" ;;
+managedsave-dumpxml) has; tail -c +33 "$name.save" ;;
+save-image-dumpxml) tail -c +33 "${!#}" ;;
+restore)
+	[ "$(head -c 16 "$2")" = LibvirtQemudSave ] || exit 1
+	name=web
+	echo paused >web.state
+	[[ $* == *--paused* ]] || echo running >web.state
+	;;
+suspend) has; [ "$state" != running ] || echo paused >"$name.state" ;;
+start) has; rm -f "$name.save"; [[ $* == *--paused* ]] && echo paused >"$name.state" || echo running >"$name.state" ;;
 resume) has; echo running >"$name.state" ;;
-destroy | shutdown) has; echo 'shut off' >"$name.state" ;;
+destroy | shutdown) has; echo 'shut off' >"$name.state"; echo "$1" | sed 's/y$/yed/' >"$name.reason" ;;
 autostart) [[ $* == *--disable* ]] && rm -f auto || touch auto ;;
 capabilities | domcapabilities) echo "<$1/>" ;;
 version) echo 'Running against daemon: 9.0.0' ;;

@@ -40,6 +40,45 @@ moved() {
 	[[ $(on old "virsh dominfo -- $(printf %q "$1")") =~ Autostart:\ +disable ]]
 }
 
+# went_on NAME DISK [DISK-THERE]: like moved, but it has not booted: it started once, on old, from 0,
+# and no image of its memory is left.
+went_on() {
+	local stopped
+
+	is_state old "$1" 'shut off'
+	is_state new "$1" running
+	count old "$2"
+	stopped=$count
+	[ "$stopped" -ge 10 ]
+	wait_for 60 counts_to new "${3:-$2}" $((stopped + 10))
+	shut_down new "$1"
+	count new "${3:-$2}"
+	echo "it stopped at $stopped, was started from $started, and is at $count"
+	[ "$started" = 0 ]
+	[ "$count" -ge $((stopped + 10)) ]
+	no_memory_left
+	run on old "virsh start -- $(printf %q "$1")"
+	[ "$status" = 1 ]
+	[[ $output == *"/nonexistent/blkmigrate-"*"/moved-to-new/vd"* ]]
+	[[ $(on old "virsh dominfo -- $(printf %q "$1")") =~ Autostart:\ +disable ]]
+}
+
+no_memory_left() {
+	[ -z "$(on old 'find /var/lib/blkmigrate /var/lib/libvirt/qemu/save -name "*memory*" -o -name "*.save"')" ]
+	[ -z "$(on new 'find /var/lib/blkmigrate /var/lib/libvirt/qemu/save -name "*memory*" -o -name "*.save"')" ]
+}
+
+# stays_awake NAME DISK: like stays, and it has not booted since it was made.
+stays_awake() {
+	stays "$@"
+	on old "virsh -q suspend -- $(printf %q "$1")"
+	count old "$2"
+	on old "virsh -q resume -- $(printf %q "$1")"
+	echo "it was started from $started, and is at $count"
+	[ "$started" = 0 ]
+	no_memory_left
+}
+
 # stays NAME DISK: it runs on old, continues to count, and has no fence; new has nothing of it.
 stays() {
 	is_state old "$1" running
@@ -172,6 +211,9 @@ kill_driver_at() {
 		fi'
 }
 
+# What the migrations below are told besides.
+run_options=()
+
 # killed WHEN WORDS: make a running machine, and kill a migration of it there; $stage is what
 # status says then.
 killed() {
@@ -179,14 +221,14 @@ killed() {
 	make_running web raw
 	on old 'virsh -q autostart web'
 	kill_driver_at "$@"
-	run -137 migrate run web --to new --yes
+	run -137 migrate run web --to new --yes "${run_options[@]}"
 	stage=$(migrate status web | sed -n 's/^web: //p')
 	[ -n "$stage" ]
 }
 
 # goes_on: the same command finishes the migration.
 goes_on() {
-	run migrate run web --to new --yes
+	run migrate run web --to new --yes "${run_options[@]}"
 	echo "$output"
 	[ "$status" = 0 ]
 	moved web "$disk"

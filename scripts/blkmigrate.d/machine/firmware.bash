@@ -116,7 +116,7 @@ nvram_path() {
 fill_in() {
 	local folder
 
-	if [ "$was_running" = running ]; then
+	if is_up "$was_running"; then
 		xml_document old "$private/filled.xml" vm_on old dumpxml --security-info "$uuid" ||
 			die "libvirt on $(name_of old) does not answer"
 		nvram_path "$private/filled.xml"

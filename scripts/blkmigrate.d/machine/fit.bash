@@ -133,7 +133,7 @@ check_memory() {
 	free=${answer:-$wanted}
 	[ "$free" -lt "$wanted" ] || return 0
 	kind="$vm has $(human $((wanted * 1024))) of $kind, and $(name_of new) $(human $((free * 1024))) available"
-	if [ "$was_running" = running ]; then
+	if is_up "$was_running"; then
 		problem "$kind" "stop something there, or make it smaller: virsh setmem --config"
 	else
 		remark "$kind"

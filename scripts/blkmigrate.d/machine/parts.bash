@@ -39,7 +39,7 @@ settle_part() {
 	look_at_file old "$path"
 	case $looks in
 	absent)
-		[ "$was_running" != running ] ||
+		! is_up "$was_running" ||
 			problem "$vm runs, and $path on $(name_of old), where $(what_is "$part") of it should be, is not there" \
 				"find out where it is (ls -l /proc/PID/fd of QEMU or swtpm), and name that in the definition"
 		;;
@@ -343,6 +343,8 @@ is_there() {
 undefine() {
 	local keep=(--keep-nvram) part
 
+	# One there is the one that this migration has made.
+	[ "$1,$keep_memory" != new,yes ] || keep+=(--managed-save)
 	for part in "${parts[@]}"; do
 		[[ $part == tpm* ]] || continue
 		if keeps_tpm "$1"; then

@@ -23,6 +23,8 @@ check_before_shutdown() {
 		check_networks
 		check_machine
 		check_memory
+		# While it is still to be saved.
+		[ -n "${begun[down]:-}" ] || check_keep_memory
 	fi
 	[ -n "${begun[firmware]:-}" ] || firmware_is_free
 	refuse_changes "$vm is not shut down; nothing has happened to it. Mend that, and the same command goes on; or plan again, which keeps what is copied: blkmigrate prepare $(quote "$vm")"
@@ -97,6 +99,9 @@ compare_machine() {
 	state=${answer%%$'\n'*}
 	case $when,$state in
 	before,running | before,'in shutdown' | *,'shut off') ;;
+	before,paused)
+		[ "$keep_memory" = yes ] || problem "$vm is paused on $(name_of old)" "resume it, or shut it down"
+		;;
 	*,none)
 		[ "$persistent" = no ] ||
 			problem "$vm is not defined on $(name_of old) any more" "virsh define it there; the definition as it was planned is $(state_of old)/source.xml"
@@ -109,7 +114,7 @@ compare_machine() {
 	part info || die "libvirt on $(name_of old) does not tell of $vm"
 	[[ $answer =~ Persistent:\ +yes ]] || [ "$persistent" = no ] ||
 		problem "$vm is not defined on $(name_of old) any more: it runs, and will be gone when it is off" "virsh define it there; the definition as it was planned is $(state_of old)/source.xml"
-	[[ $answer =~ Managed\ save:\ +no ]] ||
+	[[ $answer =~ Managed\ save:\ +no ]] || [ "$keep_memory" = yes ] ||
 		problem "$vm has a managed save, whose memory belongs to the disks as they are" "start it, or virsh managedsave-remove"
 	[ -n "${begun[quiet]:-}" ] || compare_autostart
 	part snapshots || die "libvirt on $(name_of old) does not tell the snapshots of $vm"
@@ -155,7 +160,7 @@ compare_running() {
 	local kind path text disk
 
 	! is_xen || return 0
-	part state && [[ $answer == running* ]] || return 0
+	part state && is_up "${answer%%$'\n'*}" || return 0
 	part live || die "libvirt on $(name_of old) does not tell the XML of $vm as it runs"
 	settle "$private/source.now" >"$private/defined.flat" && settle "$private/live.now" >"$private/running.flat" ||
 		die "the XML of $vm cannot be read"
@@ -165,7 +170,7 @@ compare_running() {
 		plugged,*) problem "only the running machine has $text" "virsh attach-device --config defines it as well; or detach it" ;;
 		*,/devices/disk*source@* | *,/devices/disk*@type)
 			problem "$vm runs with another disk than it is defined with: $text" "define it with the disk that it has, or virsh blockcommit or blockcopy --pivot back to the one that is defined" ;;
-		*) remark "$vm starts on $(name_of new) as it is defined, and not as it runs: $text" ;;
+		*) [ "$keep_memory" = yes ] || remark "$vm starts on $(name_of new) as it is defined, and not as it runs: $text" ;;
 		esac
 	done <"$private/changes"
 	# A host that knows no such job has none.

@@ -36,6 +36,7 @@ cutover() {
 
 	# What was begun by an earlier run is taken back where this one cannot go on.
 	[ -z "${begun[quiet]:-}" ] || cutting=true
+	settle_save
 	[ -n "${begun[fenced]:-}" ] || check_before_shutdown
 	if [ -z "${begun[quiet]:-}" ]; then
 		keep_room old
@@ -44,23 +45,32 @@ cutover() {
 	cutting=true
 	if [ -z "${begun[quiet]:-}" ]; then
 		state=$(source_state) || exit
-		# Record this before anything is done to the machine: a run that resumes finds it
-		# off.
-		is_off "$state" || journal 'done' ran
+		remember_state "$state"
 	fi
 	step quiet autostart_off
-	step down shut_down
+	if keeps_memory; then
+		step down save_memory
+	else
+		step down shut_down
+	fi
 	check_off
 	step fenced fence
 	source_is_fenced || die "$vm on $(name_of old) is not fenced and off any more; somebody has changed it"
+	check_memory_current
 	step delta last_delta
 	[ -n "${begun[firmware]:-}" ] || firmware_is_free
 	step firmware copy_firmware
+	! keeps_memory || step memory send_memory
 	step defined define_target
 	source_is_fenced || die "$vm on $(name_of old) is not fenced and off any more; somebody has changed it"
 	fence_is_unchanged
+	check_memory_current
 	# A machine that was off stays off.
-	[ -z "${finished[ran]:-}" ] || step started start_paused
+	if keeps_memory; then
+		step started restore_there
+	elif [ -n "${finished[ran]:-}" ]; then
+		step started start_paused
+	fi
 	commit
 	cutting=false
 	resume
@@ -110,6 +120,7 @@ fence() {
 	else
 		define_fenced
 	fi
+	fence_managed_save
 	source_is_fenced || die "$vm is not off and fenced on $(name_of old): was it started meanwhile?"
 }
 
@@ -164,7 +175,9 @@ source_is_fenced() {
 		[ "$state" = none ]
 		return
 	fi
-	[ "$state" = 'shut off' ] && source_has_fence
+	[ "$state" = 'shut off' ] && source_has_fence || return
+	# From which it would start all the same.
+	[ "$keep_memory" != yes ] || ! has_managed_save old
 }
 
 # last_delta: send the last changes, now that nothing writes any more.
@@ -251,6 +264,7 @@ resume() {
 	[ -z "${finished[resumed]:-}" ] || return 0
 	if [ -z "${finished[ran]:-}" ]; then
 		journal 'done' committed
+		drop_memory
 		journal 'done' resumed
 		return
 	fi
@@ -258,20 +272,41 @@ resume() {
 		state=$(domain_state new) || state=unknown
 		case $state in
 		running) break ;;
-		paused) vm_act new resume "$new_uuid" >/dev/null || true ;;
-		'shut off')
-			still_ours
-			start_there >/dev/null || true
-			;;
+		paused | 'shut off') let_run_there "$state" ;;
 		none) die "$vm was committed to $(name_of new) and is no longer defined there; its XML is in $(state_of new)/domain.xml" ;;
 		esac
+		! is_as_it_was "$state" || break
 		[ "$try" = 1 ] || sleep 1
 	done
-	[ "$state" = running ] ||
+	is_as_it_was "$state" ||
 		die "$vm belongs to $(name_of new), and is $state there; it is not started here any more. When that host can be reached, the same command resumes"
 	journal 'done' committed
-	[ -z "$down_since" ] || say "$vm runs on $(name_of new); it was down for $(seconds_since "$down_since") seconds"
+	say_it_runs "$state"
+	set_clock
+	drop_memory
 	journal 'done' resumed
+}
+
+# let_run_there STATE
+let_run_there() {
+	if keeps_memory; then
+		restored_runs "$1"
+	elif [ "$1" = paused ]; then
+		vm_act new resume "$new_uuid" >/dev/null || true
+	else
+		still_ours
+		start_there >/dev/null || true
+	fi
+}
+
+# say_it_runs STATE
+say_it_runs() {
+	local word="was down" what=runs
+
+	[ -n "$down_since" ] || return 0
+	! keeps_memory || word="stood still"
+	[ "$1" = running ] || what="is $1, as it was,"
+	say "$vm $what on $(name_of new); it $word for $(seconds_since "$down_since") seconds"
 }
 
 # seconds_since MICROSECONDS: print them with one decimal.

@@ -8,7 +8,11 @@ show_cutover() {
 	local disk part virsh="virsh -q -c $uri"
 
 	[ "$autostart" = no ] || source_autostart off
-	source_shutdown
+	if [ "$keep_memory" = yes ]; then
+		show old "$virsh save $uuid $(quote "$(memory_file old)")"
+	else
+		source_shutdown
+	fi
 	[ "$persistent" = no ] || source_define fenced
 	in_use=false
 	hand_over
@@ -18,8 +22,17 @@ show_cutover() {
 	for part in "${parts[@]}"; do
 		[ "${part_how[$part]},${part_seen[$part]}" != copy,yes ] || show_part "$part"
 	done
+	if [ "$keep_memory" = yes ]; then
+		place_memory
+		made[memory]=yes
+		send memory "${source[memory]}" ''
+	fi
 	show new "$virsh define $(quote "$(state_of new)/domain.xml")"
-	start_there --paused
+	if [ "$keep_memory" = yes ]; then
+		show new "$virsh restore $(quote "$(memory_file new)") --xml $(quote "$(state_of new)/restored.xml") --paused"
+	else
+		start_there --paused
+	fi
 	show new "date >$(quote "$(state_of new)/commit")"
 	show new "$virsh resume $new_uuid"
 	[ "$autostart" = no ] || show new "$virsh autostart $new_uuid"
@@ -30,7 +43,7 @@ show_cutover() {
 show_last() {
 	local disk=$1 from_bitmap=''
 
-	[ "$was_running,${kind[$disk]}" != running,qcow2 ] || from_bitmap=$(checkpoint_name 1)
+	! is_up "$was_running" || [ "${kind[$disk]}" != qcow2 ] || from_bitmap=$(checkpoint_name 1)
 	view_open "$disk" "$from_bitmap"
 	sink_open "$disk"
 	send_last "$disk" "${view[$disk]:-${source[$disk]}}" "${volume[$disk]:+${volume[$disk]#*/}-blkmigrate-1}" "$from_bitmap"

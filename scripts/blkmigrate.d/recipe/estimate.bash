@@ -111,10 +111,10 @@ show_plan() {
 	for disk in "${disks[@]}"; do
 		say "  $disk: $(human "${size[$disk]}") ${kind[$disk]} ${source[$disk]}"
 		say "    becomes ${target_kind[$disk]} ${target[$disk]}"
-		[ "$was_running" != running ] || say "    while it runs: $(way_of "$disk")"
+		! is_up "$was_running" || say "    while it runs: $(way_of "$disk")"
 		if contains "$disk" "${later[@]}"; then
 			say "    when it runs on $(name_of new) without this disk: $(rest_of "$disk"); then it is plugged in"
-		elif [ "$was_running" = running ]; then
+		elif is_up "$was_running"; then
 			say "    when it is off: $(rest_of "$disk")"
 		fi
 	done
@@ -136,6 +136,7 @@ show_plan() {
 		say "  $disk: SKIPPED: it stays on $(name_of old), and $vm on $(name_of new) has no such disk"
 	done
 	show_parts
+	show_memory
 	! several_lanes || say "  over $lanes connections at a time for each disk"
 	say "  in all: $(sum_of_all); $(downtime_expected)"
 	show_xml_diff
@@ -193,7 +194,7 @@ sum_of_all() {
 downtime_expected() {
 	local disk speed seconds=0
 
-	[ "$was_running" = running ] || { echo "it is off already" && return; }
+	is_up "$was_running" || { echo "it is off already" && return; }
 	for disk in "${disks[@]}"; do
 		! contains "$disk" "${later[@]}" || continue
 		case ${kind[$disk]}${no_bitmap[$disk]:+,old} in
@@ -207,7 +208,9 @@ downtime_expected() {
 		fi
 		seconds=$((seconds + to_send[$disk] / speed + 1))
 	done
-	if [ "$seconds" -gt 0 ]; then
+	if [ "$keep_memory" = yes ]; then
+		downtime_with_memory "$seconds"
+	elif [ "$seconds" -gt 0 ]; then
 		echo "down for about $(duration "$seconds"), and while it shuts down and starts"
 	else
 		echo "down for seconds, while the last changes are sent"

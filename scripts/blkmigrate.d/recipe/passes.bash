@@ -11,14 +11,14 @@ copy_in_passes() {
 
 	[ ${#media[@]} -eq 0 ] || step media copy_media
 	if $dry_run; then
-		if [ "$was_running" = running ]; then
+		if is_up "$was_running"; then
 			in_use=true
 			take_together
 		fi
 		for disk in "${disks[@]}"; do
 			[ "${kind[$disk]}" = qcow2 ] || copy_disk "$disk"
 		done
-		[ "$was_running" != running ] || copy_images
+		! is_up "$was_running" || copy_images
 		return
 	fi
 
@@ -28,18 +28,18 @@ copy_in_passes() {
 	check_targets_are_ours "nothing is copied"
 	[ -n "${begun[bulk]:-}" ] || journal begin bulk
 	running=$(source_state) || exit
-	if [ "$running" = running ]; then
+	if is_up "$running"; then
 		in_use=true
 		take_together
 	fi
 	each_disk copy_pass $(disks_but qcow2)
-	if [ "$running" = running ]; then
+	if is_up "$running"; then
 		copy_images
 		images=$images_copied
 		$images || warn "qcow2 disks are copied when $vm is off"
 	fi
 	[ -n "${finished[bulk]:-}" ] || journal 'done' bulk
-	[ "$running" = running ] || return 0
+	is_up "$running" || return 0
 	while [ "$pass" -lt "$passes" ]; do
 		before=$seconds
 		seconds=$SECONDS

@@ -18,6 +18,7 @@ make_plan() {
 		! $new_uuid_wanted || new_uuid=$(cat /proc/sys/kernel/random/uuid)
 	fi
 	was_running=$(source_state) || exit
+	choose_memory
 	use_pool
 	find_disks
 	find_sectors

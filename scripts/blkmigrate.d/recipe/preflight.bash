@@ -38,6 +38,7 @@ preflight() {
 		check_gpt
 		check_agent
 		check_first_boot
+		check_keep_memory
 	fi
 	report
 }
@@ -101,6 +102,10 @@ remedy_of() {
 check_source() {
 	case $was_running in
 	running | 'shut off') ;;
+	paused)
+		[ "$keep_memory" = yes ] ||
+			problem "$vm is paused" "resume it, or shut it down; or --keep-memory, with which it stays paused"
+		;;
 	*) problem "$vm is $was_running" "resume it, or shut it down" ;;
 	esac
 	if is_xen; then
@@ -108,8 +113,8 @@ check_source() {
 		return
 	fi
 	vm_ask old "$any_text" dominfo "$uuid" || die "libvirt on $(name_of old) does not answer"
-	[[ $answer =~ Managed\ save:\ +no ]] ||
-		problem "$vm has a managed save, whose memory belongs to the disks as they are" "start it, or virsh managedsave-remove"
+	[[ $answer =~ Managed\ save:\ +no ]] || [ "$keep_memory" = yes ] ||
+		problem "$vm has a managed save, whose memory belongs to the disks as they are" "start it, or virsh managedsave-remove; or --keep-memory, which moves it as well"
 	[ "$persistent" = yes ] ||
 		remark "$vm is transient: $(name_of new) will have it defined; on $(name_of old) nothing keeps others from creating it again"
 	vm_ask old "$any_text" snapshot-list --name "$uuid" ||
@@ -118,7 +123,7 @@ check_source() {
 	# A libvirt without support for checkpoints has none.
 	vm_ask -q old "$any_text" checkpoint-list --name "$uuid" || answer=''
 	[ -z "$answer" ] || problem "$vm has checkpoints of another backup program" "remove them: virsh checkpoint-delete"
-	[ "$was_running" = running ] || return 0
+	is_up "$was_running" || return 0
 	ask_record all
 	compare_running
 }
@@ -193,7 +198,7 @@ check_machine() {
 	[ "$status" != 255 ] || die "$(name_of new) cannot be asked for its capabilities: $(head -n 1 "$private/why")"
 	[ "$status" = 0 ] ||
 		{ problem "$(name_of new) cannot run $type machines of type $machine: $(head -n 1 "$private/why")" "install a QEMU as new as the old host's" && return; }
-	check_cpu "$type" "$arch" "$machine"
+	[ "$keep_memory" = yes ] || check_cpu "$type" "$arch" "$machine"
 	check_files
 }
 

@@ -28,6 +28,7 @@ vm_purge() {
 		;;
 	*) die "$(name_of new) cannot be asked; nothing is removed" ;;
 	esac
+	drop_memory
 	# Remove the commit last: without it, the remains would look like a migration that failed.
 	forget_state old
 	forget_state new

@@ -20,11 +20,15 @@ roll_back() {
 	use_room old
 	remove_domain
 	remove_firmware
+	[ "$keep_memory" != yes ] || forget_memory new ||
+		warn "$(name_of new): $(memory_file new) cannot be removed; the memory of $vm is in it, and it is not needed any more"
 	close_exports
 	[ -z "${begun[delta]:-}" ] || take_back
 	lift_fence
 	state=$(state_at_rest) || die "$(hypervisor_of old) on $(name_of old) does not answer; $vm is not started"
-	if [ "$state" = running ]; then
+	if keeps_memory && [ -n "${begun[down]:-}" ]; then
+		bring_memory_back
+	elif [ "$state" = running ]; then
 		restore_poweroff
 	elif [ -n "${finished[ran]:-}" ]; then
 		source_start "$state" || die "$vm cannot be started on $(name_of old)"
@@ -32,7 +36,7 @@ roll_back() {
 	if [ "$autostart" = yes ]; then
 		source_autostart on || die "autostart of $vm cannot be switched on again"
 	fi
-	for state in ran quiet down fenced delta firmware defined started committed; do
+	for state in ran quiet down fenced delta firmware memory defined started committed paused managed; do
 		[ -z "${begun[$state]:-}${finished[$state]:-}" ] || journal undo "$state"
 	done
 	journal undo rollback

@@ -35,6 +35,10 @@ status_of_one() {
 	load_plan || die "$(name_of old): the plan in $(state_of old) cannot be read"
 	journal_read
 	ours=$(domain_state old) || ours="unknown: $(hypervisor_of old) does not answer"
+	if keeps_memory && [ -n "${begun[down]:-}" ]; then
+		look_at_memory old
+		[ "$answer" != whole ] || ours+=", its memory saved in $(memory_file old)"
+	fi
 	# By itself first, so that what it may end with is not dropped.
 	if (reached new) 2>/dev/null; then
 		reached new

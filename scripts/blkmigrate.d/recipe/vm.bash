@@ -128,6 +128,8 @@ open_migration() {
 	load_plan || die "$(name_of old): the plan in $(state_of old) cannot be read"
 	[ -z "$wanted" ] || [ "$wanted" = "${address[new]}" ] ||
 		die "$vm is being migrated to ${address[new]}; to go elsewhere, blkmigrate rollback and purge first"
+	[ "$command" = prepare ] || ! $keep_memory_wanted || [ "$keep_memory" = yes ] ||
+		die "$vm was planned without --keep-memory; to plan it again: blkmigrate prepare $(quote "$vm") --keep-memory"
 	connect_new
 	! $dry_run || die "$vm is being migrated already; a dry run is of one that is not: blkmigrate status $(quote "$vm")"
 	session_open "$uuid"
@@ -226,7 +228,7 @@ finish() {
 		keep_written_again
 		journal 'done' finished
 	fi
-	[ -n "${finished[ran]:-}" ] || say "$vm was off, and is off on $(name_of new)"
+	say_how_it_is
 	if [ "$persistent" = yes ]; then
 		say "$vm is on $(name_of new)$(other_name). Its disks on $(name_of old) are kept, and it cannot start there, until: blkmigrate purge $(quote "$vm")"
 	else
