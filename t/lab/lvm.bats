@@ -28,7 +28,7 @@ setup_file() {
 
 # A guest that hangs has failed.
 boot() {
-	timeout 3600 "$root/t/lab/guest" -s share -d first.img -d second.img -d before.img -d after.img \
+	timeout 3600 "$root/t/lab/guest" -u -s share -d first.img -d second.img -d before.img -d after.img \
 		"$root/t/lab/guest-lvm" "$@" 2>&1 3>&-
 }
 
@@ -38,7 +38,7 @@ kill_guest() {
 		[ -n "$(jobs -r)" ] || return 0
 		sleep 0.2
 	done
-	kill -KILL "$(cat share/qemu)"
+	kill -KILL -- "-$(cat share/guest)"
 	wait
 }
 
