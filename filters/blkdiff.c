@@ -32,9 +32,6 @@
 #include "show/warn.h"
 #include "stream/id.h"
 
-/* Asked what a snapshot is, and once more, when all has been read, whether it is whole. */
-#define DM_CONTROL	"/dev/mapper/control"
-
 struct options {
 	const char *map, *snapshot, *store, *changes;
 	bool list, status, whole, read_only, live, verbose;
@@ -236,6 +233,7 @@ diff_map(struct diff *diff, const char *path)
 static void
 read_snapshot(struct diff *diff, const char *path)
 {
+	/* Asked once more, when all has been read, whether the snapshot is whole. */
 	static const struct confine_rule control = { DM_CONTROL, CONFINE_READ | CONFINE_WRITE };
 	static struct snapshot snapshot;
 	struct error error = { 0 };

@@ -13,8 +13,8 @@
 
 #include "base/size.h"
 #include "device/dm.h"
+#include "device/sysfs.h"
 
-#define DM_CONTROL	"/dev/mapper/control"
 #define ROOM_MAX	(16u << 20)
 
 /*
@@ -158,21 +158,51 @@ dm_parse_device(const char *text, dev_t *device, const char **rest)
 	return true;
 }
 
+/* Opening the control node would load the module where there are no such devices. */
+static bool
+is_mapped(dev_t device)
+{
+	char folder[SYSFS_FOLDER], name[256];
+
+	sysfs_folder(device, folder);
+	return sysfs_line(SYSFS, name, sizeof(name), "%s/dm/name", folder);
+}
+
 bool
-dm_piece(dev_t device, dev_t below, uint64_t *begins, uint64_t *length)
+dm_parse_piece(const struct dm_target *table, dev_t *below, uint64_t *begins)
+{
+	const char *rest;
+
+	if (table->targets != 1 || !dm_parse_device(table->params, below, &rest))
+		return false;
+	*begins = 0;
+	if (strcmp(table->type, "snapshot-origin") == 0)
+		return *rest == '\0';
+	if (strcmp(table->type, "linear") != 0 || !number_parse(rest, 0, SIZE_LIMIT / DM_SECTOR, begins))
+		return false;
+	*begins *= DM_SECTOR;
+	return true;
+}
+
+bool
+dm_below(dev_t device, dev_t *below, uint64_t *begins, uint64_t *length)
 {
 	struct error ignored = { 0 };
 	struct dm_target table;
-	const char *rest;
-	dev_t other;
 
-	if (!dm_query(device, false, &table, &ignored) || table.targets != 1 ||
-	    strcmp(table.type, "linear") != 0 || !dm_parse_device(table.params, &other, &rest) ||
-	    other != below || !number_parse(rest, 0, SIZE_LIMIT / DM_SECTOR, begins))
+	if (!is_mapped(device) || !dm_query(device, false, &table, &ignored) ||
+	    !dm_parse_piece(&table, below, begins))
 		return false;
-	*begins *= DM_SECTOR;
 	*length = table.sectors * DM_SECTOR;
 	return true;
+}
+
+bool
+dm_piece(dev_t device, dev_t below, uint64_t *begins, uint64_t *length)
+{
+	dev_t other;
+
+	return dm_below(device, &other, begins, length) && other == below;
 }
 
 bool

@@ -15,6 +15,9 @@
 #include "base/error.h"
 #include "device/source.h"
 
+/* What each query opens, for reading and writing. */
+#define DM_CONTROL	"/dev/mapper/control"
+
 #define DM_PARAMS_MAX	1024
 #define DM_SECTOR	512u
 
@@ -43,9 +46,13 @@ bool dm_query(dev_t, bool status, struct dm_target *, struct error *);
 bool dm_holders(dev_t, dev_t holders[DM_HOLDERS_MAX], size_t *count, struct error *);
 
 /*
- * Whether a device is one linear piece of the device below it: where it begins there, and its
- * length, in bytes.  False: it is not, or the table cannot be read.
+ * If a device is one piece of another one, byte for byte, as a volume in one segment is, and the
+ * origin of snapshots: that one, where the piece begins there, and its length, in bytes.  False: it
+ * is not, or the table cannot be read.
  */
+bool dm_below(dev_t, dev_t *below, uint64_t *begins, uint64_t *length);
+
+/* The same, and whether it is a piece of this one. */
 bool dm_piece(dev_t, dev_t below, uint64_t *begins, uint64_t *length);
 
 /*
@@ -56,6 +63,9 @@ bool dm_only_reads(dev_t, dev_t below);
 
 /* "253:1" at the beginning of text; *rest is behind it.  False if it is none. */
 bool dm_parse_device(const char *text, dev_t *, const char **rest);
+
+/* What dm_below finds, by the table. */
+bool dm_parse_piece(const struct dm_target *table, dev_t *below, uint64_t *begins);
 
 /* Bytes of a block of a dm-era device, by its table; 0 for any other device. */
 uint64_t dm_parse_era(const struct dm_target *table);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/bytes.h"
+#include "device/dm.h"
 #include "device/identity.h"
 #include "device/stack.h"
 #include "hash/xxh.h"
@@ -38,14 +39,15 @@ identity_now(void)
 static void
 identity_descend(struct stat *status, uint64_t *offset)
 {
-	uint64_t start;
+	uint64_t start, length;
 	dev_t disk;
 	int i;
 
 	for (i = 0; i < HEIGHT_MAX && S_ISBLK(status->st_mode); i++) {
 		struct stat below;
 
-		if (stack_partition(status->st_rdev, &disk, &start))
+		if (stack_partition(status->st_rdev, &disk, &start) ||
+		    dm_below(status->st_rdev, &disk, &start, &length))
 			status->st_rdev = disk;
 		else if (stack_loop(status->st_rdev, &below, &start, NULL, 0))
 			*status = below;

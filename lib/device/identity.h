@@ -5,7 +5,8 @@
  * A stream carries it (blkstream(5), "Header"), so that a program that writes notices that it
  * would overwrite the disk that is still being read.  It holds for one host and until that
  * boots again: it is made of the boot id and of device numbers.  A partition is a part of its
- * disk, and a loop device a part of what is behind it.  Any thread.
+ * disk, a mapped device in one piece a part of what is below it, and a loop device a part of what
+ * is behind it.  Any thread.
  */
 #ifndef IDENTITY_H
 #define IDENTITY_H

@@ -10,11 +10,12 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "device/layers.h"
 #include "device/lock.h"
 #include "device/process.h"
 #include "device/stack.h"
+#include "device/sysfs.h"
 
-#define RELATIVES_MAX	256
 #define STEP		20000000	/* nanoseconds between two tries */
 
 /* Whether a process holds LOCK_EX on the file of that inode. */
@@ -126,46 +127,46 @@ lock_relative(int fd, double deadline)
 	return LOCK_READER;
 }
 
-/* The disk under a partition, the file under a loop device, the devices under a mapped one. */
-static enum lock_state
-lock_below(dev_t device, double deadline, unsigned height)
+/* A file is opened by the path that its loop device has, if that still leads there. */
+static int
+open_file_layer(const struct layers *layers, const struct layer *file)
 {
-	dev_t below[RELATIVES_MAX];
-	enum lock_state state = LOCK_OURS;
-	struct stat backing;
+	struct stat status;
 	uint64_t start;
 	char path[4096];
-	size_t count, i;
+	size_t i;
+	int fd;
 
-	if (height == 0)
-		return LOCK_OURS;
-	if (stack_partition(device, &below[0], &start))
-		count = 1;
-	else
-		count = stack_slaves(device, below, RELATIVES_MAX);
-	if (count == 0 && stack_loop(device, &backing, &start, path, sizeof(path))) {
-		if (S_ISREG(backing.st_mode))
-			return lock_relative(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), deadline);
-		below[0] = backing.st_rdev;
-		count = 1;
+	for (i = 0; i < layers->count; i++) {
+		if (layers->list[i].inode != 0 ||
+		    !stack_loop(layers->list[i].device, &status, &start, path, sizeof(path)) ||
+		    !S_ISREG(status.st_mode) || status.st_dev != file->device || status.st_ino != file->inode)
+			continue;
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		if (fd == -1 || (fstat(fd, &status) == 0 && status.st_dev == file->device &&
+		    status.st_ino == file->inode))
+			return fd;
+		close(fd);
 	}
-	for (i = 0; i < count && state == LOCK_OURS; i++) {
-		state = lock_relative(stack_open(below[i]), deadline);
-		if (state == LOCK_OURS)
-			state = lock_below(below[i], deadline, height - 1);
-	}
-	return state;
+	return -1;
 }
 
+/* What the device lies on, what lies on it, and what else shows the same bytes. */
 static enum lock_state
-lock_partitions(dev_t disk, double deadline)
+lock_layers(const struct stat *status, double deadline)
 {
-	dev_t parts[RELATIVES_MAX];
-	size_t count = stack_partitions(disk, parts, RELATIVES_MAX), i;
 	enum lock_state state = LOCK_OURS;
+	struct layers layers;
+	size_t i;
 
-	for (i = 0; i < count && state == LOCK_OURS; i++)
-		state = lock_relative(stack_open(parts[i]), deadline);
+	if (layers_find(&layers, SYSFS, status, 0, UINT64_MAX))
+		for (i = 1; i < layers.count && state == LOCK_OURS; i++) {
+			const struct layer *layer = &layers.list[i];
+
+			state = lock_relative(layer->inode != 0 ? open_file_layer(&layers, layer) :
+			    stack_open(layer->device), deadline);
+		}
+	layers_free(&layers);
 	return state;
 }
 
@@ -182,8 +183,5 @@ lock_for_writing(int fd)
 		state = try_lock(fd, LOCK_SH) ? LOCK_READER : LOCK_WRITER;
 	if (state == LOCK_OURS && node != -1 && !lock_patiently(node, deadline))
 		state = try_lock(node, LOCK_SH) ? LOCK_READER : LOCK_WRITER;
-	if (state != LOCK_OURS || !device)
-		return state;
-	state = lock_below(status.st_rdev, deadline, 8);
-	return state == LOCK_OURS ? lock_partitions(status.st_rdev, deadline) : state;
+	return state == LOCK_OURS && device ? lock_layers(&status, deadline) : state;
 }

@@ -28,8 +28,9 @@ enum lock_state {
 enum lock_state lock_for_reading(int fd);
 
 /*
- * Hold LOCK_EX; on the disk of a partition and the partitions of a disk too, and on what a
- * loop, device-mapper or md device stands on.  On devices it waits LOCK_PATIENCE for udev, which
+ * Hold LOCK_EX; of a device also on all that shares its bytes (layers.h): the disk of a partition,
+ * the partitions of a disk, what a loop, device-mapper or md device stands on, and other devices
+ * that show the same part of that.  On devices it waits LOCK_PATIENCE for udev, which
  * holds LOCK_SH while it looks at a new one.  LOCK_READER: only LOCK_SH is held.
  */
 #define LOCK_PATIENCE	5	/* seconds */

@@ -140,41 +140,25 @@ stack_loop(dev_t device, struct stat *backing, uint64_t *start, char *path, size
 	return named;
 }
 
-/* The devices that a folder of a device lists, each as a link that holds a file dev. */
-static size_t
-stack_list(dev_t device, const char *folder, const char *wanted, dev_t *list, size_t max)
+size_t
+stack_slaves(dev_t device, dev_t *list, size_t max)
 {
-	char path[128], name[600], line[64];
+	char path[128], name[600];
 	struct dirent *entry;
 	size_t count = 0;
 	DIR *directory;
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major(device), minor(device), folder);
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/slaves", major(device), minor(device));
 	directory = opendir(path);
 	if (directory == NULL)
 		return 0;
 	while (count < max && (entry = readdir(directory)) != NULL) {
 		if (entry->d_name[0] == '.')
 			continue;
-		snprintf(name, sizeof(name), "%s/%s/%s", folder, entry->d_name, wanted);
-		if (!stack_line(device, name, line, sizeof(line)))
-			continue;
-		snprintf(name, sizeof(name), "%s/%s/dev", folder, entry->d_name);
+		snprintf(name, sizeof(name), "slaves/%s/dev", entry->d_name);
 		if (stack_number(device, name, &list[count]))
 			count++;
 	}
 	closedir(directory);
 	return count;
-}
-
-size_t
-stack_partitions(dev_t disk, dev_t *list, size_t max)
-{
-	return stack_list(disk, ".", "partition", list, max);
-}
-
-size_t
-stack_slaves(dev_t device, dev_t *list, size_t max)
-{
-	return stack_list(device, "slaves", "dev", list, max);
 }

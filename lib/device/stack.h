@@ -35,8 +35,7 @@ bool stack_partition(dev_t, dev_t *disk, uint64_t *start);
  */
 bool stack_loop(dev_t, struct stat *backing, uint64_t *start, char *path, size_t size);
 
-/* The partitions of a disk, and the devices that one is made of; at most max of them. */
-size_t stack_partitions(dev_t disk, dev_t *list, size_t max);
+/* The devices that one is made of; at most max of them. */
 size_t stack_slaves(dev_t, dev_t *list, size_t max);
 
 #endif

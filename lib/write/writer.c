@@ -4,6 +4,7 @@
 
 #include "base/io.h"
 #include "base/pool.h"
+#include "device/dm.h"
 #include "hash/blk128.h"
 #include "show/progress.h"
 #include "write/writer.h"
@@ -26,6 +27,7 @@ writer_confine(struct writer_options *options, struct target *target, const char
 {
 	const struct confine_rule opening[] = {
 		{ "/", CONFINE_READ },
+		{ DM_CONTROL, CONFINE_WRITE },
 		{ target->medium.fd == -1 ? target->name : NULL, CONFINE_CREATE },
 		{ log, CONFINE_CREATE },
 	};

@@ -18,8 +18,9 @@ setup_file() {
 	make_image after.img 16M 2
 	truncate -s 384M first.img
 	truncate -s 16M second.img
+	truncate -s 24M third.img
 	cc -O2 -D_GNU_SOURCE -o share/scribble "$root/t/lab/scribble.c"
-	boot snapshot_cases refused_cases list_cases printed_cases holder_cases until_rebooted >first.log || true
+	boot snapshot_cases refused_cases list_cases printed_cases holder_cases both_ends_cases until_rebooted >first.log || true
 	boot after_reboot_cases until_killed >second.log &
 	kill_guest
 	boot after_kill_cases >third.log || true
@@ -28,7 +29,7 @@ setup_file() {
 
 # A guest that hangs has failed.
 boot() {
-	timeout 3600 "$root/t/lab/guest" -u -s share -d first.img -d second.img -d before.img -d after.img \
+	timeout 3600 "$root/t/lab/guest" -u -s share -d first.img -d second.img -d before.img -d after.img -d third.img \
 		"$root/t/lab/guest-lvm" "$@" 2>&1 3>&-
 }
 
@@ -214,6 +215,14 @@ said_ok() {
 }
 
 @test "the server of an nbd device does not hold it" {
+	said_ok
+}
+
+@test "both ends: a partitioned disk, and mappings of its bytes" {
+	said_ok
+}
+
+@test "both ends: a volume, and the disk that it lies on" {
 	said_ok
 }
 

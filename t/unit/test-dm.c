@@ -68,6 +68,43 @@ the_block_of_an_era_device_is_in_its_table(void)
 	check_case = "";
 }
 
+/* A table of one line that shows another device byte for byte, and where it begins there. */
+static void
+a_piece_of_a_device_is_in_its_table(void)
+{
+	static const struct { unsigned targets; const char *type, *params; uint64_t begins; } rows[] = {
+		{ 1, "linear", "8:17 2048", 1048576 },
+		{ 1, "linear", "8:17 0", 0 },
+		{ 1, "snapshot-origin", "8:17", 0 },
+		{ 1, "snapshot-origin", "8:17 0", UINT64_MAX },
+		{ 1, "linear", "8:17", UINT64_MAX },
+		{ 1, "linear", "8:17 -1", UINT64_MAX },
+		{ 1, "linear", "8:17 18014398509481984", UINT64_MAX },
+		{ 1, "linear", "/dev/sdb1 0", UINT64_MAX },
+		{ 2, "linear", "8:17 2048", UINT64_MAX },
+		{ 0, "linear", "8:17 2048", UINT64_MAX },
+		{ 1, "snapshot", "8:17 8:18 P 16", UINT64_MAX },
+		{ 1, "crypt", "aes 00 0 8:17 2048", UINT64_MAX },
+		{ 1, "flakey", "8:17 2048 1 0", UINT64_MAX },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct dm_target table = { .targets = rows[i].targets };
+		uint64_t begins;
+		dev_t below;
+
+		check_case = rows[i].params;
+		snprintf(table.type, sizeof(table.type), "%s", rows[i].type);
+		snprintf(table.params, sizeof(table.params), "%s", rows[i].params);
+		CHECK_NUMBER(dm_parse_piece(&table, &below, &begins), rows[i].begins != UINT64_MAX);
+		if (rows[i].begins == UINT64_MAX)
+			continue;
+		CHECK_NUMBER(begins, rows[i].begins);
+		CHECK_NUMBER(below, makedev(8, 17));
+	}
+	check_case = "";
+}
+
 /* A number that no block device has. */
 static void
 a_missing_device_is_named(void)
@@ -89,6 +126,7 @@ main(void)
 {
 	a_device_is_two_numbers_and_nothing_else();
 	the_block_of_an_era_device_is_in_its_table();
+	a_piece_of_a_device_is_in_its_table();
 	a_missing_device_is_named();
 	return check_done();
 }
