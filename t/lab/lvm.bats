@@ -20,7 +20,7 @@ setup_file() {
 	truncate -s 16M second.img
 	truncate -s 24M third.img
 	cc -O2 -D_GNU_SOURCE -o share/scribble "$root/t/lab/scribble.c"
-	boot snapshot_cases refused_cases list_cases printed_cases holder_cases both_ends_cases until_rebooted >first.log || true
+	boot snapshot_cases refused_cases list_cases printed_cases holder_cases both_ends_cases power_cases until_rebooted >first.log || true
 	boot after_reboot_cases until_killed >second.log &
 	kill_guest
 	boot after_kill_cases >third.log || true
@@ -223,6 +223,10 @@ said_ok() {
 }
 
 @test "both ends: a volume, and the disk that it lies on" {
+	said_ok
+}
+
+@test "a power failure: what blkwrite has said is written is there" {
 	said_ok
 }
 

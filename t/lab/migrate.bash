@@ -191,6 +191,56 @@ sys.exit(bool(both) or not old)
 EOP
 }
 
+# --- losses of power ------------------------------------------------------------------
+
+# lossy_media [SYSTEM]: what libvirt keeps on both hosts lies on a file system that flushes nothing by
+# itself.  Each time a step of the migration is to be recorded, before the journal has it, what is on
+# these media is kept.
+lossy_media() {
+	local host
+
+	at_end rm -rf "$lab/old/media"
+	mkdir "$lab/old/media"
+	for host in old new; do
+		truncate -s 128M "$lab/old/media/$host"
+		"mkfs.${1:-ext4}" -q "$lab/old/media/$host"
+		attach "$lab/old/media/$host"
+		on "$host" "mkdir -p /etc/libvirt/qemu && mount -o commit=300 $device /etc/libvirt/qemu && mkdir /etc/libvirt/qemu/autostart"
+		at_end on "$host" 'umount /etc/libvirt/qemu'
+	done
+	# shellcheck disable=SC2016
+	shim old sync 'if [[ ${*: -1} == */journal && $(tail -n 1 -- "${*: -1}") =~ " done "([^ ]+) ]]; then
+			cd '"$lab/old/media"'
+			for host in old new; do
+				cp --sparse=always $host $host-${BASH_REMATCH[1]}
+			done
+		fi'
+}
+
+# after_loss HOST STEP COMMAND ...: run it in what libvirt keeps on that host, if that lost its power
+# when the step was done.
+after_loss() {
+	local status=0
+
+	mkdir -p left
+	attach "$lab/old/media/$1-$2"
+	mount "$device" left
+	(cd left && "${@:3}") || status=$?
+	umount left
+	return $status
+}
+
+# survives_losses: the machine web was moved with lossy_media: after a loss at any step the next one
+# finds what it relies on.
+survives_losses() {
+	after_loss old prepared test -L autostart/web.xml
+	after_loss old quiet test ! -e autostart/web.xml
+	after_loss old fenced grep -q /nonexistent/ web.xml
+	after_loss new defined grep -q "$disk" web.xml
+	after_loss new finished test -L autostart/web.xml
+	rm "$lab"/old/shims/sync
+}
+
 # --- killed ---------------------------------------------------------------------------
 
 # kill_driver_at WHEN WORDS: kill the driver once, when a line of its journal with these words is
