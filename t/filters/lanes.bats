@@ -216,6 +216,53 @@ kill_half_done() {
 	done
 }
 
+@test "a disk that fails behind the lanes fails them all, in one line, and the map mends it" {
+	make_image image 12M
+	local fault why
+
+	for fault in write-error=6M write-full=6M flush-error; do
+		make_target 12M
+		mv target "disk.$fault"
+		attach_faulty "disk.$fault" "$fault"
+		why='Input/output error'
+		[[ $fault != *full* ]] || why='No space left on device'
+
+		run -2 --separate-stderr bash -c "blkread image | blkfan -n 3 blkwrite '$device'"
+
+		[ "${#stderr_lines[@]}" = 1 ]
+		[[ $stderr == "blkwrite: $device: "*"$why"* ]]
+		detach "$device" "$backing"
+		cp "disk.$fault" target
+		honest
+		blksum --map target | blkdiff --map - image | blkfan -n 3 blkwrite --verify target
+		cmp image target
+	done
+}
+
+@test "a source that fails in front of the lanes fails them all, and says where" {
+	make_noise image 12M
+	make_target 12M
+	attach_faulty image read-error=7M
+
+	run -2 --separate-stderr bash -c "blkread '$device' | blkfan -n 3 blkwrite target"
+
+	grep -q "^blkread: $device: .*byte 7340032: Input/output error" <<<"$stderr"
+	[ "$(wc -l <<<"$stderr")" -le 2 ]
+	honest
+}
+
+@test "a file system that is full behind the lanes fails them all, in one line" {
+	make_noise image 12M
+	full_medium
+
+	run -2 --separate-stderr bash -c "blkread image | blkfan -n 4 blkwrite --create '$mounted/copy'"
+
+	[ "${#stderr_lines[@]}" = 1 ]
+	[[ $stderr == "blkwrite: $mounted/copy: "* ]]
+	make_room
+	is_zero "$mounted/copy" 0 1048576
+}
+
 @test "a command that fails, ends early or is not there decides the status" {
 	make_image image 8M
 

@@ -162,3 +162,43 @@ open("lane.1", "wb").write(lanes[1] + data[128:])'
 	[ "$(<messages)" = "blkwrite: lane 2 of 2 has not come within 30 seconds" ]
 	cmp target before
 }
+
+# copy_and_kill WHO MILLISECONDS: over four lanes; then one process of that name gets SIGKILL.
+copy_and_kill() {
+	: >pids
+	status=0
+	timeout 90 bash -c '
+		name() { echo "$BASHPID $1" >>pids; shift; exec "$@"; }
+		export -f name
+		set -o pipefail
+		name blkread blkread image | name blkmeter blkmeter -q -L 48M | name blkfan \
+			blkfan -n 4 bash -c "name blkwrite blkwrite target"' 2>messages 3>&- &
+	local running=$! victim
+
+	sleep "$(printf '0.%03d' "$2")"
+	victim=$(awk -v who="$1" '$2 == who { print $1 }' pids | shuf -n 1)
+	[ -z "$victim" ] || kill -KILL "$victim" 2>/dev/null || true
+	wait "$running" || status=$?
+}
+
+@test "whoever is killed at any moment: no success without the image, and the map mends it" {
+	local round who failed=0
+
+	for round in {1..15}; do
+		for who in blkread blkmeter blkfan blkwrite; do
+			cp before target
+			copy_and_kill "$who" $((RANDOM % 800))
+			if [ "$status" = 0 ]; then
+				cmp image target
+				continue
+			fi
+			failed=$((failed + 1))
+			wait_for 90 eval '! awk "{ print \$1 }" pids | xargs -r ps -o pid= -p 2>/dev/null | grep -q .'
+			is_zero target 0 1048576 || cmp -s -n 1048576 before target || cmp -s -n 1048576 image target
+			blksum --map target | blkdiff --map - image | blkfan -n 3 blkwrite --verify target
+			cmp image target
+		done
+	done
+	echo "# $failed of 60 were cut" >&3
+	[ "$failed" -ge 15 ]
+}
