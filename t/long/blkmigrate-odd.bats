@@ -39,6 +39,10 @@ each_call() {
 	each_call migrate run
 }
 
+@test "run --keep-memory: the same" {
+	each_call migrate run --keep-memory
+}
+
 @test "status, of a migration that is under way" {
 	local number kind
 

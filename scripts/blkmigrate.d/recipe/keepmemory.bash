@@ -244,7 +244,10 @@ restore_image() {
 
 # restored_runs STATE: let it run, or leave it paused if it was.
 restored_runs() {
-	[ "$1" = paused ] || { lost_there && return; }
+	if [ "$1" != paused ]; then
+		lost_there
+		return
+	fi
 	# From here on the image does not belong to the disks any more.
 	forget_memory new || return 0
 	[ -n "${finished[paused]:-}" ] || vm_act new resume "$new_uuid" >/dev/null || true
