@@ -27,7 +27,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 
 # The files that a script loads are in a folder beside it: NAME.d/, installed as share/NAME.
-SCRIPTS = blkmigrate
+SCRIPTS = blkmigrate blktunnel
 ROOMS = $(patsubst scripts/%/,%,$(subst .d/,/,$(wildcard $(SCRIPTS:%=scripts/%.d/*/))))
 FILTERS = blkread blkzip blkmeter blkfan blkwrite blkdiff blksum
 VERSION = 0.1
@@ -155,7 +155,7 @@ LONGEST = $(addprefix t/,blkmigrate/copy.bats blkmigrate/transport.bats filters/
 	filters/blkmeter.bats filters/blksum.bats filters/blkread.bats filters/progress.bats \
 	blkmigrate/keys.bats project/demo.bats)
 CHECKS = $(LONGEST) $(filter-out $(LONGEST) $(BUILDS), \
-	$(shell ls -S t/filters/*.bats t/format/*.bats t/blkmigrate/*.bats t/project/*.bats))
+	$(shell ls -S t/filters/*.bats t/format/*.bats t/blkmigrate/*.bats t/blktunnel/*.bats t/project/*.bats))
 # One more than there are processors: tests wait for ssh, for rates and for signals.
 JOBS ?= $(shell expr 1 + $$(nproc))
 RESULTS = $(BUILD)/results
@@ -206,9 +206,9 @@ asan:
 tsan:
 	$(MAKE) $(TSAN) all units
 
-# What blkmigrate does is bash; and what documents, builds and lays out the filters runs them as
+# What blkmigrate and blktunnel do is bash; and what documents, builds and lays out the filters runs them as
 # other tests do.
-NOT_ASAN = t/blkmigrate/% t/project/% t/filters/memory.bats t/filters/confine.bats
+NOT_ASAN = t/blkmigrate/% t/blktunnel/% t/project/% t/filters/memory.bats t/filters/confine.bats
 
 check-asan: asan
 	SANITIZER=address $(MAKE) $(ASAN) CHECKS='$(filter-out $(NOT_ASAN),$(CHECKS))' check
@@ -231,6 +231,7 @@ MANUALS = $(wildcard filters/*.1 lib/*/*.5 scripts/*.1)
 lint:
 	shellcheck -x $(SHELL_SCRIPTS)
 	t/answers scripts/blkmigrate scripts/blkmigrate.d/*/*.bash
+	t/answers scripts/blktunnel scripts/blktunnel.d/*/*.bash scripts/blkmigrate.d/hosts/*.bash
 	shellcheck -S warning -e SC2030,SC2031,SC2034,SC2120,SC2140,SC2154,SC2164,SC2238,SC2314 \
 		$(wildcard t/*.bash t/*.bats t/*/*.bash t/*/*.bats)
 	mandoc -Tlint -Wwarning $(MANUALS)

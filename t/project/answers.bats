@@ -27,13 +27,19 @@ passes() {
 	[ -z "$output" ]
 }
 
+@test "nor does blktunnel" {
+	run -0 "$root/t/answers" "$root/scripts/blktunnel" "$root"/scripts/blktunnel.d/*/*.bash "$root"/scripts/blkmigrate.d/hosts/*.bash
+
+	[ -z "$output" ]
+}
+
 # unbounded FILE ...: where what a host prints fills a variable or a file without a bound.
 unbounded() {
 	grep -nE '\$\((on|vm_on|feed|xen_links|xen_state|layout) |^[^#]*\b(on|vm_on) [^|]*>"?\$private' "$@" | grep -vE '\$private/why|brief|theirs'
 }
 
 @test "nothing that a host prints fills the memory or the disk of this one" {
-	run -1 unbounded "$root"/scripts/blkmigrate.d/*/*.bash
+	run -1 unbounded "$root"/scripts/*.d/*/*.bash
 	printf '%s\n' 'x=$(on old ls)' '	on new cat x >"$private/x" ||' '	brief on new ls >"$private/x"' 'x=$(brief on old ls)' >code
 	run -0 unbounded code
 

@@ -48,7 +48,7 @@ missing_functions() {
 }
 
 @test "HACKING.md names every room" {
-	for room in "$root"/lib/*/ "$root"/scripts/blkmigrate.d/*/ "$root"/t/*/; do
+	for room in "$root"/lib/*/ "$root"/scripts/*.d/*/ "$root"/t/*/; do
 		room=${room#"$root/"}
 		echo "$room"
 		grep -qF "\`$room\`" "$root/HACKING.md"
