@@ -71,6 +71,7 @@ cutover() {
 	elif [ -n "${finished[ran]:-}" ]; then
 		step started start_paused
 	fi
+	[ -z "$tunnel" ] || step routed route_machine
 	commit
 	cutting=false
 	resume

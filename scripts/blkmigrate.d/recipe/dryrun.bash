@@ -33,6 +33,7 @@ show_cutover() {
 	else
 		start_there --paused
 	fi
+	show_tunnel
 	show new "date >$(quote "$(state_of new)/commit")"
 	show new "$virsh resume $new_uuid"
 	[ "$autostart" = no ] || show new "$virsh autostart $new_uuid"

@@ -26,6 +26,7 @@ make_plan() {
 	make_target_xml
 	make_first_boot_xml
 	make_fenced_xml
+	find_tunnel
 }
 
 # other_name: for messages: its name on the new host, if that differs.

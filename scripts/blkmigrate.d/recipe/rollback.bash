@@ -18,6 +18,7 @@ roll_back() {
 	taking_back=true
 	journal begin rollback
 	use_room old
+	unroute_machine
 	remove_domain
 	remove_firmware
 	[ "$keep_memory" != yes ] || forget_memory new ||
@@ -36,7 +37,7 @@ roll_back() {
 	if [ "$autostart" = yes ]; then
 		source_autostart on || die "autostart of $vm cannot be switched on again"
 	fi
-	for state in ran quiet down fenced delta firmware memory defined started committed paused managed; do
+	for state in ran quiet down fenced delta firmware memory defined started routed committed paused managed; do
 		[ -z "${begun[$state]:-}${finished[$state]:-}" ] || journal undo "$state"
 	done
 	journal undo rollback
