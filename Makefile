@@ -160,12 +160,16 @@ CHECKS = $(LONGEST) $(filter-out $(LONGEST) $(BUILDS), \
 JOBS ?= $(shell expr 1 + $$(nproc))
 RESULTS = $(BUILD)/results
 
-check: all $(UNIT_BATS) $(MAKERS) $(REPLAYS)
+define side_by_side
 	@rm -rf $(RESULTS)
 	@mkdir -p $(RESULTS)
-	@printf '%s\n' $(UNIT_BATS) $(CHECKS) >$(RESULTS)/files
-	@$(MAKE) -k -j$(JOBS) -Otarget --no-print-directory $(UNIT_BATS:%=%.run) $(CHECKS:%=%.run) || true
+	@printf '%s\n' $(1) >$(RESULTS)/files
+	@$(MAKE) -k -j$(JOBS) -Otarget --no-print-directory RESULTS=$(RESULTS) $(patsubst %,%.run,$(1)) || true
 	@t/summary $(RESULTS)
+endef
+
+check: all $(UNIT_BATS) $(MAKERS) $(REPLAYS)
+	$(call side_by_side,$(UNIT_BATS) $(CHECKS))
 
 # Where the system's own programs and kernel interfaces matter most; t/lab/other-release runs it.
 QUICK = t/filters/standard.bats t/blkmigrate/plan.bats t/blkmigrate/xml.bats
@@ -186,13 +190,21 @@ unit: $(UNIT_BATS)
 check-builds: all
 	$(BATS) $(BUILDS)
 
+# Each of its files has hosts or guests of its own. Guests keep a processor busy, hosts wait in between.
+LAB_LONGEST = $(addprefix t/lab/,lvm.bats again.bats migrate-lvm.bats migrate.bats)
+LAB = $(LAB_LONGEST) $(filter-out $(LAB_LONGEST),$(wildcard t/lab/*.bats))
+
+check-lab: export BATS_TEST_TIMEOUT = 7200
+check-lab: export PATIENCE = 10
+check-lab: RESULTS = $(BUILD)/results-lab
 check-lab: all
-	$(LONG_BATS) $(wildcard t/lab/*.bats)
+	$(call side_by_side,$(LAB))
 
 check-long: all $(UNIT_BATS) $(MAKERS) fuzz
 	THOROUGH=yes RANDOM_STREAMS=1000 $(LONG_BATS) t/format/hostile.bats t/format/format.bats \
 		t/filters/resume.bats t/filters/blkdiff-map.bats t/filters/blkdiff-changes.bats
 	FUZZ=$(abspath $(OUT)/fuzz) $(LONG_BATS) $(wildcard t/long/*.bats)
+	EMULATED=yes $(LONG_BATS) t/lab/lvm.bats
 
 # UNCONFINED: sanitizers read /proc, and coverage writes its counts, when a program ends.
 # Tests that bound memory or time read SANITIZER, to know with what they run.
