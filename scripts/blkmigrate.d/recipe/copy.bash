@@ -10,16 +10,23 @@ in_use=false
 
 # bulk DISK VIEW: send all of it.
 bulk() {
-	transfer "$1" "$(stamped "$1" blkread "$2")"
+	begin_map "$1"
+	transfer "$1" "$(stamped "$1" blkread "$2")" || return
+	record_map "$1"
 }
 
-# by_map DISK VIEW: send what differs from the target; both sides are read completely.
+# by_map DISK VIEW: send what differs from the target.  Both sides are read completely, but for a
+# target whose map was made while it was written, and holds.
 by_map() {
 	local map words
 
-	words=("$(program blksum)" --map -l "${size[$1]}")
-	sink_words "$1"
-	map=$(ssh_text new "$(quote "${words[@]}" "${sink_words[@]}")")
+	if take_map "$1"; then
+		words=(cat -- "$(map_path "$1")")
+	else
+		sink_words "$1"
+		words=("$(program blksum)" --map -l "${size[$1]}" "${sink_words[@]}")
+	fi
+	map=$(ssh_text new "$(quote "${words[@]}")")
 	transfer "$1" "$(stamped "$1" blkdiff --map - "$2")" "$map"
 }
 
