@@ -73,7 +73,7 @@ find_sectors() {
 check_sectors() {
 	local disk ours
 
-	[ "$(xmllint --nonet --xpath "count(//@*[namespace-uri(..) = 'http://libvirt.org/schemas/domain/qemu/1.0' and contains(., 'logical_block_size')])" "$private/source.xml")" = 0 ] ||
+	[ "$(xml_value "$sector_arguments" "$private/source.xml")" = 0 ] ||
 		remark "the definition of $vm sets logical_block_size for QEMU itself: that is kept, but not looked at here"
 	for disk in "${disks[@]}" "${swaps[@]}"; do
 		device_sector old "${source[$disk]}"

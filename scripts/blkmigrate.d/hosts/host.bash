@@ -78,9 +78,25 @@ feed() {
 		return
 	fi
 	stream_ssh
-	quote_words env LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 "$@"
+	quote_words "$@"
+	quoted="LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 $quoted"
 	relayed "${ssh[@]}" -o ControlMaster=auto -o "ControlPath=$private/$host" -o ControlPersist=60 \
 		-- "${address[$host]}" "$quoted"
+}
+
+# random_hex BYTES: set $random to twice as many digits, from the kernel's random numbers; BYTES is a
+# multiple of 4, or is rounded up to one.
+random=''
+random_hex() {
+	local left=$1 word
+
+	random=''
+	while [ "$left" -gt 0 ]; do
+		printf -v word %08x "$SRANDOM"
+		random+=$word
+		left=$((left - 4))
+	done
+	random=${random:0:$((2 * $1))}
 }
 
 # on HOST COMMAND [ARGUMENT ...]: run it there, without input.  Status 255 means that the host could

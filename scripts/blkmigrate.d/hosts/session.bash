@@ -116,7 +116,8 @@ exit "$status"'
 session_open() {
 	local host
 
-	token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+	random_hex 16
+	token=$random
 	for host in old new; do
 		lock[$host]=${folder[$host]}/lock/$host-$1
 		$dry_run || session_hold "$host"
@@ -132,7 +133,8 @@ session_renew() {
 	local host former=$token
 
 	! $dry_run || return 0
-	token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+	random_hex 16
+	token=$random
 	for host in old new; do
 		ask "$host" "$any_text" bash -c "$take"'
 			lock=$1 former=$2 token=$3

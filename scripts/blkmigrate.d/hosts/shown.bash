@@ -38,16 +38,18 @@ printable() {
 # relay [DELIMITER]: what programs say on standard error, from standard input to standard output,
 # line by line.  It reads to the end in any case, so that nobody who writes has to wait.
 relay() {
-	local line end=${1:-$'\n'} size=0
+	local line end=${1:-$'\n'} size=0 whole=yes
 
 	trap '' INT
 	while IFS= read -r -n 8192 -d "$end" line || [ -n "$line" ]; do
 		size=$((size + ${#line} + 1))
+		whole=no
 		[ "$size" -le "$relay_limit" ] || break
 		make_shown "${line%$'\r'}"
 		printf "%s$end" "$shown_text" || break
+		whole=yes
 	done 2>/dev/null
-	cat >/dev/null
+	[ "$whole" = yes ] || cat >/dev/null
 }
 
 # relayed COMMAND [ARGUMENT ...]: run it with its standard error relayed to ours.

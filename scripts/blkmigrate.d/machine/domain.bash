@@ -29,16 +29,21 @@ vm_keep() {
 # has renamed it, nor the link of autostart; so flush all file systems that may have these.
 flush_definitions() {
 	perform "$1" "sync -f /etc/libvirt/qemu # and its folder autostart, /var/lib/libvirt/qemu, /etc/xen/auto" '
-		seen=" " status=0
+		seen=" " status=0 folders=()
 		for folder in "$@" "${XDG_CONFIG_HOME:-$HOME/.config}/libvirt/qemu"; do
 			for folder in "$folder" "$folder/autostart" "$folder/auto"; do
-				[ -d "$folder" ] && system=$(stat -L -c %d -- "$folder") || continue
-				case $seen in
-				*" $system "*) continue ;;
-				esac
-				seen="$seen$system "
-				sync -f -- "$folder" || status=1
+				[ ! -d "$folder" ] || folders+=("$folder")
 			done
+		done
+		[ ${#folders[@]} -gt 0 ] || exit 0
+		systems=$(stat -L -c %d -- "${folders[@]}") || exit
+		for system in $systems; do
+			case $seen in
+			*" $system "*) ;;
+			*) sync -f -- "${folders[0]}" || status=1 ;;
+			esac
+			seen="$seen$system "
+			folders=("${folders[@]:1}")
 		done
 		exit "$status"' /etc/libvirt /etc/libvirt/qemu /var/lib/libvirt /var/lib/libvirt/qemu /etc/xen ${xen_config:+"${xen_config%/*}"} || {
 		warn "$(name_of "$1"): what libvirt or Xen keeps there cannot be flushed"

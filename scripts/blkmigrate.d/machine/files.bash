@@ -127,10 +127,10 @@ check_written() {
 check_drives() {
 	local count number drive path kind
 
-	of_vm "count(/domain/devices/disk[(@device = 'cdrom' or @device = 'floppy') and source])"
+	of_vm "count($with_medium)"
 	count=$value
 	for ((number = 1; number <= count; number++)); do
-		drive="(/domain/devices/disk[(@device = 'cdrom' or @device = 'floppy') and source])[$number]"
+		drive="($with_medium)[$number]"
 		of_vm "concat($drive/source/@file, $drive/source/@dev)"
 		path=$value
 		of_vm "concat($drive/@device, $drive[not(readonly)]/target/@dev)"

@@ -61,7 +61,7 @@ what_is() {
 
 # find_loader: flash memory that is not read-only has the variables in it.
 find_loader() {
-	of_vm "/domain/os/loader[@type = 'pflash' and not(@readonly = 'yes')]"
+	of_vm "$writable_loader"
 	[ -z "$value" ] || add_part loader file "$value"
 }
 
@@ -69,9 +69,7 @@ find_loader() {
 find_nvram() {
 	local type
 
-	of_vm "count(/domain/os[nvram or
-		@firmware = 'efi' and not(varstore or loader[@stateless = 'yes' or @type = 'rom']) or
-		loader[@type = 'pflash' and @readonly = 'yes' and not(@stateless = 'yes')]])"
+	of_vm "$has_variables"
 	[ "$value" != 0 ] || return 0
 	of_vm /domain/os/nvram/@type
 	type=$value
@@ -226,10 +224,10 @@ find_stores() {
 		of_vm "/domain/devices/pstore[$number]/path"
 		add_part "pstore$number" file "$value"
 	done
-	of_vm "count(/domain/devices/memory[@model = 'nvdimm' or @model = 'virtio-pmem'])"
+	of_vm "count($persistent_memory)"
 	count=$value
 	for ((number = 1; number <= count; number++)); do
-		of_vm "(/domain/devices/memory[@model = 'nvdimm' or @model = 'virtio-pmem'])[$number]/source/path"
+		of_vm "($persistent_memory)[$number]/source/path"
 		path=$value
 		is_same_place "$path" "$path" ||
 			problem "$vm has persistent memory in $path, which is not copied" "detach it, or have the guest copy it to a disk"

@@ -67,7 +67,7 @@ check_managers() {
 	local host process name found_managers=()
 
 	for name in ovirt.org/vm/oVirt opennebula.org/OpenNebula openstack.org/xmlns/libvirt/nova/OpenStack; do
-		[ "$(xmllint --nonet --xpath "count(/domain/metadata/*[contains(namespace-uri(), '${name%/*}')])" "$private/source.xml")" = 0 ] ||
+		[ "$(xml_value "${managers/NAME/"${name%/*}"}" "$private/source.xml")" = 0 ] ||
 			problem "$vm is managed by ${name##*/}, as its definition says" "migrate it with that"
 	done
 	for host in old new; do
@@ -121,9 +121,9 @@ check_architecture() {
 check_memory() {
 	local wanted free kind=memory
 
-	wanted=$(xml_value '/domain/currentMemory | /domain/memory[not(../currentMemory)]' "$private/source.xml")
+	wanted=$(xml_value "$current_memory" "$private/source.xml")
 	[[ $wanted =~ ^($a_number)$ ]] || return 0
-	if [ "$(xmllint --nonet --xpath 'count(/domain/memoryBacking/hugepages)' "$private/source.xml")" = 0 ]; then
+	if [ "$(xml_value 'count(/domain/memoryBacking/hugepages)' "$private/source.xml")" = 0 ]; then
 		ask new "($a_number)?" awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo || answer=''
 	else
 		kind='huge pages'

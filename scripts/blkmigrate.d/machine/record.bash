@@ -65,7 +65,8 @@ part end true'
 ask_record() {
 	local boundary disk part words=() which=$uri
 
-	boundary=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+	random_hex 16
+	boundary=$random
 	for disk in "${disks[@]}" "${shared[@]}"; do
 		words+=("$disk")
 	done
@@ -98,7 +99,7 @@ part != "" { print >part }'
 # part NAME: fill $answer; false where the host said no.
 part() {
 	answer=''
-	[ "$(cat "$private/$1.status" 2>/dev/null)" = 0 ] || return
+	[ -e "$private/$1.status" ] && [ "$(<"$private/$1.status")" = 0 ] || return
 	answer=$(<"$private/$1.now")
 }
 

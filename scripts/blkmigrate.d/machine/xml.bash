@@ -7,14 +7,76 @@
 
 # xml_value XPATH FILE: print it as text; nothing if there is none.
 xml_value() {
-	xmllint --nonet --xpath "string($1)" "$2"
+	if [ -n "${xml_known["$2 $1"]+known}" ]; then
+		printf '%s\n' "${xml_known["$2 $1"]}"
+	else
+		xmllint --nonet --xpath "string($1)" "$2"
+	fi
+}
+
+# xml_known["FILE XPATH"] is what xml_learn has found in a file that is as it was then: whatever
+# writes the file calls xml_forget.
+declare -gA xml_known=()
+
+# xml_learn FILE XPATH ...: find all of these with one start of xmllint, for xml_value to print.
+xml_learn() {
+	local file=$1 path text expression=''
+
+	shift
+	random_hex 16
+	for path; do
+		expression+="string($path), '$random', "
+	done
+	text=$(xmllint --nonet --xpath "concat($expression'')" "$file") || die "the XML of $vm cannot be read"
+	for path; do
+		xml_known["$file $path"]=${text%%"$random"*}
+		text=${text#*"$random"}
+	done
+}
+
+xml_forget() {
+	local key
+
+	for key in "${!xml_known[@]}"; do
+		[[ $key != "$1 "* ]] || unset 'xml_known[$key]'
+	done
+}
+
+# What several of the driver's questions ask for.
+# shellcheck disable=SC2034
+{
+	current_memory='/domain/currentMemory | /domain/memory[not(../currentMemory)]'
+	writable_loader="/domain/os/loader[@type = 'pflash' and not(@readonly = 'yes')]"
+	has_variables="count(/domain/os[nvram or
+		@firmware = 'efi' and not(varstore or loader[@stateless = 'yes' or @type = 'rom']) or
+		loader[@type = 'pflash' and @readonly = 'yes' and not(@stateless = 'yes')]])"
+	persistent_memory="/domain/devices/memory[@model = 'nvdimm' or @model = 'virtio-pmem']"
+	with_medium="/domain/devices/disk[(@device = 'cdrom' or @device = 'floppy') and source]"
+	direct_interfaces="/domain/devices/interface[@type = 'direct']/source/@dev"
+	mac_addresses=/domain/devices/interface/mac/@address
+	managers="count(/domain/metadata/*[contains(namespace-uri(), 'NAME')])"
+	sector_arguments="count(//@*[namespace-uri(..) = 'http://libvirt.org/schemas/domain/qemu/1.0' and contains(., 'logical_block_size')])"
+}
+
+# learn_definition: what plan and preflight ask of each definition.
+learn_definition() {
+	local devices=/domain/devices
+
+	is_xen || xml_learn "$private/source.xml" /domain/@type /domain/os/type/@arch /domain/os/type/@machine \
+		$devices/emulator /domain/cpu/@mode /domain/cpu/@check "$current_memory" \
+		"count(/domain/memoryBacking/hugepages)" "$writable_loader" "$has_variables" "count(/domain/os/varstore)" \
+		"count($devices/tpm)" "count($devices/pstore)" "count($persistent_memory)" "count($with_medium)" \
+		"count($devices/hostdev)" "count($devices/filesystem)" "count($devices/interface[@type = 'hostdev'])" \
+		"count($devices/shmem)" "count($direct_interfaces)" "count($mac_addresses)" "($mac_addresses)[1]" \
+		"${managers/NAME/ovirt.org\/vm}" "${managers/NAME/opennebula.org}" \
+		"${managers/NAME/openstack.org\/xmlns\/libvirt\/nova}" "$sector_arguments"
 }
 
 # xml_values XPATH FILE: print a line for each attribute or element.
 xml_values() {
 	local count number
 
-	count=$(xmllint --nonet --xpath "count($1)" "$2")
+	count=$(xml_value "count($1)" "$2") || return
 	[[ $count =~ ^[0-9]{1,5}$ ]] || die "a definition has $count of $1: more than can be looked at"
 	for ((number = 1; number <= count; number++)); do
 		xml_value "($1)[$number]" "$2"
@@ -49,6 +111,7 @@ rewrite() {
 		cat
 		echo '</places>'
 	} >"$private/places.xml"
+	xml_forget "$2"
 	xsltproc --nonet --stringparam places "$private/places.xml" --stringparam drives "$3" \
 		"$here/machine/rewrite.xsl" "$1" >"$2"
 }

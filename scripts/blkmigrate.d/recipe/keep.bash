@@ -17,11 +17,11 @@ put() {
 	$dry_run && { cat >/dev/null; return; }
 	feed "$1" bash -c "$guard" guard "${lock[$1]}" "$token" bash -c 'set -e
 		umask 077
-		mkdir -p "$(dirname "$1")"
+		[ -d "${1%/*}" ] || mkdir -p "${1%/*}"
 		cat >"$1.part"
 		sync "$1.part"
 		mv -T "$1.part" "$1"
-		sync "$(dirname "$1")"' put "$2" >/dev/null || die "$(name_of "$1"): $2 cannot be written"
+		sync "${1%/*}"' put "$2" >/dev/null || die "$(name_of "$1"): $2 cannot be written"
 }
 
 state_of() {

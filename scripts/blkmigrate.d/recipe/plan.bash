@@ -10,8 +10,10 @@ declare -A identity=() format=() planned_kind=()
 # make_plan: find out all that there is to know, and touch nothing.
 make_plan() {
 	[ -n "${address[new]}" ] || die "say where $vm goes: --to HOST"
-	id=${id:-$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')}
+	random_hex 6
+	id=${id:-$random}
 	read_definition
+	learn_definition
 	new_name=${new_name:-$vm}
 	if [ -z "$new_uuid" ]; then
 		new_uuid=$uuid

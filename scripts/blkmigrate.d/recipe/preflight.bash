@@ -149,7 +149,7 @@ check_name() {
 check_addresses() {
 	local each mac mine status=0
 
-	mine=$(xml_values '/domain/devices/interface/mac/@address' "$private/source.xml") ||
+	mine=$(xml_values "$mac_addresses" "$private/source.xml") ||
 		die "the XML of $vm cannot be read"
 	[ -n "$mine" ] && [ ${#others[@]} -gt 0 ] || return 0
 	# One may have gone since they were listed.
@@ -231,7 +231,7 @@ check_devices() {
 	while IFS= read -r name; do
 		[ -z "$name" ] || asks_yes -q new ip link show dev "$name" ||
 			problem "$(name_of new) has no network device $name" "give the interface another source in the definition"
-	done < <(xml_values "/domain/devices/interface[@type = 'direct']/source/@dev" "$private/source.xml")
+	done < <(xml_values "$direct_interfaces" "$private/source.xml")
 }
 
 # at_target[DISK]: what look_at_target saw there.
