@@ -332,6 +332,33 @@ mount_tmpfs() {
 	at_end umount "$folder"
 }
 
+# no_cache_note: standard input without the note that only a cache was read.  It must be there where
+# $dir is on a file system in memory, as /tmp is on Debian 13, and nowhere else may it be; tests of
+# other things look at what else was said.  t/filters/evidence.bats is about the note.
+no_cache_note() {
+	if in_memory; then
+		grep -v ': only a cache was read, not the medium: its file system is in memory' || true
+	else
+		cat
+	fi
+}
+
+in_memory() {
+	case $(stat -f -c %T "$dir") in
+	tmpfs | ramfs) true ;;
+	*) false ;;
+	esac
+}
+
+# read_back: what blkwrite -v says of a target in $dir that --verify has read back.
+read_back() {
+	if in_memory; then
+		echo "read back from a cache only"
+	else
+		echo verified
+	fi
+}
+
 # full_medium: a file system, in $mounted, on a medium that takes about 4 MiB more; then the write-back
 # of buffered writes fails.  make_room: the medium is full no more.
 full_medium() {

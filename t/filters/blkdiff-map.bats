@@ -232,7 +232,7 @@ ZERO 999999995904 65536 checked" ] || { records <delta; false; }
 	put new 131072 x
 	blksum --map old >map
 
-	run -0 blkdiff --list --map map new
+	run -0 --separate-stderr blkdiff --list --map map new
 	[ "$output" = "131072 65536
 # 1 ranges, 65536 bytes" ]
 	run -1 blkdiff -q --map map new

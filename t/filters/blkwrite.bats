@@ -1442,7 +1442,7 @@ flush_fails() {
 		attach "$dir/file"
 		[ $target = loop ] && target=$device || losetup -d "$device"
 		run -0 --separate-stderr blkwrite -v --verify "$target" <stream
-		[[ $stderr = *", verified, blk128:"* ]]
+		[[ $stderr = *", $(read_back), blk128:"* ]]
 		same "$target" 0 image
 	done
 }

@@ -182,16 +182,18 @@ on_loop() {
 }
 
 @test "what is read back from a loop device is what its file's medium has" {
-	make_noise image 12M
-	truncate -s 12M disk
-	attach ./disk
 	require strace
+	full_medium
+	make_room
+	make_noise image 12M
+	truncate -s 12M "$mounted/disk"
+	attach "$mounted/disk"
 	blkread image >image.blk
 
 	run -0 --separate-stderr strace -f -y -qq -e trace=fadvise64 -o trace blkwrite --verify -v "$device" <image.blk
 
 	# Before the first write, before the rest is read back, and before the first MiB is.
-	[ "$(grep -c "<$dir/disk>, 0, 0, POSIX_FADV_DONTNEED) = 0" trace)" -ge 3 ]
+	[ "$(grep -c "<$mounted/disk>, 0, 0, POSIX_FADV_DONTNEED) = 0" trace)" -ge 3 ]
 	[[ $stderr == *', verified, '* ]]
-	cmp image disk
+	cmp image "$mounted/disk"
 }

@@ -327,15 +327,15 @@ warned() {
 	run -0 --separate-stderr blkread "$device"
 	[ "$stderr" = "blkread: $(warned "$device" "holder (process $pid) holds it open for writing")" ]
 	run -0 --separate-stderr blkdiff image "$device"
-	[ "$stderr" = "blkdiff: $(warned "$device" "holder (process $pid) holds it open for writing" delta)" ]
+	[ "$(no_cache_note <<<"$stderr")" = "blkdiff: $(warned "$device" "holder (process $pid) holds it open for writing" delta)" ]
 	run -0 --separate-stderr blkread disk
 	[ "$stderr" = "blkread: $(warned disk "holder (process $pid) holds it open for writing, as $device")" ]
 	run -0 --separate-stderr blkread --live "$device"
 	[ "$stderr" = "" ]
 	run -0 --separate-stderr blkdiff --live image "$device"
-	[ "$stderr" = "" ]
+	[ "$(no_cache_note <<<"$stderr")" = "" ]
 	run -0 --separate-stderr blkdiff --list image "$device"
-	[ "$stderr" = "" ]
+	[ "$(no_cache_note <<<"$stderr")" = "" ]
 	stop "$pid"
 	hold '<' "$node" qemu-kvm
 	run -0 --separate-stderr blkread "$device"

@@ -18,7 +18,7 @@ nothing_left() {
 	run -0 "$root/scripts/demo"
 
 	[[ $output == *'$ blkread old/web.img | blkmeter'* ]]
-	[[ $output == *'verified, blk128:'* ]]
+	[[ $output == *"$(read_back), blk128:"* ]]
 	[ "$(grep -o '^blk128:[0-9a-f]*' <<<"$output" | uniq | wc -l)" = 1 ]
 	[ "$(grep -c '^blk128:' <<<"$output")" = 2 ]
 	grep -qE '^film\.mkv +125829120$' <<<"$output"
