@@ -9,8 +9,9 @@ load ../helpers
 # why, and the disk is as it was.
 harmless() {
 	run -2 --separate-stderr timeout 60 bash -c "$1 | $2"
-	[[ ${stderr_lines[-1]} == blkwrite:\ *"(is an \"ssh HOST\" missing in the pipe?)"* ]]
-	[ "${#stderr_lines[@]}" = 1 ]
+	mapfile -t said < <(no_cache_note <<<"$stderr")
+	[[ ${said[-1]} == blkwrite:\ *"(is an \"ssh HOST\" missing in the pipe?)"* ]]
+	[ "${#said[@]}" = 1 ]
 	cmp disk before
 }
 
