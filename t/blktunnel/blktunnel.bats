@@ -49,7 +49,7 @@ load tunnel
 	[[ $(at new ip link show blk0) == *" mtu 1350 "* ]]
 	[[ $(at new ip addr show blk0) == *"10.99.7.2/30"*"fd12:3456:789a::2/64"* ]]
 	[[ $(at old nft list table inet blktunnel-blk0) == *'oifname "blk0"'*"maxseg size set 1310"* ]]
-	at old ping -c 1 -W 2 -M do -s 1322 10.99.7.2
+	at old ping -c 1 -W 2 -M "do" -s 1322 10.99.7.2
 }
 
 @test "a firewall is found, whose it is, and everything is taken back" {
@@ -80,8 +80,19 @@ load tunnel
 	run -0 --separate-stderr tunnel down
 	[[ $stderr == *"it stays"* ]]
 	at new ip link show blk0
-	up --name other
-	tunnel down --name other
+}
+
+@test "a kernel without the tables of nftables has a tunnel all the same" {
+	start_ends
+	mkdir programs
+	printf '#!/bin/sh\nexit 1\n' >programs/nft
+	chmod +x programs/nft
+
+	PATH=$dir/programs:$PATH run -0 --separate-stderr up
+	[[ $stderr == *"this host: its kernel does not take the table blktunnel-blk0: packets are not counted"*"blk0 is up"* ]]
+	PATH=$dir/programs:$PATH tunnel down
+	# An empty chain of iptables itself stays.
+	run -1 grep -e blk0 -e blktunnel <(traces)
 }
 
 @test "what the hosts themselves need is not routed" {

@@ -13,7 +13,7 @@ gre | gretap) match="meta l4proto 47" ;;
 sit) match="meta l4proto 41" ;;
 *) match="udp dport $port" ;;
 esac
-nft -f - <<EOT
+nft -f - 2>/dev/null <<EOT
 table inet blktunnel-$name {
 	counter left { }
 	counter came { }

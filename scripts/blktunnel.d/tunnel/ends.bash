@@ -46,8 +46,15 @@ make_end() {
 	guarded "$host" bash -c "$tunnel_functions$make_script" make "$name" "$type" "${outer[$host]}" "${outer[$other]}" \
 		"$port" "$mtu" "$alias" "$four" "$six" "$bridged" ||
 		die "$(name_of "$host"): the $type device $name cannot be made; another --type may be one that its kernel has"
-	! has_nft "$host" || guarded "$host" bash -c "$nft_script" nft "$name" "$type" "${outer[$other]}" "$port" ||
-		die "$(name_of "$host"): nft cannot make the table blktunnel-$name"
+	count_packets "$host" "$other"
+}
+
+# count_packets HOST OTHER: not every kernel has the tables for it, and the tunnel works without.
+count_packets() {
+	has_nft "$1" || return 0
+	guarded "$1" bash -c "$nft_script" nft "$name" "$type" "${outer[$2]}" "$port" && return
+	warn "$(name_of "$1"): its kernel does not take the table blktunnel-$name: packets are not counted"
+	has_tool[$1-nft]=''
 }
 
 has_nft() {

@@ -209,6 +209,7 @@ snippet_networkd() {
 	echo "# $(name_of "$snippet_host"): /etc/systemd/network/$name.network"
 	lines '%s' '[Match]' "Name=$name" '[Network]'
 	if [ -n "$bridge_wanted" ]; then
+		echo "# networkd knows only bridges that have a .netdev of their own"
 		echo "Bridge=${bridge[$snippet_host]}"
 		return
 	fi

@@ -127,7 +127,7 @@ clamp() {
 			die "$(name_of "$host"): nft cannot set the MSS of connections through $name"
 	elif [ -n "${has_tool[$host-iptables]:-}" ] && [ -z "$bridge_wanted" ]; then
 		guarded "$host" bash -c "$clamp_iptables" clamp "$name" "$mtu" ||
-			die "$(name_of "$host"): iptables cannot set the MSS of connections through $name"
+			warn "$(name_of "$host"): iptables cannot set the MSS of connections through $name: TCP finds the MTU by ICMP alone"
 	fi
 }
 
