@@ -1025,13 +1025,19 @@ ended_by() {
 	blkread image >stream
 	stale target 4M
 	background inject "$dir/target" fsync delay_enter=1500000:when=3 blkwrite -j 1 target <stream 2>said
+	wait_for 10 traced_writer
 	wait_for 10 committing
 
-	kill -TERM "$(pgrep -P "$(pgrep -P "$pid" strace)" blkwrite)"
+	kill -TERM "$writer"
 	ends_with 143
 
 	cmp image target
 	[ "$(head -n 1 said)" = "blkwrite: Terminated (target is complete)" ]
+}
+
+# traced_writer: the blkwrite that inject has started in the background is $writer.
+traced_writer() {
+	writer=$(pgrep -P "$(pgrep -P "$pid" strace)" blkwrite)
 }
 
 # committing: something lies in the upper part of the first MiB.

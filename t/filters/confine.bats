@@ -117,7 +117,7 @@ inputs() {
 
 		cmp image copy
 		[ "$(cut -d ' ' -f 1 sums | uniq | wc -l)" = 1 ]
-		[ ! -s errors ]
+		[ "$(no_cache_note <errors)" = "" ]
 		rm copy errors
 	done
 }
