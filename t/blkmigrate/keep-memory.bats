@@ -278,3 +278,20 @@ saved_and_killed() {
 	[[ $output == *'virsh -q -c qemu:///system save '*'blkread '*'/memory | blkzip'*'blkwrite '*'/memory'*' restore '*'/restored.xml --paused'* ]]
 	[ ! -e host/new/web.xml ]
 }
+
+@test "paused there, committed and lost: the same command restores it there" {
+	machine_is paused
+	# The host loses its power when the commit is there.
+	export at_sync='if [ -e "$(echo "$FAKE"/state/to/*/commit)" ] && [ ! -e "$FAKE/lost" ]; then
+			touch "$FAKE/lost"
+			echo "shut off" >"$FAKE/host/new/web.state"
+		fi'
+
+	run -0 --separate-stderr migrate run --keep-memory
+	echo "$stderr"
+
+	[ -e lost ]
+	runs_on_new paused
+	[ "$(grep -c 'new: virsh restore' log)" = 2 ]
+	[[ $stderr == *'web is paused, as it was, on new'* ]]
+}

@@ -253,7 +253,9 @@ restored_runs() {
 	[ -n "${finished[paused]:-}" ] || vm_act new resume "$new_uuid" >/dev/null || true
 }
 
-# lost_there: it was committed, and is off: the host has lost its power, say.
+# lost_there: it was committed, and is off: the host has lost its power, say.  What was paused is not
+# started where its memory is gone.
+gone_there=false
 lost_there() {
 	still_ours
 	look_at_memory new
@@ -263,6 +265,7 @@ lost_there() {
 	'' | shutdown | saved)
 		if [ -n "${finished[paused]:-}" ]; then
 			warn "$vm is off on $(name_of new), where somebody has resumed it, or its memory was lost"
+			gone_there=true
 			return
 		fi
 		warn "$vm went off on $(name_of new) after it was resumed there; it is started, and boots"
@@ -277,7 +280,9 @@ lost_there() {
 
 # is_as_it_was STATE: where it is on the new host is how it was here.
 is_as_it_was() {
-	[ "$1" = running ] || { [ -n "${finished[paused]:-}" ] && [[ $1 == @(paused|'shut off') ]]; }
+	[ "$1" = running ] && return
+	[ -n "${finished[paused]:-}" ] || return
+	[ "$1" = paused ] || $gone_there
 }
 
 # say_how_it_is: where it does not run.
