@@ -68,3 +68,29 @@ traces() {
 		at "$host" sysctl -a -r 'conf\.(all|default|lan|cable)\.(forwarding|proxy_ndp|rp_filter|accept_ra|proxy_arp)'
 	done | sed 's/ linkdown//; /fe80/d; /ff00/d; /packets [0-9]/d' | sort
 }
+
+# stand_in_for_ssh: first in PATH, for both hosts, which need no sshd then.  The number of calls is kept
+# in $dir/calls; at the one that is $kill_at the whole group is killed, before or, where $kill_after is
+# set, after the command has been run there.
+stand_in_for_ssh() {
+	mkdir -p programs
+	export STAND_IN=$dir kill_at=0 kill_after=''
+	cat >programs/ssh <<-'EOS'
+		#!/bin/bash
+		while [ "$1" != -- ]; do
+			[ "$1" != -O ] || exit 0
+			shift
+		done
+		[ "$2" = old ] && ends='10.77.0.9 1022 10.77.0.1 22' || ends='10.77.0.9 1022 10.77.0.2 22'
+		export SSH_CONNECTION=$ends
+		echo "$2" >>"$STAND_IN/calls"
+		number=$(wc -l <"$STAND_IN/calls")
+		if [ "$number" = "$kill_at" ]; then
+			[ -z "$kill_after" ] || nsenter --net="/proc/$(cat "$STAND_IN/$2.pid")/ns/net" bash -c "${*:3}"
+			kill -KILL 0
+		fi
+		exec nsenter --net="/proc/$(cat "$STAND_IN/$2.pid")/ns/net" bash -c "${*:3}"
+	EOS
+	chmod +x programs/ssh
+	PATH=$dir/programs:$PATH
+}
