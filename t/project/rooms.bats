@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# The rooms of lib/: what a module may include, and that each is in a room (HACKING.md).
+# The rooms of lib/: what a module may include, that each is in a room, and how long files and
+# functions may be (HACKING.md).
 
 load ../helpers
 
@@ -59,4 +60,40 @@ sum diff sum/across.c" ]
 	run -0 find "$root/lib" -maxdepth 1 -type f
 
 	[ "$output" = "" ]
+}
+
+# too_long FILE ...: files of more than 400 lines, and functions in C of more than 50.
+too_long() {
+	awk '
+		FNR == 1 { start = 0 }
+		FNR == 401 { print FILENAME ": more than 400 lines" }
+		/^\{$/ { start = FNR; name = before }
+		/^\}/ && start && FILENAME ~ /\.c$/ {
+			if (FNR - start + 2 > 50)
+				print FILENAME ": " name ": " FNR - start + 2 " lines"
+			start = 0
+		}
+		/^[^ \t]/ { before = $0 }' "$@"
+}
+
+@test "no file is longer than 400 lines, and no function in C longer than 50" {
+	run -0 too_long "$root"/filters/*.c "$root"/lib/*/*.[ch] "$root/scripts/blkmigrate" \
+		"$root"/scripts/*.d/*/*.bash
+
+	[ "$output" = "" ]
+}
+
+@test "a file and a function that are too long are found" {
+	{
+		printf 'int\nmain(void)\n{\n'
+		yes | head -n 47 | tr y '\t'
+		printf '\treturn 0;\n}\n'
+	} >long.c
+	yes | head -n 401 >long.bash
+	yes | head -n 400 >short.bash
+
+	run -0 too_long long.c long.bash short.bash
+
+	[ "$output" = "long.c: main(void): 51 lines
+long.bash: more than 400 lines" ]
 }
