@@ -197,7 +197,7 @@ check-builds: all
 	$(BATS) $(BUILDS)
 
 # Each of its files has hosts or guests of its own. Guests keep a processor busy, hosts wait in between.
-LAB_LONGEST = $(addprefix t/lab/,lvm.bats again.bats migrate-lvm.bats migrate.bats)
+LAB_LONGEST = $(addprefix t/lab/,migrate-lvm.bats lvm.bats again.bats blkmigrate.bats quiesce.bats)
 LAB = $(LAB_LONGEST) $(filter-out $(LAB_LONGEST),$(wildcard t/lab/*.bats))
 
 check-lab: export BATS_TEST_TIMEOUT = 7200
