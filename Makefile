@@ -100,6 +100,16 @@ all: $(FILTERS:%=$(BIN)/%)
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
 
+# What bash and zsh complete: the lists are from the manuals.
+COMPLETION = $(BUILD)/completion.bash
+
+$(COMPLETION): scripts/completion/options.awk scripts/completion/completion.bash $(FILTERS:%=filters/%.1) $(SCRIPTS:%=scripts/%.1)
+	@mkdir -p $(@D)
+	{ echo 'declare -gA _blk_flags _blk_takers _blk_choices _blk_commands'; \
+	echo '_blk_programs=($(FILTERS) $(SCRIPTS))'; \
+	awk -f scripts/completion/options.awk $(FILTERS:%=filters/%.1) $(SCRIPTS:%=scripts/%.1); \
+	cat scripts/completion/completion.bash; } >$@
+
 # The command that compiled the objects: when it changes, they are compiled again.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
@@ -287,7 +297,11 @@ static:
 
 INSTALL ?= install
 
-install: all
+BASHCOMP ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMP ?= $(PREFIX)/share/zsh/site-functions
+MAGIC = $(PREFIX)/share/blk-filters/magic
+
+install: all $(COMPLETION)
 	$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
 		$(SCRIPTS:%=$(DESTDIR)$(PREFIX)/share/%)
 	$(INSTALL) -m 755 $(FILTERS:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
@@ -299,12 +313,20 @@ install: all
 		share=$(DESTDIR)$(PREFIX)/share/$${room%%/*} && $(INSTALL) -d $$share/$${room#*/} && \
 		$(INSTALL) -m 644 scripts/$${room%%/*}.d/$${room#*/}/* $$share/$${room#*/} || exit; \
 	done
+	$(INSTALL) -d $(DESTDIR)$(BASHCOMP) $(DESTDIR)$(ZSHCOMP) $(DESTDIR)$(MAGIC:%/magic=%)
+	$(INSTALL) -m 644 $(COMPLETION) $(DESTDIR)$(BASHCOMP)/$(firstword $(FILTERS))
+	for program in $(wordlist 2,99,$(FILTERS)) $(SCRIPTS); do \
+		ln -sf $(firstword $(FILTERS)) $(DESTDIR)$(BASHCOMP)/$$program || exit; \
+	done
+	$(INSTALL) -m 644 scripts/completion/_blk-filters $(DESTDIR)$(ZSHCOMP)
+	$(INSTALL) -m 644 lib/stream/magic $(DESTDIR)$(MAGIC)
 
 uninstall:
 	rm -f $(FILTERS:%=$(DESTDIR)$(PREFIX)/bin/%) $(SCRIPTS:%=$(DESTDIR)$(PREFIX)/bin/%) \
 		$(FILTERS:%=$(DESTDIR)$(MANDIR)/man1/%.1) $(SCRIPTS:%=$(DESTDIR)$(MANDIR)/man1/%.1) \
-		$(DESTDIR)$(MANDIR)/man5/blkstream.5
-	rm -rf $(SCRIPTS:%=$(DESTDIR)$(PREFIX)/share/%)
+		$(DESTDIR)$(MANDIR)/man5/blkstream.5 $(DESTDIR)$(ZSHCOMP)/_blk-filters \
+		$(FILTERS:%=$(DESTDIR)$(BASHCOMP)/%) $(SCRIPTS:%=$(DESTDIR)$(BASHCOMP)/%)
+	rm -rf $(SCRIPTS:%=$(DESTDIR)$(PREFIX)/share/%) $(DESTDIR)$(MAGIC:%/magic=%)
 
 dist:
 	@mkdir -p $(OUT)
