@@ -153,9 +153,17 @@ answer_bytes() {
 document() {
 	local status=0
 
-	"${@:3}" | head -c "$((document_limit + 1))" >"$2" || status=$?
-	[ "$(stat -c %s -- "$2")" -le "$document_limit" ] || cannot_ask "$1" "what it prints is too long" "${@:5}"
+	"${@:3}" | document_bytes "$2" || status=$?
+	[ ! -e "$2.longer" ] || cannot_ask "$1" "what it prints is too long" "${@:5}"
 	return "$status"
+}
+
+# document_bytes FILE: the file gets as many of standard input's, and FILE.longer is there if more
+# followed.
+document_bytes() {
+	[ ! -e "$1.longer" ] || rm -f -- "$1.longer"
+	head -c "$document_limit" >"$1" || return
+	! IFS= read -r -d '' -n 1 || : >"$1.longer"
 }
 
 # hushed, because COMMAND [ARGUMENT ...]: for these, which must say themselves where they cannot ask:

@@ -12,6 +12,7 @@ check_before_shutdown() {
 	problems=() remarks=()
 	ask_record all
 	read_source_xml
+	learn_definition
 	read_target_xml
 	compare_machine before
 	compare_running
