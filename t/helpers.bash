@@ -359,6 +359,21 @@ read_back() {
 	fi
 }
 
+# on_disk: from here on the working directory is on a file system that has a medium: it stays $dir,
+# or where that is in memory becomes one of 200 MiB on a loop device.
+on_disk() {
+	in_memory || return 0
+	require mkfs.ext4
+	require_root "mounts"
+	truncate -s 200M "$dir/on-disk.img"
+	attach "$dir/on-disk.img"
+	mkfs.ext4 -q -m 0 "$device"
+	mkdir "$dir/on-disk"
+	mount "$device" "$dir/on-disk"
+	at_end umount "$dir/on-disk"
+	cd "$dir/on-disk" || return
+}
+
 # full_medium: a file system, in $mounted, on a medium that takes about 4 MiB more; then the write-back
 # of buffered writes fails.  make_room: the medium is full no more.
 full_medium() {

@@ -314,6 +314,7 @@ unchanged() {
 }
 
 @test "a file that was not in the page cache is not in it afterwards" {
+	on_disk
 	make_noise image 32M
 	cold image
 
@@ -324,6 +325,7 @@ unchanged() {
 }
 
 @test "a file that was in the page cache stays in it" {
+	on_disk
 	make_noise image 32M
 	cat image | wc -c
 
@@ -333,6 +335,7 @@ unchanged() {
 }
 
 @test "of a file that was half in the page cache, that half stays" {
+	on_disk
 	make_noise image 32M
 	cold image
 	touch_pages image 8192
@@ -359,6 +362,7 @@ unchanged() {
 }
 
 @test "blksum leaves the page cache as it was found, too" {
+	on_disk
 	make_noise image 32M
 	cold image
 	touch_pages image 12288
