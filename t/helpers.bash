@@ -370,7 +370,8 @@ on_disk() {
 	mkfs.ext4 -q -m 0 "$device"
 	mkdir "$dir/on-disk"
 	mount "$device" "$dir/on-disk"
-	at_end umount "$dir/on-disk"
+	# A loop device over a file in it lets go a moment after it was detached.
+	at_end wait_for 10 umount "$dir/on-disk"
 	cd "$dir/on-disk" || return
 }
 
