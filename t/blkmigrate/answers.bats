@@ -84,6 +84,27 @@ asking() {
 	done
 }
 
+@test "an empty answer is no number, no volume and no file's beginning" {
+	require xmllint
+	echo '<domain><memory unit="KiB">1024</memory></domain>' >source.xml
+	sed 's,</memory>,&<memoryBacking><hugepages/></memoryBacking>,' source.xml >huge.xml
+	none='on() { :; }'
+	for file in source huge; do
+		memory="cp $file.xml \"\$private/source.xml\"; check_memory"
+		refused "$none; $memory" 'is no answer'
+		run -0 inside "on() { echo unknown; }; remark() { echo \"\$*\"; }; $memory"
+		[[ $output == *' does not tell how much of '*' is available; web needs 1.0MiB' ]]
+	done
+	refused "$none; volume_of_path new /dev/vg/web" 'is no answer'
+	part='part_source[1]=$PWD/source.xml part_kind[1]=file; what_is() { echo x; }; problem() { echo "$*"; }; check_readable 1'
+	refused "$none; $part" 'is no answer'
+
+	run -0 inside "volume_of_path new \$PWD/source.xml; echo \"<\$found_volume>\"; $part"
+	[ "$output" = '<>' ]
+	run -0 inside "on() { [[ \$* != *head* ]]; }; $part"
+	[[ $output == 'the beginning of '* ]]
+}
+
 @test "find_vm: a line of libvirt's list without a UUID is no answer" {
 	list='vm_on() { printf "%s\n" "e8cd958e-6645-5478-bdcf-1cd19353ac12 other" "$said"; }'
 	for line in '../../../srv web' 'web' 'a[$(touch oops)] web'; do

@@ -55,15 +55,17 @@ look_at_source() {
 # volume; else to nothing.
 found_volume=''
 volume_of_path() {
-	ask "$1" "($a_name/$a_name)?" bash -c '
+	ask "$1" "$a_name/$a_name|no volume" bash -c '
 		path=$1
 		if volume=$(lvs --noheadings --separator / -o vg_name,lv_name "$path" 2>/dev/null); then
 			echo $volume
 		elif [ ! -e "$path" ] && [[ $path =~ ^/dev/([A-Za-z0-9_+.][A-Za-z0-9_+.-]*)/([A-Za-z0-9_+.][A-Za-z0-9_+.-]*)$ ]] &&
 			vgs "${BASH_REMATCH[1]}" >/dev/null 2>&1; then
 			echo "${BASH_REMATCH[1]}/${BASH_REMATCH[2]}"
+		else
+			echo "no volume"
 		fi' volume "$2" || die "$(name_of "$1") cannot be asked about $2"
-	found_volume=$answer
+	found_volume=${answer#no volume}
 }
 
 # look: print what is at the target: "absent", or whose it is ("ours", "other"), its kind and its

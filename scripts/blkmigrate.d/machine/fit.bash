@@ -124,13 +124,18 @@ check_memory() {
 	wanted=$(xml_value "$current_memory" "$private/source.xml")
 	[[ $wanted =~ ^($a_number)$ ]] || return 0
 	if [ "$(xml_value 'count(/domain/memoryBacking/hugepages)' "$private/source.xml")" = 0 ]; then
-		ask new "($a_number)?" awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo || answer=''
+		ask new "$a_number|unknown" awk '$1 == "MemAvailable:" { free = $2 } END { print free == "" ? "unknown" : free }' /proc/meminfo ||
+			answer=unknown
 	else
 		kind='huge pages'
-		ask new "($a_number)?" awk '$1 == "HugePages_Free:" { pages = $2 } $1 == "Hugepagesize:" { print pages * $2 }' /proc/meminfo ||
-			answer=''
+		ask new "$a_number|unknown" awk '$1 == "HugePages_Free:" { pages = $2 } $1 == "Hugepagesize:" { free = pages * $2 }
+			END { print free == "" ? "unknown" : free }' /proc/meminfo || answer=unknown
 	fi
-	free=${answer:-$wanted}
+	free=$answer
+	if [ "$free" = unknown ]; then
+		remark "$(name_of new) does not tell how much of $kind is available; $vm needs $(human $((wanted * 1024)))"
+		return
+	fi
 	[ "$free" -lt "$wanted" ] || return 0
 	kind="$vm has $(human $((wanted * 1024))) of $kind, and $(name_of new) $(human $((free * 1024))) available"
 	if is_up "$was_running"; then

@@ -88,10 +88,12 @@ check_readable() {
 	local path=${part_source[$1]}
 
 	asks_yes old test -r "$path" ||
-		problem "$path on $(name_of old), $(what_is "$1") of $vm, cannot be read" "run this as root there"
+		{ problem "$path on $(name_of old), $(what_is "$1") of $vm, cannot be read" "run this as root there" && return; }
 	[ "${part_kind[$1]}" = file ] || return 0
 	# The header of a qcow2 file: the place of a backing file's name, and the bit of a data file.
-	ask old '[0-9a-f]{0,160}' bash -c 'set -o pipefail; head -c 80 -- "$1" | od -An -v -tx1 | tr -d " \n"' head "$path" || answer=''
+	ask old 'head:[0-9a-f]{0,160}' bash -c 'set -o pipefail; printf head: && head -c 80 -- "$1" | od -An -v -tx1 | tr -d " \n"' head "$path" ||
+		problem "the beginning of $path on $(name_of old), $(what_is "$1") of $vm, cannot be read" "see whether it can be read there: head -c 80 $path"
+	answer=${answer#head:}
 	[[ $answer == 514649fb* ]] || return 0
 	if [ "${answer:16:16}" != 0000000000000000 ] || [[ ${answer:8:8},${answer:158:2} == 00000003,?[4-7c-f] ]]; then
 		problem "$path has a backing chain, or its data in another file" "make it one file (qemu-img convert), when $vm is off"
