@@ -28,6 +28,7 @@ make_medium() {
 	flakey='/dev/vg/medium 0'
 	dmsetup create flakey --table "0 245760 linear $flakey"
 	at_end dmsetup remove flakey
+	wipefs -q -a /dev/mapper/flakey
 	"mkfs.$1" -q /dev/mapper/flakey
 	mkdir medium
 	mount -o $options /dev/mapper/flakey medium
@@ -91,7 +92,7 @@ power_meanwhile() {
 	blkread -l 14M "$after" | blkwrite --create there.img
 	blkdiff base.img there.img >delta.blk
 	for turn in {1..12}; do
-		rm -f medium/*
+		rm -f medium/*.*
 		cp base.img medium/web.img
 		sync -f medium
 		blkmeter -q -L 4M <delta.blk | blkwrite --undo medium/log.blk medium/web.img 2>messages &
