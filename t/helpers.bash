@@ -318,6 +318,14 @@ detach() {
 	esac
 }
 
+# add_partitions DEVICE: the nodes of its partitions.  Those of an earlier use of the same loop device
+# may still be there.
+add_partitions() {
+	partx -d "$1" 2>/dev/null || true
+	partx -a "$1"
+	at_end partx -d "$1"
+}
+
 # break_after OFFSET: everything of $device from there on cannot be read any more.
 break_after() {
 	truncate -s "$1" "$backing"

@@ -142,7 +142,9 @@ load tunnel
 @test "two bridges are joined, and never twice" {
 	start_ends
 	start_lan
-	wait_for 10 eval '[[ $(at old ip -6 addr show dev lan scope link) == *fe80* ]]'
+	for host in old new; do
+		wait_for 10 eval '[[ $(at $host ip -6 addr show dev lan scope link -tentative) == *fe80* ]]'
+	done
 	traces >before
 	tunnel up --type vxlan --bridge lan --persist none
 

@@ -654,8 +654,7 @@ unchanged() {
 	truncate -s 16M disk
 	printf '2048,8192\n10240,8192\n' | sfdisk -q disk
 	attach "$dir/disk"
-	partx -a "$device"
-	at_end partx -d "$device"
+	add_partitions "$device"
 	wait_for 5 test -b "${device}p2" || skip "needs partition nodes"
 	mkfs.ext4 -q "${device}p1"
 	mkdir mnt

@@ -55,13 +55,6 @@ held() {
 	echo "$1: in use: holder (process $pid) holds it open for writing${2:+, as $2}; --force writes it all the same"
 }
 
-# add_partitions DISK: those of an earlier use of the same loop device may still be there.
-add_partitions() {
-	partx -d "$1" 2>/dev/null || true
-	partx -a "$1"
-	at_end partx -d "$1"
-}
-
 stale_disk() {
 	head -c "$(bytes "$1")" /dev/zero | tr '\0' '\252' >disk
 	cp disk before

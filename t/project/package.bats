@@ -5,8 +5,9 @@
 
 load ../helpers
 
+# Nothing is built anew, for other tests run these very programs.
 setup_file() {
-	make -s -C "$BATS_TEST_DIRNAME/../.." install DESTDIR="$BATS_FILE_TMPDIR/there" PREFIX=/usr \
+	make -s -C "$BATS_TEST_DIRNAME/../.." -o all install DESTDIR="$BATS_FILE_TMPDIR/there" PREFIX=/usr \
 		ZSHCOMP=/usr/share/zsh/vendor-completions BUILD="$BATS_FILE_TMPDIR/build" BIN="$BIN" >/dev/null
 }
 

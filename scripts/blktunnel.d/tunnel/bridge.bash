@@ -32,6 +32,11 @@ look_at_bridge() {
 	ask "$host" "none|($a_number) ($a_number) ($a_number)( fe80:[0-9a-f:]+)?" bash -c '
 		[ -n "$(ip -o link show dev "$1" type bridge 2>/dev/null)" ] || { echo none; exit; }
 		read -r mtu stp delay <<<"$(ip -d -o link show dev "$1" | sed -n "s/.* mtu \([0-9]*\) .* forward_delay \([0-9]*\) .* stp_state \([0-9]*\) .*/\1 \3 \2/p")"
+		# The address of a bridge that was just made counts a moment later.
+		for try in 1 2 3 4 5 6; do
+			[ -n "$(ip -6 -o addr show dev "$1" scope link tentative)" ] || break
+			sleep 0.5
+		done
 		echo "$mtu $stp $delay$(ip -6 -o addr show dev "$1" scope link -tentative | sed -n "s/.* inet6 \(fe80:[0-9a-f:]*\).*/ \1/p" | head -n 1)"' \
 		bridge "${bridge[$host]}" || die "$(name_of "$host"): ${bridge[$host]} cannot be looked at"
 	if [ "$answer" = none ]; then
