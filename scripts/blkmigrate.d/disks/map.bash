@@ -33,11 +33,13 @@ map_of_what() {
 }
 '
 
-# begin_map DISK: all of it is about to be copied.  Where there is no room for a map none is made: a
-# hash of 16 bytes for each 64 KiB, and as much again, and 16 MiB, for what else is kept there.
+# begin_map DISK: all of it is about to be copied.  What is no disk, as a medium or an image of memory,
+# has no next pass.  Where there is no room for a map none is made: a hash of 16 bytes for each 64 KiB,
+# and as much again, and 16 MiB, for what else is kept there.
 begin_map() {
 	unset "mapping[$1]"
-	! $dry_run && [ "${target_kind[$1]}" = file ] && ! several_lanes && is_next_by_map "$1" || return 0
+	! $dry_run && [[ " ${disks[*]} " == *" $1 "* ]] || return 0
+	[ "${target_kind[$1]}" = file ] && ! several_lanes && is_next_by_map "$1" || return 0
 	guarded new bash -c '
 		umask 077
 		map=$1
