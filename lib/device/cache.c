@@ -69,12 +69,15 @@ cache_note(struct cache *cache, uint64_t first, size_t count, unsigned char *hel
 	if (cache->map == NULL || first >= last || count > last - first)
 		return;
 	pthread_mutex_lock(&cache->lock);
-	if (first < cache->first || first > cache->end)
+	ahead = first + count;
+	if (first < cache->first || first > cache->end) {
 		cache->first = cache->end = first;
-	/* Look far ahead, so that not every read needs to look. */
-	ahead = first + count + CACHE_PAGES / 4;
-	if (ahead > cache->end)
+	} else {
+		/* In sequence: look far ahead, so that not every read needs to look. */
 		ahead += CACHE_PAGES / 4;
+		if (ahead > cache->end)
+			ahead += CACHE_PAGES / 4;
+	}
 	if (cache_look(cache, ahead < last ? ahead : last))
 		for (i = 0; i < count; i++)
 			held[i] = cache->held[(first + i) % CACHE_PAGES] & 1;
