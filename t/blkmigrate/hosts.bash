@@ -8,7 +8,7 @@
 # What virsh and sync are told is in $dir/log; sync does nothing else, but on $dir/medium.  Where virsh is told what
 # $at_virsh matches, a pattern of the shell, it does $then_virsh first.
 #
-# The number of calls of ssh is kept in $dir/calls.  Where it comes to $odd_call, ssh does $odd
+# The calls of ssh are kept in $dir/calls, a line each.  Where their number comes to $odd_call, ssh does $odd
 # instead, a command; it has the command that it was to run there as $1.
 
 hosts_begin() {
@@ -52,7 +52,7 @@ migrate() {
 # --- odd answers ------------------------------------------------------------------
 
 # What it may answer, by the name of the kind; text has what bash, sed and option parsers obey.
-odd_answers=(text empty lines long option down)
+odd_answers=(text empty lines long option down binary number language refusal)
 
 # odd_answer KIND NUMBER: the command that answers so.
 odd_answer() {
@@ -65,10 +65,15 @@ odd_answer() {
 	long) echo 'head -c 2000000 /dev/zero | tr "\0" 7; exit 0' ;;
 	option) printf 'printf "%%s\\n" %q; exit 0' "${texts[3 + $2 % 2]}" ;;
 	down) echo 'exit 255' ;;
+	binary) echo 'head -c 4096 /bin/true; exit 0' ;;
+	number) printf 'echo %s; exit 0' "$((($2 % 3 + 1) * 4096))" ;;
+	language) echo 'echo "Domäne läuft nicht: keine Daten verfügbar"; exit 0' ;;
+	refusal) echo 'echo "Fehler: Zugriff verweigert" >&2; exit 1' ;;
 	esac
 }
 
-# with_odd KIND NUMBER COMMAND ...: no harm is done where the call of that number is answered so.
+# with_odd KIND NUMBER COMMAND ...: no harm is done where the call of that number is answered so; the
+# command's status is in $odd_status.
 with_odd() {
 	local kind=$1 number=$2 status=0
 
@@ -76,11 +81,15 @@ with_odd() {
 	odd=$(odd_answer "$1" "$2")
 	shift 2
 	timeout 250 bash -c '"$@"' run "$@" >said 2>&1 </dev/null || status=$?
-	odd_call=0
+	odd_call=0 odd_status=$status
 	echo "$kind at call $number of $*: status $status, $(tail -n 1 said)"
-	[ "$status" -lt 124 ]
-	[ -z "$(find . -name 'pwned*' -o -name '*touch*')" ]
-	run -1 grep -aP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|(?<![\xc2-\xf4\x80-\xbf])[\x80-\xbf]' said
+	[ "$status" -lt 124 ] && [ -z "$(find . -name 'pwned*' -o -name '*touch*')" ] && is_clean said
+}
+
+# is_clean FILE: it has nothing that a terminal obeys.
+is_clean() {
+	run grep -aP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|(?<![\xc2-\xf4\x80-\xbf])[\x80-\xbf]' "$1"
+	[ "$status" = 1 ]
 }
 
 # --- the stand-ins ----------------------------------------------------------------
@@ -97,7 +106,7 @@ shift 2
 exec 3>>"$FAKE/calls"
 flock 3
 words=$*
-echo "$HOST ${words%%$'\n'*}" >&3
+echo "$HOST ${words//$'\n'/ }" >&3
 mapfile -t lines <"$FAKE/calls"
 number=${#lines[@]}
 exec 3>&-

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Every call of a migration, answered in every odd way: t/blkmigrate/hostile.bats has some of them.
+# KINDS in the environment takes some of the ways, FIRST and STEP some of the calls.
 
 load ../helpers
 load ../blkmigrate/migrate
@@ -9,50 +10,132 @@ load ../blkmigrate/hosts
 
 setup() {
 	hosts_begin
+	cp old.img whole
 	export -f blkmigrate migrate
 	export root dir
+	read -ra odd_answers <<<"${KINDS:-${odd_answers[*]}}"
 }
 
-# one_place: the machine does not run on both hosts.
-one_place() {
-	[ "$(cat host/*/web.state 2>/dev/null | grep -c running)" -le 1 ]
+# is_settled: the machine runs in one place, or in none with a line that says why; where the status
+# is 0 it runs on new, from a whole copy.
+is_settled() {
+	local ours theirs
+
+	ours=$(cat host/old/web.state 2>/dev/null) || true
+	theirs=$(cat host/new/web.state 2>/dev/null) || true
+	[ "$ours" != running ] || [ "$theirs" != running ] || return
+	if [ "$odd_status" = 0 ]; then
+		[ "$theirs" = running ] && cmp old.img there/old.img
+	elif [ "$ours" != running ] && [ "$theirs" != running ]; then
+		grep '^blkmigrate: ' said
+	fi
 }
 
-# each_call COMMAND: run it from the start for each call that it makes and each kind of answer.  A
-# part of them: FIRST, FIRST + STEP and so on.
-each_call() {
-	local number count kind
+purge() {
+	blkmigrate purge web <<<web
+}
 
-	machine_is running
-	"$@"
-	count=$(grep -cE '^(old|new) ' calls)
-	for ((number = ${FIRST:-1}; number <= count; number += ${STEP:-1})); do
+# still_runs: on old, and nothing runs on new.
+still_runs() {
+	[ "$(cat host/old/web.state)" = running ] && cmp old.img whole && [ ! -e host/new/web.state ]
+}
+
+# is_back: the same, after a rollback that may have failed.
+is_back() {
+	[ "$(cat host/new/web.state 2>/dev/null)" != running ] && cmp old.img whole || return
+	[ "$(cat host/old/web.state)" = running ] || { [ "$odd_status" != 0 ] && grep '^blkmigrate: ' said; }
+}
+
+# runs_there: on new, whose copy is whole; where the status is 0 what was to be removed is.
+runs_there() {
+	[ "$(cat host/new/web.state)" = running ] && cmp whole there/old.img && [ "$(cat host/old/web.state 2>/dev/null)" != running ] || return
+	[ "$odd_status" != 0 ] || [ ! -e old.img ]
+}
+
+# sites: the calls in the file calls that are not in the file known, each with the number of its first
+# one: what differs only in numbers, as tokens and times do, is one.
+sites() {
+	local numbers='s/[0-9a-f]*[0-9][0-9a-f]*/0/g'
+
+	[ -e known ] || echo nothing >known
+	awk '!/^(old|new) / { next } NR == FNR { seen[$0]; next } !($0 in seen) { print FNR } { seen[$0] }' \
+		<(sed -E "$numbers" known) <(sed -E "$numbers" calls)
+}
+
+# begin_here: from now on each try begins with what there is now.
+begin_here() {
+	mkdir -p state
+	tar -cf begin.tar host state there old.img
+}
+
+begin_again() {
+	rm -rf host state there old.img
+	tar -xf begin.tar
+}
+
+# each_site CHECK COMMAND [ARGUMENT ...]: run it for each call site and each kind of answer to it.  What
+# became of each is printed as a line of a table: the number of the call, the statuses, with a "!" where
+# harm was done, and the call.
+each_site() {
+	local numbers number kind line bad=''
+
+	begin_here
+	"${@:2}"
+	mapfile -t numbers < <(sites | awk -v first="${FIRST:-1}" -v step="${STEP:-1}" 'NR >= first && (NR - first) % step == 0')
+	cp calls calls.first
+	echo "# ${#numbers[@]} call sites, of $(wc -l <calls.first) calls: ${odd_answers[*]}" >&3
+	for number in "${numbers[@]}"; do
+		line=''
 		for kind in "${odd_answers[@]}"; do
-			machine_is running
-			with_odd "$kind" "$number" "$@"
-			one_place
+			begin_again
+			if with_odd "$kind" "$number" "${@:2}" && "$1"; then
+				line+=" $odd_status"
+			else
+				line+=" $odd_status!"
+				bad=1
+				cat said
+			fi
 		done
+		echo "# $number |$line | $(sed -n "${number}p" calls.first | cut -c 1-100)" >&3
 	done
+	[ -z "$bad" ]
+}
+
+# knows COMMAND [ARGUMENT ...]: the calls that it makes are tried elsewhere.
+knows() {
+	"$@"
+	cat calls >>known
 }
 
 @test "run: whatever is answered, nothing of it is run or shown, and the machine runs once at most" {
-	each_call migrate run
+	each_site is_settled migrate run
 }
 
 @test "run --keep-memory: the same" {
-	each_call migrate run --keep-memory
+	knows migrate run
+	machine_is running
+	each_site is_settled migrate run --keep-memory
 }
 
-@test "status, of a migration that is under way" {
-	local number kind
-
+@test "status and list, of a migration that is under way" {
 	migrate prepare
-	blkmigrate status web
-	count=$(grep -cE '^(old|new) ' calls)
-	for ((number = 1; number <= count; number++)); do
-		for kind in "${odd_answers[@]}"; do
-			with_odd "$kind" "$number" blkmigrate status web
-			[ "$(cat host/old/web.state)" = running ]
-		done
-	done
+	each_site still_runs blkmigrate status web
+}
+
+@test "rollback of what is prepared" {
+	migrate prepare
+	each_site still_runs blkmigrate rollback web
+}
+
+@test "rollback of a cutover: it runs on old, or nowhere, and something says why" {
+	export at_sync='[[ $(tail -n 1 "${!#}") != *" begin defined ." ]] || pkill -KILL -f "scripts/blkmigrate run --state $FAKE/state"'
+	run -137 migrate run
+	at_sync=''
+	each_site is_back blkmigrate rollback web
+}
+
+@test "purge: it runs on, from a whole copy" {
+	migrate run
+	export -f purge
+	each_site runs_there purge
 }

@@ -3,7 +3,9 @@
 #
 # What others do to a machine while blkmigrate moves it, each act at each moment.  In every cell of
 # this matrix the machine runs in exactly one place, or in none with a line that says why; no count is
-# lost; the status is 0 only if it was moved.  Each cell is printed as a line of a table.  AT in the
+# lost; the status is 0 only if it was moved.  Each cell is printed as a line of a table: act, moment,
+# status, where the machine runs, "ok", "cannot" with the reason where the act cannot happen then, or what
+# is wrong, and what blkmigrate said.  All cells are tried, also after one that is wrong.  AT in the
 # environment, a pattern, takes some of the moments.
 
 load ../helpers
@@ -57,14 +59,28 @@ counts_on() {
 	note_count
 }
 
-# cell ACT: at each moment.
+# cells ACT: at each moment.
 cells() {
-	local moment
+	local moment bad=''
 
 	for moment in $moments; do
 		[[ ${moment%%:*} =~ ^(${AT:-.*})$ ]] || continue
+		wrong='' cannot=''
 		cell "$1" "${moment%%:*}" "$(tr _ ' ' <<<"${moment#*:}")"
+		bad+=$wrong
 	done
+	[ -z "$bad" ]
+}
+
+# holds WORDS COMMAND [ARGUMENT ...]: else these words are what is wrong with the cell.
+holds() {
+	"${@:2}" || wrong+="${wrong:+, }$1"
+}
+
+# acts ACT: it is done; where it fails, it cannot be done now.
+acts() {
+	"act_$1" >act.log 2>&1 || cannot=$(tr -s '\n' ' ' <act.log | cut -c 1-60)
+	counts_on
 }
 
 cell() {
@@ -83,20 +99,18 @@ cell() {
 		stop_at "$line"
 		background migrate run web --to new --yes >said 2>&1
 		wait_for 200 reached_or_ended
-		"act_$act" >act.log 2>&1 || true
-		counts_on
+		acts "$act"
 		on old 'touch /tmp/go'
 		wait "$pid" || status=$?
 	else
-		"act_$act" >act.log 2>&1 || true
-		counts_on
+		acts "$act"
 		migrate run web --to new --yes >said 2>&1 || status=$?
 	fi
-	"after_$act" >/dev/null 2>&1 || true
+	! declare -F "after_$act" >/dev/null || holds 'what comes after it' "after_$act" >/dev/null 2>&1
 	is_settled "$act" "$when"
 }
 
-# is_settled ACT WHEN: the invariant.
+# is_settled ACT WHEN: the invariant, and the cell's line of the table.
 is_settled() {
 	local ours theirs where=none why
 
@@ -107,25 +121,30 @@ is_settled() {
 	[ "$theirs" != running ] || { [ "$where" = old ] && where=both || where=new; }
 	why=$(grep '^blkmigrate: ' said | grep -v 'rolling back' | head -n 1 | cut -c 1-150)
 	[ -n "$why" ] || why=$(grep -v '^blkwrite' said | tail -n 1 | cut -c 1-150)
-	echo "# $1 | $2 | $status | $where | $why" >&3
 	cat act.log said
-	[ "$where" != both ]
-	if [ "$where" = new ]; then
-		wait_for 60 is_counting new web 2
-		shut_down new web
-		count new "${there:-$disk}"
-		[ "$started" -ge "$seen" ]
-	elif [ "$where" = old ]; then
-		[ "$status" != 0 ]
+	case $where in
+	both) wrong='runs on both' ;;
+	new) holds 'counts are lost' went_to_new ;;
+	old)
+		holds 'status 0, and not moved' [ "$status" != 0 ]
 		note_count
-		wait_for 60 old_counts_past "$seen"
-	else
-		# Somebody has ended it, or it is said what to do.
-		grep -qE 'was off, and is off on new|nothing is started|nothing more is done|not started here any more|cannot be|is not as it was planned|was committed to new' said
-		[ "$status" != 0 ] || grep -q 'was off, and is off on new' said
-	fi
+		holds 'does not count on' wait_for 60 old_counts_past "$seen"
+		;;
+	none) holds 'runs nowhere, and nothing says why' says_why ;;
+	esac
 	# A host without power has told nothing of what it ran.
-	[[ $1 == @(reboot|power) ]] || never_both
+	[[ $1 == @(reboot|power) ]] || holds 'ran on both' never_both
+	echo "# $1 | $2 | $status | $where | ${wrong:-${cannot:+cannot: }${cannot:-ok}} | $why" >&3
+}
+
+went_to_new() {
+	wait_for 60 is_counting new web 2 && shut_down new web && count new "${there:-$disk}" && [ "$started" -ge "$seen" ]
+}
+
+# says_why: somebody has ended it, or it is said what to do.
+says_why() {
+	grep -qE 'was off, and is off on new|nothing is started|nothing more is done|not started here any more|cannot be|is not as it was planned|was committed to new' said &&
+		{ [ "$status" != 0 ] || grep -q 'was off, and is off on new' said; }
 }
 
 old_counts_past() {
