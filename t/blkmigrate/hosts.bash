@@ -98,7 +98,7 @@ fake_ssh() {
 	cat <<'EOF'
 #!/bin/bash
 while [ "$1" != -- ]; do
-	[ "$1" != -O ] || exit 0
+	[ "$1" != -O ] && [ "$1" != -G ] || exit 0
 	shift
 done
 export HOST=$2

@@ -53,8 +53,9 @@ make_private() {
 	private=$(mktemp -d "${TMPDIR:-/tmp}/blkmigrate.XXXXXX") || die "cannot make a private folder"
 }
 
-# asking_ssh, stream_ssh: set $ssh, the words that begin a connection.  A host with an unknown key
-# is never trusted, whatever the options say: ssh uses the first value of an option.
+# asking_ssh, stream_ssh [HOST]: set $ssh, the words that begin a connection, to HOST with the cipher for
+# streams.  A host with an unknown key is never trusted, whatever the options say: ssh uses the first
+# value of an option.
 ssh=() quoted=''
 asking_ssh() {
 	ssh=(ssh -o StrictHostKeyChecking=yes "${ssh_options[@]}"
@@ -65,6 +66,7 @@ stream_ssh() {
 	asking_ssh
 	ssh+=(-o BatchMode=yes)
 	[ -z "$key_mark" ] || ssh+=(-o IdentitiesOnly=yes -i "$private/key")
+	[ -z "${1:+${cipher[$1]:-}}" ] || ssh+=(-o "Ciphers=${cipher[$1]}")
 }
 
 # feed HOST COMMAND [ARGUMENT ...]: run it there, with our standard input.  What it says on standard
@@ -111,7 +113,7 @@ ssh_text() {
 	if [ -z "${address[$1]}" ]; then
 		printf '%s\n' "$2"
 	else
-		stream_ssh
+		stream_ssh "$1"
 		printf '%s\n' "$(quote "${ssh[@]}" -- "${address[$1]}") $(quote "$2")"
 	fi
 }
@@ -127,22 +129,23 @@ reach() {
 		die "$(name_of "$1") does not answer by ssh: mend that first (ssh ${address[$1]} true)"
 }
 
-# reached HOST: whether it answers.  Check that its shell returns words unchanged, and set
-# folder[HOST] to where the state of migrations is kept there: from/ID on the host that a disk
+# reached HOST: whether it answers.  Check that its shell returns words unchanged, and set has_aes[HOST],
+# and folder[HOST] to where the state of migrations is kept there: from/ID on the host that a disk
 # leaves, to/ID on the one where it arrives.
 reached() {
 	local host=$1 word=$'\'"$(x)`x`\\ *\t;&|<>~#!%\xc3\xa4' said
 
 	! $temp_key || key_login "$host" || die "$(name_of "$host") does not let us in by ssh"
-	said=$(brief on "$host" sh -c 'if [ "$(id -u)" = 0 ]; then
+	said=$(brief on "$host" sh -c "$say_aes"'if [ "$(id -u)" = 0 ]; then
 			echo /var/lib/blkmigrate
 		else
 			echo "${XDG_STATE_HOME:-$HOME/.local/state}/blkmigrate"
 		fi
+		say_aes
 		printf %s "$1"' reach "$word") || return
-	[[ $said == /*$'\n'"$word" && ${said%%$'\n'*}$'\n'$word = "$said" ]] ||
+	[[ $said =~ ^(/[^$'\n']*)$'\n'(aes|none)$'\n' && ${said#"${BASH_REMATCH[0]}"} = "$word" ]] ||
 		die "the login shell on $(name_of "$host") does not read words as a POSIX shell does, or prints something: give the user sh or bash"
-	folder[$host]=${state_option:-${said%%$'\n'*}}
+	folder[$host]=${state_option:-${BASH_REMATCH[1]}} has_aes[$host]=${BASH_REMATCH[2]}
 }
 
 # hang_up HOST: end the connection that commands share.

@@ -47,7 +47,7 @@ to_new() {
 	elif [ -z "${address[new]}" ]; then
 		quote blkfan -n "$lanes" bash -c "$1"
 	else
-		stream_ssh
+		stream_ssh new
 		quote blkfan -n "$lanes" ssh -o ControlMaster=no -o ControlPath=none "${ssh[@]:1}" -- "${address[new]}" "$1"
 	fi
 }

@@ -143,6 +143,7 @@ copy_main() {
 	volume_of_path new "${target[disk]}"
 	target_volume[disk]=$found_volume
 	identify_copy
+	choose_ciphers
 	session_open "$id"
 	journal_read
 	if $finish_wanted; then

@@ -132,6 +132,7 @@ open_migration() {
 		die "$vm was planned without --keep-memory; to plan it again: blkmigrate prepare $(quote "$vm") --keep-memory"
 	connect_new
 	! $dry_run || die "$vm is being migrated already; a dry run is of one that is not: blkmigrate status $(quote "$vm")"
+	choose_ciphers
 	session_open "$uuid"
 	find_pushed
 	journal_read
@@ -156,6 +157,7 @@ begin_migration() {
 	show_plan
 	preflight
 	consent
+	choose_ciphers
 	session_open "$uuid"
 	if $dry_run; then
 		programs_ready
