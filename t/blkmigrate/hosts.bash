@@ -9,7 +9,8 @@
 # $at_virsh matches, a pattern of the shell, it does $then_virsh first.
 #
 # The calls of ssh are kept in $dir/calls, a line each.  Where their number comes to $odd_call, ssh does $odd
-# instead, a command; it has the command that it was to run there as $1.
+# instead, a command; it has the command that it was to run there as $1.  A host does not answer while
+# $dir/HOST.down exists.
 
 hosts_begin() {
 	test_begin
@@ -110,6 +111,7 @@ echo "$HOST ${words//$'\n'/ }" >&3
 mapfile -t lines <"$FAKE/calls"
 number=${#lines[@]}
 exec 3>&-
+[ ! -e "$FAKE/$HOST.down" ] || exit 255
 if [ "$number" = "$odd_call" ]; then
 	eval "$odd"
 fi

@@ -183,6 +183,32 @@ taken_back() {
 	[ "$(cat host/new/web.state)" = running ]
 }
 
+@test "new loses its power before the commit: nothing is started, and it is said where the machine is" {
+	export at_virsh='start *--paused*' then_virsh='touch "$FAKE/new.down"; exit 1'
+	run -2 migrate run
+	echo "$output"
+	[[ $output == *'new cannot be told to drop earlier commands; nothing is started anywhere'* ]]
+	[[ ${lines[-1]} == 'blkmigrate: the rollback failed, and web on old is shut off; '*'blkmigrate rollback web tries again' ]]
+	[ "$(cat host/old/web.state)" = 'shut off' ]
+	rm new.down
+	at_virsh=''
+
+	blkmigrate rollback web
+
+	runs_on_old
+}
+
+@test "a commit whose host does not answer is not said to be impossible" {
+	export at_sync='[[ ${!#} != */journal || $(tail -n 1 "${!#}") != *" begin committed ." ]] || touch "$FAKE/new.down"'
+
+	run -2 migrate run
+
+	echo "$output"
+	[[ $output == *'blkmigrate: new does not answer: whether '*'/commit was written is not known'* ]]
+	[[ $output != *'cannot be removed'* ]]
+	[ "$(cat host/old/web.state)" = 'shut off' ]
+}
+
 # --- the lock ---------------------------------------------------------------------
 
 # guarding COMMAND ...: as a run's command on a host; its lock is state/k.

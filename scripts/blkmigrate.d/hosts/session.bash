@@ -136,9 +136,9 @@ session_renew() {
 	random_hex 16
 	token=$random
 	for host in old new; do
-		ask "$host" "$any_text" bash -c "$take"'
+		answer=$(brief on "$host" bash -c "$take"'
 			lock=$1 former=$2 token=$3
-			take' renew "${lock[$host]}" "$former" "$token" ||
+			take' renew "${lock[$host]}" "$former" "$token") ||
 			die "$(name_of "$host") cannot be told to drop earlier commands; nothing is started anywhere${answer:+: ${answer:0:200}}"
 	done
 }

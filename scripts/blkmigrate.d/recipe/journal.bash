@@ -68,7 +68,11 @@ keep_room() {
 
 # use_room HOST: the moment has come for which it was kept.
 use_room() {
-	guarded "$1" bash -c 'if [ -e "$1/reserve" ]; then rm -f "$1/reserve" && sync -f "$1"; fi' reserve "$(state_of "$1")" ||
+	local status=0
+
+	guarded "$1" bash -c 'if [ -e "$1/reserve" ]; then rm -f "$1/reserve" && sync -f "$1"; fi' reserve "$(state_of "$1")" || status=$?
+	# Of a host that does not answer, what follows says that.
+	[[ $status == @(0|255) ]] ||
 		warn "$(name_of "$1"): $(state_of "$1")/reserve cannot be removed"
 }
 

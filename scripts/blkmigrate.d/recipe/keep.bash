@@ -14,6 +14,8 @@ new_address=''
 # put HOST FILE: write standard input to that file, atomically and flushed; only its owner can read
 # it.
 put() {
+	local status=0
+
 	$dry_run && { cat >/dev/null; return; }
 	feed "$1" bash -c "$guard" guard "${lock[$1]}" "$token" bash -c 'set -e
 		umask 077
@@ -21,7 +23,9 @@ put() {
 		cat >"$1.part"
 		sync "$1.part"
 		mv -T "$1.part" "$1"
-		sync "${1%/*}"' put "$2" >/dev/null || die "$(name_of "$1"): $2 cannot be written"
+		sync "${1%/*}"' put "$2" >/dev/null || status=$?
+	[ "$status" != 255 ] || die "$(name_of "$1") does not answer: whether $2 was written is not known"
+	[ "$status" = 0 ] || die "$(name_of "$1"): $2 cannot be written"
 }
 
 state_of() {

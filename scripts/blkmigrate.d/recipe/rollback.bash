@@ -127,6 +127,15 @@ after_failure() {
 	)
 	status=$?
 	set -e
-	[ "$status" = 0 ] ||
-		warn "the rollback failed; blkmigrate status $(quote "$vm") tells more, blkmigrate rollback $(quote "$vm") tries again"
+	[ "$status" = 0 ] || tell_failed_rollback
+}
+
+# tell_failed_rollback: where that leaves the machine.
+tell_failed_rollback() {
+	local state name
+
+	state=$(domain_state old 2>/dev/null) || state="in a state that $(name_of old) cannot be asked for"
+	[ "$state" != none ] || state='not there'
+	name=$(quote "$vm")
+	warn "the rollback failed, and $vm on $(name_of old) is $state; blkmigrate status $name tells more, blkmigrate rollback $name tries again"
 }
