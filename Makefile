@@ -115,9 +115,21 @@ $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CC) $(ALL_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS)' >$@
 
+# What --version says.  One object has it, so that a commit compiles nothing else again.  git archive,
+# and so make dist, puts the commit into lib/help/commit.
+$(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	@[ ! -e .git ] || commit=$$(GIT_OPTIONAL_LOCKS=0 git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null); \
+	: "$${commit:=$$(sed -n 's/^\([0-9a-f]\{12\}\)[0-9a-f]*$$/\1/p' lib/help/commit)}"; \
+	echo "-DVERSION='\"$(VERSION)\"' -DCOMMIT='\"$${commit:-unknown}\"'" >$@.new; \
+	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(BUILD)/lib/help/version.o: $(BUILD)/version
+EXTRA_version = @$(BUILD)/version
+
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(ALL_CFLAGS) $(EXTRA_$(notdir $*)) -MMD -MP -c -o $@ $<
 
 $(LIBRARY): $(OBJECTS)
 	rm -f $@

@@ -26,6 +26,7 @@
 #include "diff/cow.h"
 #include "diff/report.h"
 #include "diff/snapshot.h"
+#include "help/help.h"
 #include "read/scan.h"
 #include "show/progress.h"
 #include "show/signals.h"
@@ -54,7 +55,7 @@ struct diff {
 
 static int parse_options(struct options *, int, char **);
 static bool parse_option(int, struct options *, struct error *);
-static bool options_agree(const struct options *, int operands);
+static const char *disagreement(const struct options *, int operands);
 static void diff_devices(struct diff *, const char *, const char *);
 static void diff_map(struct diff *, const char *);
 static void read_snapshot(struct diff *, const char *);
@@ -65,7 +66,6 @@ static void open_source(struct diff *, const char *);
 static void finish(struct diff *, const struct error *, const unsigned char *,
     const unsigned char *);
 static void fail(struct diff *, const struct error *) __attribute__((noreturn));
-static void usage(void) __attribute__((noreturn));
 
 int
 main(int argc, char **argv)
@@ -122,6 +122,7 @@ static const struct option names[] = {
 	{ "length", required_argument, NULL, 'l' },
 	{ "jobs", required_argument, NULL, 'j' },
 	{ "verbose", no_argument, NULL, 'v' },
+	HELP_NAMES,
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -130,12 +131,13 @@ static int
 parse_options(struct options *options, int argc, char **argv)
 {
 	struct error error = { 0 };
+	const char *wrong;
 	bool good = true;
 	int option;
 
 	options->length = UINT64_MAX;
 	options->report.jobs = pool_processors() + 1;
-	while (good && (option = getopt_long(argc, argv, "qsvo:l:j:", names, NULL)) != -1)
+	while (good && (option = getopt_long(argc, argv, "qsvo:l:j:" HELP_LETTERS, names, NULL)) != -1)
 		good = parse_option(option, options, &error);
 	if (!good)
 		errx(2, "%s", error.text);
@@ -143,8 +145,9 @@ parse_options(struct options *options, int argc, char **argv)
 		options->report.form = REPORT_STATUS;
 	else if (options->list)
 		options->report.form = REPORT_LIST;
-	if (!options_agree(options, argc - optind))
-		usage();
+	wrong = disagreement(options, argc - optind);
+	if (wrong != NULL)
+		help_errx(&help_blkdiff, "%s", wrong);
 	if (options->report.id != NULL && options->report.form != REPORT_DELTA)
 		errx(2, "--id: only a delta carries an id");
 	return argc - optind;
@@ -173,23 +176,37 @@ parse_option(int option, struct options *options, struct error *error)
 	case ID:
 		options->report.id = options->id;
 		return id_load(optarg, options->id, error);
-	default: usage();
+	case 'h':
+	case 'V': exit(help_print(&help_blkdiff, option));
+	default:
+		help_usage(&help_blkdiff);
+		exit(2);
 	}
 	return true;
 }
 
-/* Whether these options, and so many operands, go with the source of the changes. */
-static bool
-options_agree(const struct options *options, int operands)
+/* What does not go together in these options, and so many operands; NULL if all does. */
+static const char *
+disagreement(const struct options *options, int operands)
 {
 	int exceptions = (options->snapshot != NULL) + (options->store != NULL);
 	int modes = exceptions + (options->map != NULL) + (options->changes != NULL);
 
-	if (modes > 1 || (options->status && options->list) ||
-	    (options->era_block != 0 && options->changes == NULL) ||
-	    ((options->whole || options->read_only) && exceptions == 0))
-		return false;
-	return operands == (modes == 0 ? 2 : 1) || (operands == 0 && options->snapshot != NULL);
+	if (modes > 1)
+		return "--map, --snapshot, --store and --changes exclude each other";
+	if (options->status && options->list)
+		return "-q and --list exclude each other";
+	if (options->era_block != 0 && options->changes == NULL)
+		return "--era-block goes with --changes";
+	if ((options->whole || options->read_only) && exceptions == 0)
+		return "--bulk-from-origin and --read-only go with --snapshot or --store";
+	if (modes == 0)
+		return operands == 2 ? NULL : "two devices are compared, or one with --map, --snapshot, "
+		    "--store or --changes";
+	if (operands == 1 || (operands == 0 && options->snapshot != NULL))
+		return NULL;
+	return operands == 0 ? "which source? name the device as it is now" :
+	    "one device, the source, goes with --map, --snapshot, --store and --changes";
 }
 
 /* The delta that turns one device into the other. */
@@ -371,17 +388,4 @@ fail(struct diff *diff, const struct error *error)
 		signals_raise_pipe();
 	report_abort(&diff->report, error->text);
 	errx(2, "%s", error->text);
-}
-
-static void
-usage(void)
-{
-	fprintf(stderr, "usage: blkdiff [-qsv] [-j jobs] [-l length] [-o offset] [--id @file] [--json]\n"
-	    "               [--list] [--live] old new\n"
-	    "       blkdiff [options] --map map source\n"
-	    "       blkdiff [options] [--bulk-from-origin] [--read-only]\n"
-	    "               --snapshot snapshot [source]\n"
-	    "       blkdiff [options] [--bulk-from-origin] [--read-only] --store store source\n"
-	    "       blkdiff [options] [--era-block size] --changes list source\n");
-	exit(2);
 }

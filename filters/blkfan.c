@@ -22,6 +22,7 @@
 #include "base/io.h"
 #include "base/size.h"
 #include "fan/fan.h"
+#include "help/help.h"
 #include "show/warn.h"
 
 #define LANES	4		/* without -n */
@@ -47,7 +48,6 @@ static int start(struct command *, unsigned, char **);
 static void wait_for_all(struct fan *, struct command *, unsigned);
 static int worst(struct command *, unsigned, const char *);
 static void say_shares(const struct fan *);
-static void usage(void) __attribute__((noreturn));
 
 int
 main(int argc, char **argv)
@@ -97,23 +97,28 @@ parse_options(struct options *options, int argc, char **argv)
 	static const struct option names[] = {
 		{ "lanes", required_argument, NULL, 'n' },
 		{ "verbose", no_argument, NULL, 'v' },
+		HELP_NAMES,
 		{ NULL, 0, NULL, 0 }
 	};
 	struct error error = { 0 };
 	int option;
 
 	/* The options of the command are its own. */
-	while ((option = getopt_long(argc, argv, "+n:v", names, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "+n:v" HELP_LETTERS, names, NULL)) != -1)
 		switch (option) {
 		case 'n':
 			if (!argument_jobs(optarg, &options->lanes, &error))
 				errx(2, "-n %s: the number of lanes, 1 to %d", optarg, LANE_MAX);
 			break;
 		case 'v': options->verbose = true; break;
-		default: usage();
+		case 'h':
+		case 'V': exit(help_print(&help_blkfan, option));
+		default:
+			help_usage(&help_blkfan);
+			exit(2);
 		}
 	if (optind == argc)
-		usage();
+		help_errx(&help_blkfan, "which command? name the one that takes a lane: ssh new blkwrite /dev/vg/web");
 }
 
 /* Start the command with a pipe as its standard input; returns the end to write to. */
@@ -203,11 +208,4 @@ say_shares(const struct fan *fan)
 		warnx("lane %u of %u: %ju records, %s", i + 1, fan->count,
 		    (uintmax_t)fan->lanes[i].records, bytes);
 	}
-}
-
-static void
-usage(void)
-{
-	fprintf(stderr, "usage: blkfan [-v] [-n lanes] command [argument ...]\n");
-	exit(2);
 }

@@ -18,6 +18,7 @@
 #include "base/confine.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "help/help.h"
 #include "meter/gauge.h"
 #include "meter/meter.h"
 #include "meter/throttle.h"
@@ -70,7 +71,6 @@ static void fail(struct metering *, const char *) __attribute__((noreturn));
 static int finish(struct metering *);
 static bool shows_last(const struct metering *);
 static void show_last(struct metering *, const char *);
-static void usage(void) __attribute__((noreturn));
 
 int
 main(int argc, char **argv)
@@ -106,40 +106,44 @@ main(int argc, char **argv)
 	return finish(&metering);
 }
 
+static const struct option names[] = {
+	{ "size", required_argument, NULL, 's' },
+	{ "rate-limit", required_argument, NULL, 'L' },
+	{ "buffer-size", required_argument, NULL, 'B' },
+	{ "name", required_argument, NULL, 'N' },
+	{ "interval", required_argument, NULL, 'i' },
+	{ "force", no_argument, NULL, 'f' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "numeric", no_argument, NULL, 'n' },
+	{ "bytes", no_argument, NULL, 'b' },
+	{ "raw", no_argument, NULL, 'R' },
+	{ "json", no_argument, NULL, 'J' },
+	{ "watchdog", required_argument, NULL, 'W' },
+	{ "progress", no_argument, NULL, 'p' },
+	{ "timer", no_argument, NULL, 't' },
+	{ "eta", no_argument, NULL, 'e' },
+	{ "rate", no_argument, NULL, 'r' },
+	{ "average-rate", no_argument, NULL, 'a' },
+	HELP_NAMES,
+	{ NULL, 0, NULL, 0 }
+};
+
 static void
 parse_options(int argc, char **argv, struct metering *metering)
 {
-	static const struct option names[] = {
-		{ "size", required_argument, NULL, 's' },
-		{ "rate-limit", required_argument, NULL, 'L' },
-		{ "buffer-size", required_argument, NULL, 'B' },
-		{ "name", required_argument, NULL, 'N' },
-		{ "interval", required_argument, NULL, 'i' },
-		{ "force", no_argument, NULL, 'f' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "numeric", no_argument, NULL, 'n' },
-		{ "bytes", no_argument, NULL, 'b' },
-		{ "raw", no_argument, NULL, 'R' },
-		{ "json", no_argument, NULL, 'J' },
-		{ "watchdog", required_argument, NULL, 'W' },
-		{ "progress", no_argument, NULL, 'p' },
-		{ "timer", no_argument, NULL, 't' },
-		{ "eta", no_argument, NULL, 'e' },
-		{ "rate", no_argument, NULL, 'r' },
-		{ "average-rate", no_argument, NULL, 'a' },
-		{ NULL, 0, NULL, 0 }
-	};
 	const struct options *options = &metering->options;
 	struct error error = { 0 };
 	bool good = true;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "abefnpqrtB:L:N:i:s:", names, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "abefnpqrtB:L:N:i:s:" HELP_LETTERS, names, NULL)) != -1)
 		good = good && parse_option(option, metering, &error);
 	if (!good)
 		errx(2, "%s", error.text);
-	if (argc != optind || (options->json && options->numeric))
-		usage();
+	if (argc != optind)
+		help_errx(&help_blkmeter, "%s: give the file as standard input: blkmeter <file", argv[optind]);
+	if (options->json && options->numeric)
+		help_errx(&help_blkmeter, "--json and -n exclude each other");
 	metering->gauge.style = options->json ? GAUGE_JSON : !options->numeric ? GAUGE_LINE :
 	    options->bytes ? GAUGE_BYTES : GAUGE_PERCENT;
 }
@@ -179,8 +183,11 @@ parse_option(int option, struct metering *metering, struct error *error)
 	case 'J': options->json = true; break;
 	case 'p': case 't': case 'e': case 'r': case 'a':
 		break;			/* pv's letters for parts that are always shown */
+	case 'h':
+	case 'V': exit(help_print(&help_blkmeter, option));
 	default:
-		usage();
+		help_usage(&help_blkmeter);
+		exit(2);
 	}
 	return true;
 }
@@ -379,13 +386,4 @@ show_last(struct metering *metering, const char *state)
 	atomic_store(&metering->state, state);
 	if (shows_last(metering))
 		progress_show();
-}
-
-static void
-usage(void)
-{
-	fprintf(stderr, "usage: blkmeter [-abefnpqrt] [-B bytes] [-i seconds] [-L rate | @file] "
-	    "[-N name]\n"
-	    "                [-s size] [--json] [--raw] [--watchdog seconds]\n");
-	exit(2);
 }

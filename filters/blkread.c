@@ -19,6 +19,7 @@
 #include "base/size.h"
 #include "device/identity.h"
 #include "device/source.h"
+#include "help/help.h"
 #include "read/image.h"
 #include "read/scan.h"
 #include "show/progress.h"
@@ -67,7 +68,6 @@ static void note_losses(struct reading *, const struct scan_chunk *);
 static void report_loss(struct reading *);
 static void report(const struct reading *, double);
 static void fail(const struct reading *, const struct error *) __attribute__((noreturn));
-static void usage(void) __attribute__((noreturn));
 
 int
 main(int argc, char **argv)
@@ -122,6 +122,7 @@ static const struct option names[] = {
 	{ "skip-bad", no_argument, NULL, SKIP_BAD },
 	{ "id", required_argument, NULL, ID },
 	{ "live", no_argument, NULL, LIVE },
+	HELP_NAMES,
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -134,12 +135,14 @@ parse_options(struct reading *reading, int argc, char **argv)
 
 	reading->scan.length = UINT64_MAX;
 	header_init(&reading->header, STREAM_IMAGE, STREAM_UNKNOWN);
-	while (good && (option = getopt_long(argc, argv, "ro:l:j:v", names, NULL)) != -1)
+	while (good && (option = getopt_long(argc, argv, "ro:l:j:v" HELP_LETTERS, names, NULL)) != -1)
 		good = parse_option(option, reading, &error);
 	if (!good)
 		errx(2, "%s", error.text);
-	if (argc - optind != 1)
-		usage();
+	if (optind == argc)
+		help_errx(&help_blkread, "which disk? name a device or a file; `-' is standard input");
+	if (argc - optind > 1)
+		help_errx(&help_blkread, "%s: only one file is read", argv[optind + 1]);
 	if (reading->options.raw && reading->options.has_id)
 		errx(2, "--id: raw bytes carry no id");
 }
@@ -172,8 +175,11 @@ parse_option(int option, struct reading *reading, struct error *error)
 		else
 			return error_set(error, "--direct %s: not auto, always or never", optarg);
 		break;
+	case 'h':
+	case 'V': exit(help_print(&help_blkread, option));
 	default:
-		usage();
+		help_usage(&help_blkread);
+		exit(2);
 	}
 	return true;
 }
@@ -380,13 +386,4 @@ fail(const struct reading *reading, const struct error *error)
 		err(2, "standard output");
 	}
 	errx(2, "%s", error->text);
-}
-
-static void
-usage(void)
-{
-	fprintf(stderr, "usage: blkread [-rv] [-j jobs] [-l length] [-o offset] "
-	    "[--direct auto|always|never]\n"
-	    "               [--id @file] [--live] [--skip-bad] [--trust-holes] file\n");
-	exit(2);
 }

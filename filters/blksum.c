@@ -20,6 +20,7 @@
 #include "device/lock.h"
 #include "device/source.h"
 #include "hash/checksum.h"
+#include "help/help.h"
 #include "show/progress.h"
 #include "show/warn.h"
 #include "stream/map.h"
@@ -55,7 +56,6 @@ static void check_output(void);
 static bool digest_file(void *, const char *, enum checksum_kind, char *, struct error *);
 static void check_device(const struct source *);
 static void start_progress(void);
-static void usage(void) __attribute__((noreturn));
 
 int
 main(int argc, char **argv)
@@ -75,7 +75,7 @@ main(int argc, char **argv)
 	files = optind < argc ? argv + optind : standard_input;
 	count = optind < argc ? argc - optind : 1;
 	if (options->map && count > 1)
-		usage();
+		help_errx(&help_blksum, "%s: --map makes the map of one file", files[1]);
 	if (options->map || options->check || options->medium)
 		context.options.range.evidence = &context.evidence;
 	if (options->check)
@@ -111,6 +111,7 @@ static const struct option names[] = {
 	{ "status", no_argument, NULL, STATUS },
 	{ "strict", no_argument, NULL, STRICT },
 	{ "ignore-missing", no_argument, NULL, IGNORE_MISSING },
+	HELP_NAMES,
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -124,7 +125,7 @@ parse_options(struct options *options, int argc, char **argv)
 	options->range.length = UINT64_MAX;
 	options->range.jobs = pool_processors() + 1;
 	options->grid = BLK128_BLOCK;
-	while (good && (option = getopt_long(argc, argv, "a:co:l:j:btqw", names, NULL)) != -1)
+	while (good && (option = getopt_long(argc, argv, "a:co:l:j:btqw" HELP_LETTERS, names, NULL)) != -1)
 		good = parse_option(option, options, &error);
 	if (!good)
 		errx(2, "%s", error.text);
@@ -163,8 +164,11 @@ parse_option(int option, struct options *options, struct error *error)
 		options->has_kind = checksum_find(optarg, strlen(optarg), &options->kind);
 		return options->has_kind || error_set(error,
 		    "-a %s: not blk128, xxh128, xxh64, md5, sha1, sha256 or sha512", optarg);
+	case 'h':
+	case 'V': exit(help_print(&help_blksum, option));
 	default:
-		usage();
+		help_usage(&help_blksum);
+		exit(2);
 	}
 	return true;
 }
@@ -372,13 +376,4 @@ start_progress(void)
 
 	if (!progress_start(&progress))
 		err(2, "threads");
-}
-
-static void
-usage(void)
-{
-	fprintf(stderr, "usage: blksum [-bcqtw] [-a algorithm] [-j jobs] [-l length] [-o offset]\n"
-	    "              [--backing file] [--grid size] [--ignore-missing] [--map]\n"
-	    "              [--medium] [--status] [--strict] [--tag] [file ...]\n");
-	exit(2);
 }

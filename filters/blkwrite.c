@@ -21,6 +21,7 @@
 #include "base/pool.h"
 #include "device/identity.h"
 #include "device/target.h"
+#include "help/help.h"
 #include "show/progress.h"
 #include "show/warn.h"
 #include "write/incoming.h"
@@ -52,7 +53,6 @@ static void fail(struct context *, const struct error *) __attribute__((noreturn
 static void list_differences(const struct target *, struct writer *);
 static bool interrupted(void *, int, char *, size_t);
 static void report(struct context *, double);
-static void usage(void) __attribute__((noreturn));
 
 int
 main(int argc, char **argv)
@@ -121,6 +121,7 @@ static const struct option names[] = {
 	{ "force", no_argument, NULL, FORCE },
 	{ "undo", required_argument, NULL, UNDO },
 	{ "map", required_argument, NULL, MAP },
+	HELP_NAMES,
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -133,12 +134,14 @@ parse_options(struct options *options, int argc, char **argv)
 
 	options->target.length = UINT64_MAX;
 	options->incoming.restore.writer.sync = true;
-	while (good && (option = getopt_long(argc, argv, "ro:l:j:v", names, NULL)) != -1)
+	while (good && (option = getopt_long(argc, argv, "ro:l:j:v" HELP_LETTERS, names, NULL)) != -1)
 		good = parse_option(option, options, &error);
 	if (!good)
 		errx(2, "%s", error.text);
-	if (argc - optind != 1)
-		usage();
+	if (optind == argc)
+		help_errx(&help_blkwrite, "which target? name a device or a file");
+	if (argc - optind > 1)
+		help_errx(&help_blkwrite, "%s: only one target is written", argv[optind + 1]);
 	check_options(options);
 }
 
@@ -171,8 +174,11 @@ parse_option(int option, struct options *options, struct error *error)
 		return argument_size("-l", optarg, &target->length, error);
 	case 'j':
 		return argument_jobs(optarg, &restore->writer.jobs, error);
+	case 'h':
+	case 'V': exit(help_print(&help_blkwrite, option));
 	default:
-		usage();
+		help_usage(&help_blkwrite);
+		exit(2);
 	}
 	return true;
 }
@@ -319,15 +325,4 @@ report(struct context *context, double seconds)
 
 	while (outcome_next(&outcome, line, sizeof(line)))
 		warnx("%s", line);
-}
-
-static void
-usage(void)
-{
-	fprintf(stderr, "usage: blkwrite [-rv] [-j jobs] [-l length] [-o offset] "
-	    "[--backing file]\n"
-	    "                [--create] [--discard] [--force] [--id @file] [--map file]\n"
-	    "                [--no-sync] [--progress] [--undo file] [--verify] [--zeroed]\n"
-	    "                target\n");
-	exit(2);
 }

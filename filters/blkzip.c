@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/size.h"
+#include "help/help.h"
 #include "pipe/input.h"
 #include "pipe/wait.h"
 #include "show/progress.h"
@@ -42,7 +43,6 @@ static bool engine_run(struct zip *, bool, struct error *);
 static uint64_t input_size(const struct input *);
 static void finish(const struct zip *, const struct options *, double);
 static void fail(const struct error *) __attribute__((noreturn));
-static void usage(void) __attribute__((noreturn));
 
 int
 main(int argc, char **argv)
@@ -91,6 +91,7 @@ static const struct option names[] = {
 	{ "test", no_argument, NULL, 't' },
 	{ "threads", required_argument, NULL, 'j' },
 	{ "verbose", no_argument, NULL, 'v' },
+	HELP_NAMES,
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -99,10 +100,11 @@ parse_options(int argc, char **argv, struct options *options, struct zip *zip)
 {
 	int option;
 
-	while ((option = getopt_long(argc, argv, "123456789cdj:m:rtv", names, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "123456789cdj:m:rtv" HELP_LETTERS, names, NULL)) != -1)
 		parse_option(option, options, zip);
 	if (argc - optind > 1)
-		usage();
+		help_errx(&help_blkzip, "%s: one file at a time, to standard output: blkzip file >file.gz",
+		    argv[optind + 1]);
 	check_options(options, zip);
 	if (options->level != 0)
 		zip->level = options->level;
@@ -137,8 +139,11 @@ parse_option(int option, struct options *options, struct zip *zip)
 	case 'v': options->verbose = true; break;
 	case ADAPT: options->adapt = true; break;
 	case STORE: options->store = true; break;
+	case 'h':
+	case 'V': exit(help_print(&help_blkzip, option));
 	default:
-		usage();
+		help_usage(&help_blkzip);
+		exit(2);
 	}
 }
 
@@ -236,11 +241,4 @@ fail(const struct error *error)
 	if (error->number == EPIPE)
 		signals_raise_pipe();
 	errx(2, "%s", error->text);
-}
-
-static void
-usage(void)
-{
-	fprintf(stderr, "usage: blkzip [-123456789cdrtv] [-j jobs] [-m method] [--adapt | --store] [file]\n");
-	exit(2);
 }

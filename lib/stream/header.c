@@ -31,8 +31,8 @@ header_encode(struct stream_header *header)
 
 	memset(p, 0, STREAM_HEADER_MIN);
 	memcpy(p, STREAM_MAGIC, STREAM_MAGIC_SIZE);
-	store16(p + 8, 1);
-	store16(p + 10, header->identity.known && header->minor == 0 ? 1 : header->minor);
+	store16(p + 8, STREAM_MAJOR);
+	store16(p + 10, header->identity.known && header->minor == 0 ? STREAM_MINOR : header->minor);
 	store32(p + 12, STREAM_HEADER_MIN);
 	store64(p + 16, header->required);
 	store64(p + 24, header->optional);
@@ -142,8 +142,9 @@ header_decode(struct stream_header *header, struct error *error)
 		error_set(error, "header with a wrong checksum");
 		return VERDICT_BROKEN;
 	}
-	if (load16(p + 8) != 1) {
-		error_set(error, "block stream of version %u, this program knows 1", load16(p + 8));
+	if (load16(p + 8) != STREAM_MAJOR) {
+		error_set(error, "block stream of version %u, this program knows %u", load16(p + 8),
+		    STREAM_MAJOR);
 		return VERDICT_FOREIGN;
 	}
 	header->minor = load16(p + 10);

@@ -16,6 +16,8 @@
 
 #define STREAM_MAGIC		"\x89" "BLK\r\n\x1a\n"
 #define STREAM_MAGIC_SIZE	8
+#define STREAM_MAJOR		1	/* the version that is written, and read */
+#define STREAM_MINOR		1
 #define STREAM_HEADER_MIN	128
 #define STREAM_HEADER_MAX	4096
 #define STREAM_ID_SIZE		16

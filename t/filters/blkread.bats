@@ -774,16 +774,6 @@ for byte in open("image", "rb").read():
 	[ "$stderr" = "blkread: -j 0: not a number of threads from 1 to 64" ]
 }
 
-@test "usage and the manual's synopsis are the same" {
-	require mandoc col
-
-	run -2 --separate-stderr blkread
-
-	manual=$(mandoc -Tascii "$root/filters/blkread.1" | col -bx | sed -n '/^SYNOPSIS/,/^DESCRIPTION/p' |
-		sed '1d;$d' | xargs)
-	[ "$(xargs <<<"$stderr")" = "usage: $manual" ]
-}
-
 @test "the manual's examples work as they are printed" {
 	require mandoc col
 	start_sshd

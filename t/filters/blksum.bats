@@ -827,16 +827,6 @@ for line in sys.stdin.buffer.read().decode().split("\n"):
 	[ "$(grep -v '^$' shown)" = "$(blksum "$dir/image" "$dir/image")" ]
 }
 
-@test "usage and the manual's synopsis are the same" {
-	require mandoc col
-
-	run -2 --separate-stderr blksum --nonsense
-
-	manual=$(mandoc -Tascii "$root/filters/blksum.1" | col -bx | sed -n '/^SYNOPSIS/,/^DESCRIPTION/p' |
-		sed '1d;$d' | xargs)
-	[ "$(grep -v "unrecognized option" <<<"$stderr" | xargs)" = "usage: $manual" ]
-}
-
 @test "the manual's examples work as they are printed" {
 	require mandoc col
 	start_sshd

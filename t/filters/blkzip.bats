@@ -378,17 +378,6 @@ while part := sys.stdin.buffer.raw.read(65536):
 	[ "$(stat -c %s slow)" -lt $((20 << 20)) ]
 }
 
-@test "usage and the manual's synopsis are the same" {
-	require mandoc col
-
-	run -2 --separate-stderr blkzip --help
-
-	usage=$(grep -v "unrecognized option" <<<"$stderr" | xargs)
-	manual=$(mandoc -Tascii "$root/filters/blkzip.1" | col -bx | sed -n '/^SYNOPSIS/,/^DESCRIPTION/p' |
-		sed '1d;$d' | xargs)
-	[ "$usage" = "usage: $manual" ]
-}
-
 @test "the manual's examples work as they are printed" {
 	require mandoc col
 	start_sshd

@@ -7,7 +7,7 @@
 load ../helpers
 
 # From the ground up.  A room may include those before it, and itself.
-ground=(base show pipe hash device stream read)
+ground=(base show pipe hash device stream read help)
 
 # A filter's own rooms stand on that ground, side by side.
 filters=(sum diff fan zip meter write)

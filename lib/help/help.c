@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "help/help.h"
+#include "help/version.h"
+#include "show/warn.h"
+
+int
+help_print(const struct help *help, int option)
+{
+	char version[VERSION_SIZE];
+
+	fputs(option == 'V' ? version_text(version, sizeof(version)) : help->text, stdout);
+	if (fflush(stdout) == EOF || ferror(stdout) || close(STDOUT_FILENO) == -1) {
+		warn("standard output");
+		return 2;
+	}
+	return 0;
+}
+
+void
+help_usage(const struct help *help)
+{
+	fprintf(stderr, "usage: %s; --help explains the options\n", help->usage);
+}
+
+void
+help_wrong(const struct help *help, const char *format, ...)
+{
+	char text[WARN_MAX];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	warnx("%s", text);
+	help_usage(help);
+}
