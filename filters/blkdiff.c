@@ -176,11 +176,8 @@ parse_option(int option, struct options *options, struct error *error)
 	case ID:
 		options->report.id = options->id;
 		return id_load(optarg, options->id, error);
-	case 'h':
-	case 'V': exit(help_print(&help_blkdiff, option));
 	default:
-		help_usage(&help_blkdiff);
-		exit(2);
+		exit(help_answer(&help_blkdiff, option));
 	}
 	return true;
 }
@@ -325,7 +322,7 @@ open_device(struct diff *diff, struct source *device, const char *path)
 	if (device->pipe)
 		errx(2, "%s: a device or a file is wanted", device->name);
 	if (diff->direct == SOURCE_MEDIUM)
-		(void)source_look_behind(device, NULL, &error);
+		(void)source_look_behind(device, NULL, NULL, &error);
 	evidence_add(&diff->evidence, device->name, device->fresh, device->lost);
 }
 

@@ -111,11 +111,8 @@ parse_options(struct options *options, int argc, char **argv)
 				errx(2, "-n %s: the number of lanes, 1 to %d", optarg, LANE_MAX);
 			break;
 		case 'v': options->verbose = true; break;
-		case 'h':
-		case 'V': exit(help_print(&help_blkfan, option));
 		default:
-			help_usage(&help_blkfan);
-			exit(2);
+			exit(help_answer(&help_blkfan, option));
 		}
 	if (optind == argc)
 		help_errx(&help_blkfan, "which command? name the one that takes a lane: ssh new blkwrite /dev/vg/web");

@@ -183,11 +183,8 @@ parse_option(int option, struct metering *metering, struct error *error)
 	case 'J': options->json = true; break;
 	case 'p': case 't': case 'e': case 'r': case 'a':
 		break;			/* pv's letters for parts that are always shown */
-	case 'h':
-	case 'V': exit(help_print(&help_blkmeter, option));
 	default:
-		help_usage(&help_blkmeter);
-		exit(2);
+		exit(help_answer(&help_blkmeter, option));
 	}
 	return true;
 }

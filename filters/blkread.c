@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arguments.h"
@@ -20,26 +21,20 @@
 #include "device/identity.h"
 #include "device/source.h"
 #include "help/help.h"
+#include "pipe/wait.h"
 #include "read/image.h"
+#include "read/losses.h"
+#include "read/raw.h"
 #include "read/scan.h"
 #include "show/progress.h"
 #include "show/signals.h"
 #include "show/warn.h"
+#include "stream/container.h"
 #include "stream/id.h"
 
-/* Unreadable ranges that are listed one by one. */
-#define BAD_LISTED	20
-
 struct options {
-	bool raw, verbose, trust_holes, has_id, live;
+	bool raw, verbose, trust_holes, has_id, live, force;
 	enum source_direct direct;
-};
-
-/* Bytes that could not be read: the last range found, which may go on in the next chunk. */
-struct losses {
-	uint64_t start, length;		/* bytes of the source */
-	int number;			/* errno */
-	uint64_t ranges, bytes;		/* of all */
 };
 
 struct reading {
@@ -48,35 +43,36 @@ struct reading {
 	struct scan scan;
 	struct stream_header header;
 	struct image image;
-	struct blk128 *raw_digest;	/* of raw bytes, with -v */
-	uint64_t raw_zero;		/* of them, zeros in blocks or holes */
+	struct raw raw;
 	struct losses losses;
+	bool begun;			/* the header has left */
+	bool refused;			/* for its first bytes: nothing may leave */
 	int write_errno;		/* standard output failed */
 };
 
 static void parse_options(struct reading *, int, char **);
 static bool parse_option(int, struct reading *, struct error *);
+static void find_operand(int, char **);
 static void open_source(struct reading *, const char *);
 static bool read_stream(struct reading *, struct error *);
+static bool begin_stream(struct reading *);
 static bool read_raw(struct reading *, struct error *);
 static void work(void *, struct scan_chunk *);
+static bool begins_well(struct reading *, struct scan_chunk *);
 static bool give(void *, struct scan_chunk *);
 static bool give_raw(void *, struct scan_chunk *);
-static void digest_raw(struct reading *, const struct scan_chunk *);
-static bool write_zeros(uint64_t);
-static void note_losses(struct reading *, const struct scan_chunk *);
-static void report_loss(struct reading *);
+static bool interrupted(void *, int, char *, size_t);
 static void report(const struct reading *, double);
 static void fail(const struct reading *, const struct error *) __attribute__((noreturn));
 
 int
 main(int argc, char **argv)
 {
-	static const struct progress_options progress = {
-		.program = "blkread", .delay = 2, .interval = 1
-	};
 	/* Static: a thread may still look at it while the process exits. */
 	static struct reading reading;
+	const struct progress_options progress = {
+		.program = "blkread", .delay = 2, .interval = 1, .on_signal = interrupted, .context = &reading
+	};
 	struct error error = { 0 };
 	double started = clock_seconds();
 	bool done;
@@ -86,14 +82,14 @@ main(int argc, char **argv)
 	parse_options(&reading, argc, argv);
 	if (!reading.options.raw && isatty(STDOUT_FILENO))
 		errx(2, "a block stream is not written to a terminal (-r writes plain bytes)");
-	open_source(&reading, argv[optind]);
+	open_source(&reading, optind < argc ? argv[optind] : "/dev/stdin");
 	(void)confine_wholly();
 	if (!progress_start(&progress))
 		err(2, "threads");
 	progress_phase("reading", reading.scan.length);
 	pipe_widen(STDOUT_FILENO);
 	done = reading.options.raw ? read_raw(&reading, &error) : read_stream(&reading, &error);
-	report_loss(&reading);
+	losses_end(&reading.losses);
 	if (!done)
 		fail(&reading, &error);
 	progress_stop();
@@ -109,7 +105,7 @@ main(int argc, char **argv)
 	return 2;
 }
 
-enum { DIRECT = 256, TRUST_HOLES, SKIP_BAD, ID, LIVE };
+enum { DIRECT = 256, TRUST_HOLES, SKIP_BAD, ID, LIVE, FORCE };
 
 static const struct option names[] = {
 	{ "raw", no_argument, NULL, 'r' },
@@ -122,6 +118,7 @@ static const struct option names[] = {
 	{ "skip-bad", no_argument, NULL, SKIP_BAD },
 	{ "id", required_argument, NULL, ID },
 	{ "live", no_argument, NULL, LIVE },
+	{ "force", no_argument, NULL, FORCE },
 	HELP_NAMES,
 	{ NULL, 0, NULL, 0 }
 };
@@ -139,12 +136,23 @@ parse_options(struct reading *reading, int argc, char **argv)
 		good = parse_option(option, reading, &error);
 	if (!good)
 		errx(2, "%s", error.text);
-	if (optind == argc)
-		help_errx(&help_blkread, "which disk? name a device or a file; `-' is standard input");
-	if (argc - optind > 1)
-		help_errx(&help_blkread, "%s: only one file is read", argv[optind + 1]);
+	find_operand(argc, argv);
 	if (reading->options.raw && reading->options.has_id)
 		errx(2, "--id: raw bytes carry no id");
+}
+
+/* Without an operand a file or device on standard input is read; not what a script left there. */
+static void
+find_operand(int argc, char **argv)
+{
+	struct stat status;
+
+	if (argc - optind > 1)
+		help_errx(&help_blkread, "%s: only one file is read", argv[optind + 1]);
+	if (optind < argc || (fstat(STDIN_FILENO, &status) == 0 &&
+	    (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode)) && lseek(STDIN_FILENO, 0, SEEK_CUR) == 0))
+		return;
+	help_errx(&help_blkread, "which disk? name a device or a file; `-' is what comes through a pipe");
 }
 
 static bool
@@ -162,24 +170,15 @@ parse_option(int option, struct reading *reading, struct error *error)
 	case TRUST_HOLES: options->trust_holes = true; break;
 	case SKIP_BAD: scan->skip_bad = true; break;
 	case LIVE: options->live = true; break;
+	case FORCE: options->force = true; break;
 	case ID:
 		options->has_id = true;
 		return id_load(optarg, reading->header.id, error);
 	case DIRECT:
-		if (strcmp(optarg, "auto") == 0)
-			options->direct = SOURCE_DIRECT_AUTO;
-		else if (strcmp(optarg, "always") == 0)
-			options->direct = SOURCE_DIRECT_ALWAYS;
-		else if (strcmp(optarg, "never") == 0)
-			options->direct = SOURCE_DIRECT_NEVER;
-		else
-			return error_set(error, "--direct %s: not auto, always or never", optarg);
-		break;
-	case 'h':
-	case 'V': exit(help_print(&help_blkread, option));
+		return source_direct_find(optarg, &options->direct) ||
+		    error_set(error, "--direct %s: not auto, always or never", optarg);
 	default:
-		help_usage(&help_blkread);
-		exit(2);
+		exit(help_answer(&help_blkread, option));
 	}
 	return true;
 }
@@ -196,12 +195,16 @@ open_source(struct reading *reading, const char *path)
 	if (!source_open(source, path, reading->options.direct, reading->options.trust_holes, &error) ||
 	    !scan_bound(scan, &error))
 		errx(2, "%s", error.text);
+	if (strcmp(path, "/dev/stdin") == 0)
+		source->name = "standard input";
 	identity_find(&reading->header.identity, source->fd, scan->offset);
 	source_share(source, scan->offset, scan->length, reading->options.live, "copy", &note);
 	if (note.set)
 		warnx("%s", note.text);
 	/* While waiting for input from a pipe, stop when our reader is gone. */
 	source->input.watch = STDOUT_FILENO;
+	reading->losses.say = progress_warn;
+	reading->losses.name = source->name;
 	if (scan->jobs == 0)
 		scan->jobs = source->direct ? 4 : 2;
 }
@@ -215,22 +218,32 @@ read_stream(struct reading *reading, struct error *error)
 	if (scan->length == reading->source.size)
 		reading->header.data = reading->source.allocated;
 	header_encode(&reading->header);
-	if (!image_begin(&reading->image, STDOUT_FILENO, &reading->header)) {
-		reading->write_errno = errno;
+	/* A file may be refused for its first bytes; of a pipe a reader may want the header before any come. */
+	if ((reading->source.pipe || reading->source.device) && !begin_stream(reading))
 		return false;
-	}
 	scan->hash = true;
 	scan->user_size = sizeof(struct image_runs);
 	scan->work = work;
 	scan->give = give;
 	if (!scan_run(scan, error)) {
-		if (reading->write_errno == 0)
+		if (reading->write_errno == 0 && (reading->begun || (!reading->refused && begin_stream(reading))))
 			(void)image_abort(&reading->image, error->text);
 		return false;
 	}
+	if (!reading->begun && !begin_stream(reading))
+		return false;
 	if (!image_end(&reading->image))
 		reading->write_errno = errno;
 	return reading->write_errno == 0;
+}
+
+static bool
+begin_stream(struct reading *reading)
+{
+	reading->begun = image_begin(&reading->image, STDOUT_FILENO, &reading->header);
+	if (!reading->begun)
+		reading->write_errno = errno;
+	return reading->begun;
 }
 
 static bool
@@ -238,7 +251,7 @@ read_raw(struct reading *reading, struct error *error)
 {
 	reading->scan.give = give_raw;
 	reading->scan.hash = reading->options.verbose;
-	if (reading->scan.hash && (reading->raw_digest = blk128_create()) == NULL)
+	if (!raw_begin(&reading->raw, STDOUT_FILENO, reading->options.verbose))
 		return error_errno(error, "memory");
 	return scan_run(&reading->scan, error);
 }
@@ -250,15 +263,43 @@ work(void *context, struct scan_chunk *chunk)
 	image_split(chunk);
 }
 
+/*
+ * A file that holds a disk is not the disk: nobody could restore a stream of a stream without being
+ * told, and of other containers this is said.
+ */
+static bool
+begins_well(struct reading *reading, struct scan_chunk *chunk)
+{
+	const char *name = reading->source.name;
+	const struct container *container;
+
+	if (chunk->error.set)
+		return false;
+	if (reading->source.device || reading->options.force || chunk->hole || reading->scan.offset + chunk->offset > 0)
+		return true;
+	container = container_find(chunk->data, (size_t)chunk->length);
+	if (container == NULL || (container->stream && reading->options.raw))
+		return true;
+	reading->refused = container->stream;
+	if (container->stream)
+		return error_set(&chunk->error, "%s: this is a block stream already: blkwrite and the other filters read it as "
+		    "it is (--force makes a stream of its bytes)", name);
+	progress_warn("%s: this is %s: it is copied as it is, not the disk in it (%s gives that)", name,
+	    container->name, container->unpack);
+	return true;
+}
+
 /* The next chunk, in order. */
 static bool
 give(void *context, struct scan_chunk *chunk)
 {
 	struct reading *reading = context;
 
-	if (chunk->error.set)
+	if (!begins_well(reading, chunk))
 		return false;
-	note_losses(reading, chunk);
+	losses_note(&reading->losses, reading->scan.offset, chunk);
+	if (!reading->begun && !begin_stream(reading))
+		return false;
 	if (!image_put(&reading->image, chunk))
 		reading->write_errno = errno;
 	progress_add(chunk->length);
@@ -269,94 +310,27 @@ static bool
 give_raw(void *context, struct scan_chunk *chunk)
 {
 	struct reading *reading = context;
-	bool written;
 
-	if (chunk->error.set)
+	if (!begins_well(reading, chunk))
 		return false;
-	note_losses(reading, chunk);
-	if (reading->options.verbose)
-		digest_raw(reading, chunk);
-	if (chunk->hole) {
-		written = write_zeros(chunk->length);
-	} else {
-		written = write_full(STDOUT_FILENO, chunk->data, chunk->length);
-		progress_add(chunk->length);
-	}
-	if (!written)
+	losses_note(&reading->losses, reading->scan.offset, chunk);
+	if (!raw_put(&reading->raw, chunk))
 		reading->write_errno = errno;
-	return written;
+	return reading->write_errno == 0;
 }
 
-static void
-digest_raw(struct reading *reading, const struct scan_chunk *chunk)
-{
-	uint64_t at, block;
-
-	if (chunk->hole) {
-		blk128_add_zeros(reading->raw_digest, chunk->length);
-		reading->raw_zero += chunk->length;
-		return;
-	}
-	blk128_add(reading->raw_digest, chunk->hashes, chunk->length);
-	for (at = 0; at < chunk->length; at += block) {
-		block = chunk->length - at < BLK128_BLOCK ? chunk->length - at : BLK128_BLOCK;
-		reading->raw_zero += chunk->zero[at / BLK128_BLOCK] ? block : 0;
-	}
-}
-
+/* A blkwrite at the other end of ssh(1) tells nobody here what has become of its target. */
 static bool
-write_zeros(uint64_t length)
+interrupted(void *context, int number, char *text, size_t size)
 {
-	static const unsigned char zeros[SCAN_CHUNK];
+	const struct reading *reading = context;
 
-	while (length > 0) {
-		size_t part = length < sizeof(zeros) ? (size_t)length : sizeof(zeros);
-
-		if (!write_full(STDOUT_FILENO, zeros, part))
-			return false;
-		progress_add(part);
-		length -= part;
-	}
+	if (reading->options.raw || reading->source.pipe || !isatty(STDERR_FILENO) || !is_pipe(STDOUT_FILENO))
+		return false;
+	snprintf(text, size, "%s (%ju of %ju bytes were read; a target on another host is incomplete now: `ssh HOST "
+	    "blksum --map TARGET | blkdiff --map - %s | ssh HOST blkwrite TARGET' sends the rest)",
+	    strsignal(number), (uintmax_t)progress_done(), (uintmax_t)reading->scan.length, reading->source.name);
 	return true;
-}
-
-/* Gather the bad ranges of a chunk; report each one that has ended. */
-static void
-note_losses(struct reading *reading, const struct scan_chunk *chunk)
-{
-	struct losses *losses = &reading->losses;
-	const struct source_bad *bad;
-
-	for (bad = chunk->bad; bad < chunk->bad + chunk->bad_count; bad++) {
-		uint64_t start = reading->scan.offset + chunk->offset + bad->start;
-
-		if (losses->start + losses->length != start || losses->number != bad->number)
-			report_loss(reading);
-		if (losses->length == 0)
-			*losses = (struct losses){
-				.start = start, .number = bad->number,
-				.ranges = losses->ranges + 1, .bytes = losses->bytes
-			};
-		losses->length += bad->length;
-		losses->bytes += bad->length;
-	}
-	if (losses->start + losses->length < reading->scan.offset + chunk->offset + chunk->length)
-		report_loss(reading);
-}
-
-static void
-report_loss(struct reading *reading)
-{
-	struct losses *losses = &reading->losses;
-
-	if (losses->length == 0)
-		return;
-	if (losses->ranges <= BAD_LISTED)
-		progress_warn("%s: at byte %ju: %s, %ju bytes skipped", reading->source.name,
-		    (uintmax_t)losses->start, strerror(losses->number), (uintmax_t)losses->length);
-	else if (losses->ranges == BAD_LISTED + 1)
-		progress_warn("%s: further bad ranges are only counted", reading->source.name);
-	losses->length = 0;
 }
 
 /* The line of -v, as that of blkwrite. */
@@ -364,8 +338,8 @@ static void
 report(const struct reading *reading, double seconds)
 {
 	bool raw = reading->options.raw;
-	const struct blk128 *sum = raw ? reading->raw_digest : reading->image.digest;
-	uint64_t zero = raw ? reading->raw_zero : reading->image.stream.order.zero;
+	const struct blk128 *sum = raw ? reading->raw.digest : reading->image.digest;
+	uint64_t zero = raw ? reading->raw.zero : reading->image.stream.order.zero;
 	unsigned char digest[BLK128_SIZE];
 	char hex[BLK128_HEX], rate[16];
 

@@ -17,12 +17,12 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/pool.h"
-#include "device/lock.h"
 #include "device/source.h"
 #include "hash/checksum.h"
 #include "help/help.h"
 #include "show/progress.h"
 #include "show/warn.h"
+#include "stream/container.h"
 #include "stream/map.h"
 #include "stream/stream.h"
 #include "sum/checklist.h"
@@ -31,8 +31,9 @@
 #include "sum/sumline.h"
 
 struct options {
-	bool has_kind, check, map, medium, binary, tag, quiet, status, strict, warn, ignore_missing;
-	enum checksum_kind kind;
+	bool has_kind, check, map, medium, quiet, status, strict, warn, ignore_missing;
+	unsigned form;			/* SUMLINE_BINARY, and so on */
+	struct sum_digests sums;	/* those of -a; none: blk128 */
 	uint64_t grid;
 	struct sum_range range;
 };
@@ -45,7 +46,9 @@ struct context {
 
 static void parse_options(struct options *, int, char **);
 static bool parse_option(int, struct options *, struct error *);
+static void check_options(const struct options *);
 static int print_digests(struct context *, char **, int);
+static void print_lines(const struct options *, const char *, bool);
 static int print_map(struct context *, const char *);
 static int check_files(struct context *, char **, int);
 static void print_verdict(void *, const char *, const char *, bool);
@@ -54,7 +57,6 @@ static int check_map(const struct options *, struct input *, const char *);
 static void print_difference(void *, uint64_t, uint64_t);
 static void check_output(void);
 static bool digest_file(void *, const char *, enum checksum_kind, char *, struct error *);
-static void check_device(const struct source *);
 static void start_progress(void);
 
 int
@@ -63,7 +65,6 @@ main(int argc, char **argv)
 	/* Static: a thread may still look at it while the process exits. */
 	static struct context context;
 	const struct options *options = &context.options;
-	static char *standard_input[] = { (char *)"-", NULL };
 	char **files, line[5000];	/* of a path and more */
 	int count, status;
 
@@ -72,7 +73,7 @@ main(int argc, char **argv)
 	io_print_lines();
 	parse_options(&context.options, argc, argv);
 	(void)confine_reading();
-	files = optind < argc ? argv + optind : standard_input;
+	files = optind < argc ? argv + optind : (char *[]){ (char *)"-", NULL };
 	count = optind < argc ? argc - optind : 1;
 	if (options->map && count > 1)
 		help_errx(&help_blksum, "%s: --map makes the map of one file", files[1]);
@@ -103,6 +104,7 @@ static const struct option names[] = {
 	{ "text", no_argument, NULL, 't' },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "warn", no_argument, NULL, 'w' },
+	{ "zero", no_argument, NULL, 'z' },
 	{ "tag", no_argument, NULL, TAG },
 	{ "map", no_argument, NULL, MAP },
 	{ "backing", required_argument, NULL, BACKING },
@@ -125,13 +127,31 @@ parse_options(struct options *options, int argc, char **argv)
 	options->range.length = UINT64_MAX;
 	options->range.jobs = pool_processors() + 1;
 	options->grid = BLK128_BLOCK;
-	while (good && (option = getopt_long(argc, argv, "a:co:l:j:btqw" HELP_LETTERS, names, NULL)) != -1)
+	while (good && (option = getopt_long(argc, argv, "a:co:l:j:btqwz" HELP_LETTERS, names, NULL)) != -1)
 		good = parse_option(option, options, &error);
 	if (!good)
 		errx(2, "%s", error.text);
-	if (options->map && (options->check ||
-	    (options->kind != CHECKSUM_SHA256 && options->kind != CHECKSUM_BLK128)))
+	check_options(options);
+	options->has_kind = options->sums.count > 0;
+	options->sums.count += !options->has_kind;	/* of kind 0, blk128 */
+}
+
+/* What does not go together; md5sum refuses the same. */
+static void
+check_options(const struct options *options)
+{
+	const struct sum_digests *sums = &options->sums;
+
+	if (!options->check && (options->quiet || options->status || options->warn || options->strict ||
+	    options->ignore_missing))
+		help_errx(&help_blksum, "-q, -w, --ignore-missing, --status and --strict go with -c");
+	if (options->map && (options->check || sums->count > 1 || (sums->count == 1 &&
+	    sums->kinds[0] != CHECKSUM_SHA256 && sums->kinds[0] != CHECKSUM_BLK128)))
 		errx(2, "--map goes with -a blk128 or -a sha256, and not with -c");
+	if (options->check && sums->count > 1)
+		help_errx(&help_blksum, "-c takes one -a, which says what digests without a prefix are");
+	if ((options->form & SUMLINE_ZERO) != 0 && (options->check || options->map))
+		help_errx(&help_blksum, "-z goes with digests that are printed");
 }
 
 static bool
@@ -141,11 +161,12 @@ parse_option(int option, struct options *options, struct error *error)
 
 	switch (option) {
 	case 'c': options->check = true; break;
-	case 'b': options->binary = true; break;
-	case 't': options->binary = false; break;
+	case 'b': options->form |= SUMLINE_BINARY; break;
+	case 't': options->form &= ~SUMLINE_BINARY; break;
+	case 'z': options->form |= SUMLINE_ZERO; break;
 	case 'q': options->quiet = true; break;
 	case 'w': options->warn = true; break;
-	case TAG: options->tag = true; break;
+	case TAG: options->form |= SUMLINE_TAG; break;
 	case MAP: options->map = true; break;
 	case BACKING: range->backing = optarg; break;
 	case MEDIUM: options->medium = true; break;
@@ -156,19 +177,11 @@ parse_option(int option, struct options *options, struct error *error)
 	case 'l': return argument_size("-l", optarg, &range->length, error);
 	case 'j': return argument_jobs(optarg, &range->jobs, error);
 	case GRID:
-		if (!argument_size("--grid", optarg, &options->grid, error))
-			return false;
-		return header_grid_fits(options->grid) ||
-		    error_set(error, "--grid %s: not a power of two from 4K to 1M", optarg);
-	case 'a':
-		options->has_kind = checksum_find(optarg, strlen(optarg), &options->kind);
-		return options->has_kind || error_set(error,
-		    "-a %s: not blk128, xxh128, xxh64, md5, sha1, sha256 or sha512", optarg);
-	case 'h':
-	case 'V': exit(help_print(&help_blksum, option));
+		return argument_size("--grid", optarg, &options->grid, error) && (header_grid_fits(options->grid) ||
+		    error_set(error, "--grid %s: not a power of two from 4K to 1M", optarg));
+	case 'a': return sum_add_kind(&options->sums, optarg, error);
 	default:
-		help_usage(&help_blksum);
-		exit(2);
+		exit(help_answer(&help_blksum, option));
 	}
 	return true;
 }
@@ -176,45 +189,73 @@ parse_option(int option, struct options *options, struct error *error)
 static int
 print_digests(struct context *context, char **files, int count)
 {
-	const struct options *options = &context->options;
-	char digits[CHECKSUM_HEX];
+	struct options *options = &context->options;
+	struct sum_digests *sums = &options->sums;
+	const struct container *container = NULL;
 	int i, status = 0;
 
 	if (count == 1 && strcmp(files[0], "-") == 0)
 		(void)confine_wholly();
+	options->range.holds = &container;
+	start_progress();
 	for (i = 0; i < count; i++) {
 		struct error error = { 0 };
+		bool done = sum_file(files[i], &options->range, sums, &context->left, &error);
 
-		if (digest_file(context, files[i], options->kind, digits, &error)) {
-			sumline_print(stdout, options->kind, digits, files[i], options->binary, options->tag);
-			check_output();
-			continue;
+		progress_pause();
+		if (done) {
+			print_lines(options, files[i], container != NULL && container->stream);
+		} else {
+			warnx("%s", error.text);
+			status = 2;
 		}
-		warnx("%s", error.text);
-		status = 2;
+		progress_resume();
 	}
+	progress_stop();
 	return status;
+}
+
+/*
+ * A line for each digest of the file.  Where that holds a stream they change with each run of blkread,
+ * and the disk's are nearly always meant.
+ */
+static void
+print_lines(const struct options *options, const char *file, bool stream)
+{
+	const struct sum_digests *sums = &options->sums;
+	unsigned i;
+
+	for (i = 0; i < sums->count; i++)
+		sumline_print(stdout, sums->kinds[i], sums->digits[i], file, options->form);
+	/* What ends with zeros is no line to stdio. */
+	if ((options->form & SUMLINE_ZERO) != 0)
+		(void)fflush(stdout);
+	check_output();
+	if (stream && strcmp(file, "-") != 0)
+		warnx("%s: this is a block stream, and its bytes were digested; blksum <%s digests the disk in it",
+		    file, file);
 }
 
 static int
 print_map(struct context *context, const char *file)
 {
 	const struct options *options = &context->options;
-	enum stream_hash hash = options->kind == CHECKSUM_SHA256 ? STREAM_SHA256 : STREAM_XXH3_128;
+	enum stream_hash hash = options->sums.kinds[0] == CHECKSUM_SHA256 ? STREAM_SHA256 : STREAM_XXH3_128;
 	uint32_t grid = (uint32_t)options->grid;
 	static struct source source;	/* a thread may still wait for a pipe */
 	struct error error = { 0 };
-	bool stream = false, done;
+	bool stream = false, locked = false, done;
 
 	if (isatty(STDOUT_FILENO))
 		errx(2, "a map is not written to a terminal");
 	if (strcmp(file, "-") == 0)
 		(void)confine_wholly();
 	if (!sum_open(&source, file, &options->range, &error) || (strcmp(file, "-") == 0 &&
-	    !stream_detect(&source.input, &stream, &error)))
+	    !stream_detect(&source.input, &stream, &error)) ||
+	    (!stream && !mapsum_may_read(&source, &locked, &error)))
 		errx(2, "%s", error.text);
-	if (!stream)
-		check_device(&source);
+	if (locked)
+		warnx("%s: another program has locked it for writing", source.name);
 	(void)confine_wholly();
 	start_progress();
 	done = stream ? sum_stream_map(&source.input, &options->range, grid, hash, &context->left, &error) :
@@ -231,7 +272,7 @@ check_files(struct context *context, char **files, int count)
 {
 	const struct options *options = &context->options;
 	struct checklist list = {
-		.has_kind = options->has_kind, .kind = options->kind, .strict = options->strict,
+		.has_kind = options->has_kind, .kind = options->sums.kinds[0], .strict = options->strict,
 		.ignore_missing = options->ignore_missing, .digest = digest_file,
 		.verdict = print_verdict, .say = say, .context = context
 	};
@@ -247,21 +288,20 @@ check_files(struct context *context, char **files, int count)
 			status = 2;
 			continue;
 		}
-		if (!stream_detect(&input, &map, &error)) {
+		if (!stream_detect(&input, &map, &error))
 			warnx("%s", error.text);
-			status = 2;
-		} else if (map) {
-			if (i > 0 || count > 2)
-				errx(2, "%s: a map is checked alone, against one file", input.name);
+		else if (map && (i > 0 || count > 2))
+			errx(2, "%s: a map is checked alone, against one file", input.name);
+		else if (map)
 			return check_map(options, &input, count == 2 ? files[1] : NULL);
-		} else if (!checklist_run(&list, &input)) {
+		else
+			start_progress();
+		if (error.set || !checklist_run(&list, &input))
 			status = 2;
-		}
+		progress_stop();
 		input_close(&input);
 	}
-	if (list.total.unreadable > 0)
-		status = 2;
-	return status != 0 ? status : list.total.mismatched > 0 ? 1 : 0;
+	return status != 0 || list.total.unreadable > 0 ? 2 : list.total.mismatched > 0 ? 1 : 0;
 }
 
 static void
@@ -269,9 +309,12 @@ print_verdict(void *argument, const char *name, const char *verdict, bool good)
 {
 	const struct context *context = argument;
 
-	if (!context->options.status && !(good && context->options.quiet))
-		sumline_print_verdict(stdout, name, verdict);
+	if (context->options.status || (good && context->options.quiet))
+		return;
+	progress_pause();
+	sumline_print_verdict(stdout, name, verdict);
 	check_output();
+	progress_resume();
 }
 
 static void
@@ -280,46 +323,33 @@ say(void *argument, enum checklist_about about, const char *text)
 	const struct options *options = &((const struct context *)argument)->options;
 
 	if (about == CHECKLIST_LINE ? options->warn : about == CHECKLIST_TROUBLE || !options->status)
-		warnx("%s", text);
+		progress_warn("%s", text);
 }
 
 /* Compare a file with a map and name the ranges that differ. */
 static int
 check_map(const struct options *options, struct input *input, const char *file)
 {
-	static struct map_reader map;
-	struct mapsum_found found;
+	static struct mapsum_check check;	/* a thread may still wait for a pipe */
 	struct error error = { 0 };
-	struct source source;
-	uint64_t end;
 	bool silent = options->status, done;
+	char line[5000];	/* of a path and more */
 
-	if (!map_open(&map, input, &error))
+	if (!mapsum_check_open(&check, input, file, &options->range, &error))
 		errx(2, "%s", error.text);
-	if (file == NULL && map.name[0] == '\0')
-		errx(2, "%s: the map does not say of which file it is: name one", input->name);
-	if (file == NULL)
-		file = map.name;
-	if (!sum_open(&source, file, &options->range, &error))
-		errx(2, "%s", error.text);
-	check_device(&source);
+	if (check.locked)
+		warnx("%s: another program has locked it for writing", check.file);
 	(void)confine_wholly();
 	start_progress();
-	done = mapsum_compare(&source, &options->range, &map, print_difference, &silent, &found,
-	    &error);
+	done = mapsum_check_run(&check, print_difference, &silent, &error);
 	progress_stop();
 	if (!done)
 		errx(2, "%s", error.text);
-	end = options->range.offset + map.stream.header.size;
-	if (source.device && options->range.length == UINT64_MAX && source.size > end && !options->status)
-		warnx("%s: the %ju bytes beyond the map's %ju were not compared", file,
-		    (uintmax_t)(source.size - end), (uintmax_t)map.stream.header.size);
-	if (found.ranges > 0 && !options->status)
-		warnx("WARNING: %s: %ju bytes in %ju range%s differ", file, (uintmax_t)found.bytes,
-		    (uintmax_t)found.ranges, found.ranges == 1 ? "" : "s");
-	else if (!options->status && !options->quiet)
-		sumline_print_verdict(stdout, file, "OK");
-	return found.ranges > 0 ? 1 : 0;
+	while (!options->status && mapsum_check_next(&check, line, sizeof(line)))
+		warnx("%s", line);
+	if (check.found.ranges == 0 && !options->status && !options->quiet)
+		sumline_print_verdict(stdout, check.file, "OK");
+	return check.found.ranges > 0 ? 1 : 0;
 }
 
 /* Print a range as blkdiff --changes reads it. */
@@ -349,22 +379,12 @@ digest_file(void *argument, const char *file, enum checksum_kind kind, char *dig
     struct error *error)
 {
 	struct context *context = argument;
-	bool done;
+	struct sum_digests sums = { .count = 1, .kinds = { kind } };
 
-	start_progress();
-	done = sum_file(file, &context->options.range, kind, digits, &context->left, error);
-	progress_stop();
-	return done;
-}
-
-/* A map is of what has a size and can be read anywhere. */
-static void
-check_device(const struct source *source)
-{
-	if (source->pipe)
-		errx(2, "%s: a map is made of, and checked against, a device or a file", source->name);
-	if (lock_for_reading(source->fd) == LOCK_WRITER)
-		progress_warn("%s: another program has locked it for writing", source->name);
+	if (!sum_file(file, &context->options.range, &sums, &context->left, error))
+		return false;
+	strcpy(digits, sums.digits[0]);
+	return true;
 }
 
 static void

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/arguments.h"
+#include "base/confine.h"
 #include "base/error.h"
 #include "base/io.h"
 #include "base/pool.h"
@@ -23,10 +24,12 @@
 #include "device/target.h"
 #include "help/help.h"
 #include "show/progress.h"
+#include "show/signals.h"
 #include "show/warn.h"
 #include "write/incoming.h"
 #include "write/lanes.h"
 #include "write/outcome.h"
+#include "write/plain.h"
 #include "write/verify.h"
 #include "write/writer.h"
 
@@ -48,6 +51,8 @@ static void parse_options(struct options *, int, char **);
 static bool parse_option(int, struct options *, struct error *);
 static void check_options(struct options *);
 static void check_logs(struct options *);
+static int write_plain(const struct options *, double);
+static void check_plain(const struct options *);
 static bool join_lanes(struct context *, struct error *);
 static void fail(struct context *, const struct error *) __attribute__((noreturn));
 static void list_differences(const struct target *, struct writer *);
@@ -75,6 +80,8 @@ main(int argc, char **argv)
 	opened = identity_now();
 	signal(SIGXFSZ, SIG_IGN);	/* a file that grows too large is an error of its write */
 	parse_options(options, argc, argv);
+	if (strcmp(argv[optind], "-") == 0)
+		return write_plain(options, started);
 	/* Another lane's process may have it open for a moment: see join_lanes. */
 	if (!target_open(target, argv[optind], &options->target, &error) &&
 	    (options->incoming.raw || error.number != EBUSY))
@@ -102,7 +109,7 @@ main(int argc, char **argv)
 	return incoming->writer->intake->end.bad > 0 || incoming->patch.cut.set ? 2 : 0;
 }
 
-enum { BACKING = 256, CREATE, ZEROED, DISCARD, VERIFY, NO_SYNC, ID, PROGRESS, FORCE, UNDO, MAP };
+enum { BACKING = 256, CREATE, RESIZE, ZEROED, DISCARD, VERIFY, NO_SYNC, ID, PROGRESS, FORCE, UNDO, MAP };
 
 static const struct option names[] = {
 	{ "raw", no_argument, NULL, 'r' },
@@ -112,6 +119,7 @@ static const struct option names[] = {
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "backing", required_argument, NULL, BACKING },
 	{ "create", no_argument, NULL, CREATE },
+	{ "resize", no_argument, NULL, RESIZE },
 	{ "zeroed", no_argument, NULL, ZEROED },
 	{ "discard", no_argument, NULL, DISCARD },
 	{ "verify", no_argument, NULL, VERIFY },
@@ -156,7 +164,8 @@ parse_option(int option, struct options *options, struct error *error)
 	case 'r': incoming->raw = true; break;
 	case 'v': options->verbose = true; break;
 	case BACKING: target->backing = optarg; break;
-	case CREATE: target->create = true; break;
+	case CREATE: target->create = target->resize = true; break;
+	case RESIZE: target->resize = true; break;
 	case ZEROED: restore->zeroed = true; break;
 	case DISCARD: restore->discard = true; break;
 	case VERIFY: restore->writer.verify = true; break;
@@ -174,11 +183,8 @@ parse_option(int option, struct options *options, struct error *error)
 		return argument_size("-l", optarg, &target->length, error);
 	case 'j':
 		return argument_jobs(optarg, &restore->writer.jobs, error);
-	case 'h':
-	case 'V': exit(help_print(&help_blkwrite, option));
 	default:
-		help_usage(&help_blkwrite);
-		exit(2);
+		exit(help_answer(&help_blkwrite, option));
 	}
 	return true;
 }
@@ -215,6 +221,55 @@ check_logs(struct options *options)
 		errx(2, "a map is not written to a terminal");
 	/* The image goes on without its map. */
 	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Nothing is held back there, kept, or read back. */
+static void
+check_plain(const struct options *options)
+{
+	const struct incoming_options *incoming = &options->incoming;
+	const struct restore_options *restore = &incoming->restore;
+
+	if (incoming->raw || incoming->force || incoming->undo != NULL || options->target.confined ||
+	    options->target.backing != NULL || options->target.resize || restore->discard || restore->zeroed ||
+	    restore->map != NULL || restore->writer.verify || !restore->writer.sync)
+		help_errx(&help_blkwrite, "only -j, -v, --id and --progress go with `-', standard output");
+	if (isatty(STDOUT_FILENO))
+		errx(2, "the bytes of a disk are not written to a terminal");
+}
+
+/* The disk as plain bytes to standard output, for programs that know no streams. */
+static int
+write_plain(const struct options *options, double started)
+{
+	static struct plain plain;	/* static, for a thread may use it after main */
+	const struct progress_options progress = {
+		.program = "blkwrite", .delay = 2, .interval = 1, .lines = options->progress
+	};
+	struct error error = { 0 };
+	char line[512];
+
+	check_plain(options);
+	(void)confine_wholly();
+	progress_phase("waiting", PROGRESS_UNKNOWN);
+	if (!progress_start(&progress))
+		err(2, "threads");
+	if (!plain_run(&plain, options->incoming.id, options->incoming.restore.writer.jobs, &error)) {
+		progress_stop();
+		if (plain.write_errno == EPIPE || error.number == EPIPE)
+			signals_raise_pipe();
+		errx(2, plain.written > 0 ? "%s (%ju bytes were written, which are no whole disk)" : "%s", error.text,
+		    (uintmax_t)plain.written);
+	}
+	progress_stop();
+	if (close(STDOUT_FILENO) == -1)
+		err(2, "standard output");
+	if (plain.intake.end.bad > 0)
+		warnx("standard output: %ju bytes could not be read at the source; zeros stand in their place",
+		    (uintmax_t)plain.intake.end.bad);
+	if (options->verbose)
+		warnx("%s", plain_line(&plain, clock_seconds() - started, line, sizeof(line)));
+	return plain.intake.end.bad > 0 ? 2 : 0;
 }
 
 /*
@@ -302,7 +357,7 @@ interrupted(void *argument, int number, char *text, size_t size)
 {
 	const struct context *context = argument;
 	struct writer *writer = context->incoming.writer;
-	char now[480];
+	char now[900];
 
 	if (writer == NULL || !writer_stop(writer, now, sizeof(now)))
 		return false;

@@ -139,11 +139,8 @@ parse_option(int option, struct options *options, struct zip *zip)
 	case 'v': options->verbose = true; break;
 	case ADAPT: options->adapt = true; break;
 	case STORE: options->store = true; break;
-	case 'h':
-	case 'V': exit(help_print(&help_blkzip, option));
 	default:
-		help_usage(&help_blkzip);
-		exit(2);
+		exit(help_answer(&help_blkzip, option));
 	}
 }
 

@@ -2,9 +2,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "device/claim.h"
@@ -14,6 +17,12 @@
 #define QEMU_LOCK_LENGTH	200
 
 #define LOOPS	"/sys/block/loop*/loop/backing_file"
+
+bool
+claim_is_null(const struct stat *status)
+{
+	return S_ISCHR(status->st_mode) && status->st_rdev == makedev(1, 3);
+}
 
 /*
  * O_EXCL without O_CREAT affects only block devices: the kernel refuses one that is
@@ -34,7 +43,7 @@ claim_open(const char *path, struct stat *status, struct error *error)
 		return -1;
 	if (fstat(fd, status) == -1)
 		error_errno(error, "%s", path);
-	else if (!S_ISBLK(status->st_mode) && !S_ISREG(status->st_mode))
+	else if (!S_ISBLK(status->st_mode) && !S_ISREG(status->st_mode) && !claim_is_null(status))
 		error_set(error, "%s: neither a block device nor a regular file", path);
 	else
 		return fd;
@@ -134,12 +143,19 @@ path_folder(const char *path)
 	return folder;
 }
 
-/* By its name, or because it lies on the file system of /dev, mounted elsewhere too. */
+/*
+ * By its name, or because it lies on the file system of /dev, mounted elsewhere too.  /dev/shm is only
+ * named so: it has files.
+ */
 static bool
 folder_is_dev(const char *folder)
 {
 	struct stat status, dev, root;
+	struct statfs fs;
 
+	if ((strcmp(folder, "/dev/shm") == 0 || strncmp(folder, "/dev/shm/", 9) == 0) &&
+	    statfs(folder, &fs) == 0 && fs.f_type == TMPFS_MAGIC)
+		return false;
 	if (strcmp(folder, "/dev") == 0 || strncmp(folder, "/dev/", 5) == 0)
 		return true;
 	return stat(folder, &status) == 0 && stat("/dev", &dev) == 0 && stat("/", &root) == 0 &&

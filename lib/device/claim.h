@@ -15,8 +15,8 @@
 #include "base/error.h"
 
 /*
- * Open a block device exclusively, or a regular file, for reading and writing, and fill
- * status.  -1 with error->number ENOENT: the path does not exist; EBUSY: it is in use.
+ * Open a block device exclusively, or a regular file or /dev/null, for reading and writing, and
+ * fill status.  -1 with error->number ENOENT: the path does not exist; EBUSY: it is in use.
  */
 int claim_open(const char *path, struct stat *status, struct error *);
 
@@ -25,6 +25,9 @@ int claim_open(const char *path, struct stat *status, struct error *);
  * the file, and keeps them out until fd is closed.  Succeeds where there are no locks.
  */
 bool claim_image_lock(int fd, const char *name, struct error *);
+
+/* Whether it is /dev/null, by whatever name. */
+bool claim_is_null(const struct stat *);
 
 /* Refuse a file or device that backs a loop device. */
 bool claim_unattached(const struct stat *, const char *name, struct error *);

@@ -33,7 +33,7 @@ conflict_free(const struct target *target, const struct origin *origin, bool for
 	enum lock_state lock;
 	bool overlap;
 
-	if (target->medium.fd == -1)
+	if (target->medium.fd == -1 || target->medium.null)
 		return true;
 	identity_find(&identity, target->medium.fd, target->offset);
 	overlap = identity_overlaps(&origin->identity, origin->length, &identity, origin->length);

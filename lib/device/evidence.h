@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "device/fresh.h"
 
@@ -20,6 +21,7 @@ struct evidence {
 	char *cached_name, *lost_name;	/* the first of them */
 	enum fresh fresh;		/* why only a cache was read */
 	int number;			/* errno of the lost write */
+	dev_t plain;			/* of source_look_behind */
 };
 
 /* Add a file; lost is errno of an earlier write to it that was lost, or 0. */

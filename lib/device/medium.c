@@ -165,6 +165,8 @@ medium_zero(struct medium *medium, uint64_t at, uint64_t length, struct error *e
 
 	start = (at + unit - 1) / unit * unit;
 	stop = end / unit * unit;
+	if (medium->null)
+		return true;
 	if (start >= stop ||
 	    !zero_range(medium->fd, medium->device, &medium->zero_method, start, stop - start))
 		return medium_write_zeros(medium, at, end - at, error);
@@ -179,7 +181,7 @@ medium_discard(struct medium *medium, uint64_t at, uint64_t length)
 	uint64_t end = (at + length) / medium->sector * medium->sector;
 	uint64_t range[2] = { start, end - start };
 
-	if (start >= end)
+	if (start >= end || medium->null)
 		return true;
 	if (medium->device)
 		return ioctl(medium->fd, BLKDISCARD, range) == 0;
@@ -190,7 +192,7 @@ medium_discard(struct medium *medium, uint64_t at, uint64_t length)
 void
 medium_write_out(struct medium *medium, uint64_t at, uint64_t length)
 {
-	if (!medium->direct)
+	if (!medium->direct && !medium->null)
 		(void)sync_file_range(medium->fd, (off_t)at, (off_t)length, SYNC_FILE_RANGE_WRITE);
 }
 
@@ -218,13 +220,14 @@ medium_forget(struct medium *medium)
 {
 	int lost;
 
-	(void)fresh_drop(medium->fd, 0, 0, &lost);
+	if (!medium->null)
+		(void)fresh_drop(medium->fd, 0, 0, &lost);
 }
 
 bool
 medium_flush(struct medium *medium, struct error *error)
 {
-	if (fsync(medium->fd) == 0)
+	if (medium->null || fsync(medium->fd) == 0)
 		return true;
 	atomic_store(&medium->lost, true);
 	atomic_store(&medium->failed, true);

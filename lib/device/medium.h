@@ -22,6 +22,7 @@ struct medium {
 	int fd;
 	const char *name;	/* for messages; the caller's */
 	bool device;
+	bool null;		/* /dev/null, a device that takes everything and keeps nothing */
 	bool direct;		/* written past the page cache */
 	uint32_t sector;	/* 1 for a file */
 	uint64_t size;		/* when it was opened */

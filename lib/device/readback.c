@@ -60,6 +60,9 @@ target_open_readback(struct target *target, struct error *error)
 	    SOURCE_MEDIUM;
 	struct stat ours, theirs;
 
+	if (target->medium.null)
+		return error_set(error, "%s: keeps nothing: it cannot be read back, nor is it the base of a delta",
+		    target->name);
 	target_look_behind(target);
 	if (!source_open(readback, target->name, direct, false, error))
 		return false;

@@ -132,6 +132,22 @@ source_set_direct(struct source *source, enum source_direct direct, struct error
 }
 
 bool
+source_direct_find(const char *name, enum source_direct *direct)
+{
+	static const char *const names[] = {
+		[SOURCE_DIRECT_AUTO] = "auto", [SOURCE_DIRECT_ALWAYS] = "always", [SOURCE_DIRECT_NEVER] = "never"
+	};
+	unsigned i;
+
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(name, names[i]) == 0) {
+			*direct = (enum source_direct)i;
+			return true;
+		}
+	return false;
+}
+
+bool
 source_open(struct source *source, const char *path, enum source_direct direct, bool trust_holes,
     struct error *error)
 {
@@ -160,14 +176,21 @@ source_open(struct source *source, const char *path, enum source_direct direct, 
 }
 
 bool
-source_look_behind(struct source *source, const char *backing, struct error *error)
+source_look_behind(struct source *source, const char *backing, dev_t *plain, struct error *error)
 {
 	struct behind behind;
+	struct stat status;
 	enum fresh fresh;
 
 	if (source->pipe)
 		return true;
+	if (source->device || backing != NULL || fstat(source->fd, &status) == -1)
+		plain = NULL;
+	if (plain != NULL && *plain != 0 && *plain == status.st_dev)
+		return true;
 	behind_open(&behind, source->fd);
+	if (plain != NULL && behind.count == 0 && !behind.hidden)
+		*plain = status.st_dev;
 	if (backing != NULL && !behind_add(&behind, backing, error)) {
 		behind_close(&behind);
 		return false;

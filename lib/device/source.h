@@ -26,6 +26,9 @@ enum source_direct {
 	SOURCE_MEDIUM		/* what is read is evidence (fresh.h): see source.fresh */
 };
 
+/* The mode of that name, auto, always or never; false if it is none. */
+bool source_direct_find(const char *name, enum source_direct *);
+
 struct source {
 	int fd;
 	const char *name;	/* the caller's; for messages */
@@ -56,9 +59,11 @@ void source_close(struct source *);
 
 /*
  * After SOURCE_MEDIUM: drop what is cached of files that it lies on, by loop devices (behind.h), and
- * of the one that its server keeps it in, unless that is NULL.  False: error is filled.
+ * of the one that its server keeps it in, unless that is NULL.  *plain, unless plain is NULL, is the
+ * device of files that lie on none, or 0: of many files on one device the first is looked at.  False:
+ * error is filled.
  */
-bool source_look_behind(struct source *, const char *backing, struct error *);
+bool source_look_behind(struct source *, const char *backing, dev_t *plain, struct error *);
 
 /*
  * The end of the data or the hole that contains offset, at most end.  *hole says which of

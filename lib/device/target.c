@@ -36,6 +36,11 @@ medium_measure(struct medium *medium, const struct stat *status, struct error *e
 		medium->size = (uint64_t)status->st_size;
 		return true;
 	}
+	if (claim_is_null(status)) {
+		medium->device = medium->null = true;
+		medium->size = SIZE_LIMIT;
+		return true;
+	}
 	if (ioctl(medium->fd, BLKROGET, &read_only) == 0 && read_only)
 		return error_set(error, "%s: the device is read-only", medium->name);
 	if (ioctl(medium->fd, BLKGETSIZE64, &medium->size) == -1 ||
@@ -88,7 +93,7 @@ target_look(const struct target *target, const struct stat *status, enum holders
 void
 target_start_lookout(struct target *target)
 {
-	if (!target->force)
+	if (!target->force && !target->medium.null)
 		lookout_start(&target->lookout);
 }
 
@@ -119,7 +124,7 @@ target_look_again(const struct target *target, struct error *remark, struct erro
 	struct holders holders;
 	struct stat status;
 
-	if (target->force)
+	if (target->force || target->medium.null)
 		return true;
 	if (fstat(target->medium.fd, &status) == -1)
 		return error_errno(error, "%s", target->name);
@@ -153,6 +158,7 @@ target_open(struct target *target, const char *path, const struct target_options
 	target->name = path;
 	target->confined = options->confined;
 	target->force = options->force;
+	target->resize = options->resize;
 	if (strcmp(path, "-") == 0)
 		return error_set(error, "-: the target must be a device or a file, not standard output");
 	medium_init(medium, claim_open(path, &status, error), path);
@@ -167,6 +173,8 @@ target_open(struct target *target, const char *path, const struct target_options
 	}
 	if (medium->fd == -1)
 		return false;
+	if (claim_is_null(&status))
+		return medium_measure(medium, &status, error) && target_bound(target, options, error);
 	if (claim_not_input(&status, path, error) && claim_unattached(&status, path, error) &&
 	    claim_image_lock(medium->fd, path, error) && medium_measure(medium, &status, error) &&
 	    target_bound(target, options, error) && target_is_free(target, &status, error)) {
@@ -314,7 +322,7 @@ target_cut(struct target *target, uint64_t size, bool sync, struct error *error)
 {
 	uint64_t end = target->offset + size;
 
-	if (target->medium.device || target->confined || target->medium.size <= end)
+	if (target->medium.device || target->confined || target->uncut || target->medium.size <= end)
 		return true;
 	if (ftruncate(target->medium.fd, (off_t)end) == -1)
 		return medium_fail(&target->medium, end, error);
@@ -332,10 +340,30 @@ target_ungrow(struct target *target)
 		return;		/* it keeps a hole behind its end: the caller reports the worse failure */
 }
 
+bool
+target_may_replace(struct target *target, uint64_t size, struct error *error)
+{
+	const struct medium *medium = &target->medium;
+
+	if (medium->fd == -1 || medium->device || target->confined || target->resize)
+		return true;
+	target->uncut = size == UINT64_MAX;
+	if (target->uncut || medium->size <= target->offset + size)
+		return true;
+	return error_set(error, "%s: the file has %ju bytes, the image %ju: --resize cuts the file to that, "
+	    "-l %ju leaves its end as it is", target->name, (uintmax_t)medium->size,
+	    (uintmax_t)(target->offset + size), (uintmax_t)size);
+}
+
 uint64_t
 target_tail(const struct target *target, uint64_t size)
 {
-	return target->medium.device ? target->medium.size - target->offset - size : 0;
+	const struct medium *medium = &target->medium;
+	uint64_t end = target->offset + size;
+
+	if (medium->null || (!medium->device && !target->uncut))
+		return 0;
+	return medium->size > end ? medium->size - end : 0;
 }
 
 void

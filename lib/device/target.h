@@ -25,6 +25,7 @@ struct target_options {
 	uint64_t length;	/* of the range; UINT64_MAX: up to the target's end */
 	bool confined;		/* -o or -l was given: a file is not truncated */
 	bool create;		/* make the file if it does not exist */
+	bool resize;		/* cut a larger file to the size of an image */
 	const char *backing;	/* the file that its server keeps it in; NULL: not known */
 	bool force;		/* write it though others hold it */
 };
@@ -34,6 +35,7 @@ struct target {
 	struct medium medium;	/* its fd is -1 while the file is still to be created */
 	bool created;
 	bool confined;
+	bool resize;
 	bool uncut;		/* the caller leaves a larger file as large as it is */
 	uint64_t offset;
 	uint64_t capacity;	/* bytes in the range */
@@ -149,7 +151,13 @@ void target_ungrow(struct target *);
 /* Truncate a larger regular file to size, unless confined, and flush. */
 bool target_cut(struct target *, uint64_t size, bool sync, struct error *);
 
-/* Bytes of a device behind the first size bytes of the range. */
+/*
+ * Whether an image of size bytes, or UINT64_MAX where only its end tells, may take the place of what is
+ * there: a larger file is only cut with resize; if it is too late to say so, it keeps its tail.
+ */
+bool target_may_replace(struct target *, uint64_t size, struct error *);
+
+/* Bytes behind the first size bytes of the range: of a device, or of a file that is not cut. */
 uint64_t target_tail(const struct target *, uint64_t size);
 
 /* Close a target that was only opened, or could not be. */

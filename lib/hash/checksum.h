@@ -13,9 +13,9 @@
 
 enum checksum_kind {
 	CHECKSUM_BLK128, CHECKSUM_XXH128, CHECKSUM_XXH64, CHECKSUM_MD5, CHECKSUM_SHA1,
-	CHECKSUM_SHA256, CHECKSUM_SHA512
+	CHECKSUM_SHA224, CHECKSUM_SHA256, CHECKSUM_SHA384, CHECKSUM_SHA512, CHECKSUM_B2
 };
-#define CHECKSUM_KINDS	7
+#define CHECKSUM_KINDS	10
 #define CHECKSUM_HEX	129	/* the longest, with its final 0 */
 
 /* "blk128", as -a takes it; and "BLK128", as BSD lines begin. */
@@ -25,7 +25,7 @@ const char *checksum_tag(enum checksum_kind);
 /* Hexadecimal digits. */
 size_t checksum_digits(enum checksum_kind);
 
-/* False if there is none of that name, in either spelling. */
+/* False if there is none of that name, in either spelling or that of openssl(1). */
 bool checksum_find(const char *name, size_t length, enum checksum_kind *);
 
 /* The kind that a bare digest of so many digits is taken for; false if none. */

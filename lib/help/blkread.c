@@ -2,13 +2,14 @@
 #include "help/help.h"
 
 const struct help help_blkread = {
-	.usage = "blkread [option ...] file",
+	.usage = "blkread [option ...] [file]",
 	.text =
 	    "Read a disk, an image or a pipe, and write it to standard output as a block\n"
 	    "stream, which blkwrite makes a disk of again. Zeros are sent as a length.\n"
 	    "\n"
 	    "usage: blkread [-rv] [-j jobs] [-l length] [-o offset] [--direct auto|always|never]\n"
-	    "               [--id @file] [--live] [--skip-bad] [--trust-holes] file\n"
+	    "               [--force] [--id @file] [--live] [--skip-bad] [--trust-holes]\n"
+	    "               [file]\n"
 	    "\n"
 	    "  -r, --raw                   write plain bytes: for dd, gzip, and hosts\n"
 	    "                              without these programs\n"
@@ -20,6 +21,7 @@ const struct help help_blkread = {
 	    "  -v, --verbose               at the end print bytes, rate and digest\n"
 	    "  --direct auto|always|never  whether to bypass the page cache (auto: on\n"
 	    "                              devices)\n"
+	    "  --force                     read a block stream, too, as if it were a disk\n"
 	    "  --id @file                  the stream's id, for a blkwrite that takes no\n"
 	    "                              other; or env:NAME\n"
 	    "  --live                      do not warn that file is being written to\n"

@@ -26,15 +26,14 @@ extern const struct help help_blkread, help_blkzip, help_blkmeter, help_blkfan, 
 	"  -V, --version               print the version, and what is built in\n"
 
 /*
- * Print the help (option 'h') or the version ('V') to standard output.  Returns the status to exit
- * with: 0, or 2 with a message if it could not be printed.
+ * What getopt_long(3) returned besides the filter's own options.  Print the help ('h') or the version
+ * ('V') to standard output, or after '?', when it has said what is wrong, the line of usage, which names
+ * --help, to standard error.  Returns the status to exit with: 0, or 2, also if standard output cannot be
+ * written.
  */
-int help_print(const struct help *, int option);
+int help_answer(const struct help *, int option);
 
-/* Print the line of usage, which names --help, to standard error: getopt_long(3) said what is wrong. */
-void help_usage(const struct help *);
-
-/* Say what is wrong with the command line, then the same. */
+/* Say what is wrong with the command line, then the line of usage. */
 void help_wrong(const struct help *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define help_errx(help, ...)	(help_wrong(help, __VA_ARGS__), exit(2))

@@ -32,7 +32,7 @@ struct progress {
 	pthread_t thread;		/* draws */
 	int wake;			/* an eventfd: asked was set, or running cleared */
 	bool last;			/* on_signal wants something to be printed */
-	char last_text[512];
+	char last_text[1024];
 
 	atomic_uint_fast64_t done;
 	pthread_mutex_t lock;		/* all below, and writes to stderr */

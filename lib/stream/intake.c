@@ -44,17 +44,14 @@ intake_open_raw(struct intake *intake, struct input *input, uint64_t length, str
 	return true;
 }
 
-const char *
+const struct container *
 intake_mistaken(struct input *input, ssize_t *length)
 {
 	const unsigned char *data;
 
+	/* No more than a stream's magic: a peer may send so little and wait. */
 	*length = input_peek(input, STREAM_MAGIC_SIZE, &data);
-	if (*length == STREAM_MAGIC_SIZE && memcmp(data, STREAM_MAGIC, STREAM_MAGIC_SIZE) == 0)
-		return "this is a block stream, not a disk (leave out -r)";
-	if (*length >= 2 && data[0] == 0x1f && data[1] == 0x8b)
-		return "this is gzip, not a disk (gunzip it first)";
-	return NULL;
+	return *length > 0 ? container_find(data, (size_t)*length) : NULL;
 }
 
 struct piece *

@@ -17,6 +17,7 @@
 #include "hash/blk128.h"
 #include "pipe/input.h"
 #include "stream/codec.h"
+#include "stream/container.h"
 #include "stream/stream.h"
 
 /* Raw bytes come in pieces of this size. */
@@ -67,10 +68,10 @@ bool intake_open_stream(struct intake *, struct input *, unsigned kinds, struct 
 bool intake_open_raw(struct intake *, struct input *, uint64_t length, struct error *);
 
 /*
- * A message if raw input begins like a block stream or like gzip, else NULL. *length is the
- * result of input_peek: 0 for no input at all, -1 with errno set.
+ * What raw input begins like: a block stream, compressed data or an image of another format, else
+ * NULL. *length is the result of input_peek: 0 for no input at all, -1 with errno set.
  */
-const char *intake_mistaken(struct input *, ssize_t *length);
+const struct container *intake_mistaken(struct input *, ssize_t *length);
 
 /* Allocate one piece of this intake.  NULL with errno set. */
 struct piece *piece_create(const struct intake *);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/io.h"
 #include "base/size.h"
 #include "hash/hash64.h"
 #include "stream/codec.h"
+#include "stream/container.h"
 #include "stream/fault.h"
 #include "stream/stream.h"
 
@@ -37,6 +39,17 @@ reader_fill(struct stream_reader *reader, uint64_t device, void *data, size_t le
 	return !reader->cut || fault_cut(error, place);
 }
 
+static bool
+fault_foreign(struct error *error, struct place place, const struct container *container)
+{
+	char reason[128];
+
+	if (container == NULL)
+		return fault_set(error, place, "not a block stream");
+	snprintf(reason, sizeof(reason), "not a block stream but %s", container->name);
+	return fault_set(error, place, reason);
+}
+
 bool
 stream_open(struct stream_reader *reader, struct input *input, struct error *error)
 {
@@ -54,7 +67,7 @@ stream_open(struct stream_reader *reader, struct input *input, struct error *err
 	if (n == 0)
 		return fault_set(error, place, "nothing came, not even a header");
 	if (n < STREAM_MAGIC_SIZE || memcmp(data, STREAM_MAGIC, STREAM_MAGIC_SIZE) != 0)
-		return fault_set(error, place, "not a block stream");
+		return fault_foreign(error, place, container_find(data, (size_t)n));
 	if (!reader_fill(reader, 0, header->bytes, STREAM_HEADER_MIN, error))
 		return false;
 	if (header_decode(header, &reason) != VERDICT_GOOD || !codec_knows(header, &reason))

@@ -48,7 +48,8 @@ summarize(const struct checklist *list, const char *name, const struct tally *ta
 	unsigned i;
 
 	if (tally->sums == 0) {
-		say(list, CHECKLIST_TROUBLE, "%s: no properly formatted checksum lines found", name);
+		say(list, CHECKLIST_TROUBLE, tally->foreign != NULL ? "%s: no properly formatted checksum lines found: "
+		    "%s is not read" : "%s: no properly formatted checksum lines found", name, tally->foreign);
 		return false;
 	}
 	for (i = 0; i < TALLY_WARNINGS; i++)
@@ -64,18 +65,21 @@ checklist_run(struct checklist *list, struct input *input)
 {
 	static char room[SUMLINE_MAX];
 	struct tally tally = { 0 };
+	struct sumline_style style = { .has_bare = list->has_kind, .bare = list->kind };
 	enum sumline_found found;
 	struct sumline sum;
 	int number;
 
-	while ((found = sumline_read(input, room, list->has_kind, list->kind, &sum)) < SUMLINE_END) {
+	while ((found = sumline_read(input, room, &style, &sum)) < SUMLINE_END) {
 		tally.lines++;
 		if (found == SUMLINE_SUM) {
 			check_file(list, &sum, &tally);
 		} else if (found == SUMLINE_MALFORMED) {
 			tally.malformed++;
-			say(list, CHECKLIST_LINE, "%s: %ju: improperly formatted checksum line", input->name,
-			    (uintmax_t)tally.lines);
+			tally.foreign = style.foreign != NULL ? style.foreign : tally.foreign;
+			say(list, CHECKLIST_LINE, "%s: %ju: improperly formatted checksum line%s%s%s", input->name,
+			    (uintmax_t)tally.lines, style.foreign != NULL ? ": " : "",
+			    style.foreign != NULL ? style.foreign : "", style.foreign != NULL ? " is not read" : "");
 		}
 	}
 	number = errno;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/io.h"
 #include "hash/blk128.h"
+#include "device/lock.h"
 #include "read/blockhash.h"
 #include "read/mapdiff.h"
 #include "read/scan.h"
@@ -170,5 +172,59 @@ mapsum_compare(struct source *source, const struct sum_range *range, struct map_
 	if (mapdiff.length < size)
 		differs_add(&comparing, range->offset + mapdiff.length, size - mapdiff.length);
 	differs_report(&comparing);
+	return true;
+}
+
+bool
+mapsum_may_read(const struct source *source, bool *locked, struct error *error)
+{
+	if (source->pipe)
+		return error_set(error, "%s: a map is made of, and checked against, a device or a file", source->name);
+	*locked = lock_for_reading(source->fd) == LOCK_WRITER;
+	return true;
+}
+
+bool
+mapsum_check_open(struct mapsum_check *check, struct input *map, const char *file,
+    const struct sum_range *range, struct error *error)
+{
+	check->range = range;
+	if (!map_open(&check->map, map, error))
+		return false;
+	if (file == NULL && check->map.name[0] == '\0')
+		return error_set(error, "%s: the map does not say of which file it is: name one", map->name);
+	check->file = file != NULL ? file : check->map.name;
+	return sum_open(&check->source, check->file, range, error) &&
+	    mapsum_may_read(&check->source, &check->locked, error);
+}
+
+bool
+mapsum_check_run(struct mapsum_check *check,
+    void (*differs)(void *context, uint64_t offset, uint64_t length), void *context, struct error *error)
+{
+	uint64_t end = check->range->offset + check->map.stream.header.size;
+
+	if (!mapsum_compare(&check->source, check->range, &check->map, differs, context, &check->found, error))
+		return false;
+	if (check->source.device && check->range->length == UINT64_MAX && check->source.size > end)
+		check->beyond = check->source.size - end;
+	return true;
+}
+
+bool
+mapsum_check_next(struct mapsum_check *check, char *line, size_t size)
+{
+	const struct mapsum_found *found = &check->found;
+
+	if (check->next++ == 0 && check->beyond > 0) {
+		snprintf(line, size, "%s: the %ju bytes beyond the map's %ju were not compared", check->file,
+		    (uintmax_t)check->beyond, (uintmax_t)check->map.stream.header.size);
+		return true;
+	}
+	if (check->next > 2 || found->ranges == 0)
+		return false;
+	check->next = 3;
+	snprintf(line, size, "WARNING: %s: %ju bytes in %ju range%s differ", check->file, (uintmax_t)found->bytes,
+	    (uintmax_t)found->ranges, found->ranges == 1 ? "" : "s");
 	return true;
 }

@@ -28,59 +28,102 @@ left_add(struct sum_left **left, struct sum_left *item)
 /* Either a checksum of bytes in order, or a digest of block hashes that threads make. */
 struct summing {
 	struct sum_left left;
-	struct checksum *sum;		/* NULL for blk128 */
+	unsigned count;
+	struct checksum *sums[CHECKSUM_KINDS];	/* NULL for blk128 */
+	bool blocks;			/* blk128 is among them */
 	struct blk128 *digest;		/* of a source */
 	struct scan scan;
+	const struct container **holds;	/* what a source is is wanted there; or NULL */
 	struct intake intake;
 	struct piecemap *map;		/* of a stream, written as it passes; or NULL */
 	void **pieces;			/* of a stream, one for each thread */
 	struct error *error;
 };
 
+bool
+sum_add_kind(struct sum_digests *sums, const char *name, struct error *error)
+{
+	enum checksum_kind kind;
+	unsigned i;
+
+	if (!checksum_find(name, strlen(name), &kind))
+		return error_set(error, "-a %s: not blk128, xxh128, xxh64, md5, sha1, sha224, sha256, sha384, sha512 or "
+		    "b2", name);
+	for (i = 0; i < sums->count && sums->kinds[i] != kind; i++)
+		;
+	if (i == sums->count)
+		sums->kinds[sums->count++] = kind;
+	return true;
+}
+
+static void
+summing_destroy(struct summing *summing)
+{
+	unsigned i;
+
+	if (summing->map != NULL)
+		piecemap_destroy(summing->map);
+	free(summing->map);
+	for (i = 0; i < summing->count; i++)
+		checksum_destroy(summing->sums[i]);
+	blk128_destroy(summing->digest);
+	free(summing);
+}
+
+/* digests is NULL where none is wanted, as for a map. */
 static struct summing *
-summing_create(enum checksum_kind kind, struct error *error)
+summing_create(const struct sum_digests *digests, struct error *error)
 {
 	struct summing *summing = calloc(1, sizeof(*summing));
+	bool good;
+	unsigned i;
 
 	if (summing == NULL) {
 		error_errno(error, "memory");
 		return NULL;
 	}
 	summing->error = error;
-	if (kind != CHECKSUM_BLK128)
-		summing->sum = checksum_create(kind);
+	summing->count = digests != NULL ? digests->count : 0;
 	summing->digest = blk128_create();
-	if (summing->digest != NULL && (summing->sum != NULL || kind == CHECKSUM_BLK128))
+	good = summing->digest != NULL;
+	for (i = 0; i < summing->count; i++)
+		if (digests->kinds[i] == CHECKSUM_BLK128)
+			summing->blocks = true;
+		else
+			good = (summing->sums[i] = checksum_create(digests->kinds[i])) != NULL && good;
+	if (good)
 		return summing;
 	error_errno(error, "memory");
-	checksum_destroy(summing->sum);
-	blk128_destroy(summing->digest);
-	free(summing);
+	summing_destroy(summing);
 	return NULL;
 }
 
 static void
-summing_destroy(struct summing *summing)
-{
-	if (summing->map != NULL)
-		piecemap_destroy(summing->map);
-	free(summing->map);
-	checksum_destroy(summing->sum);
-	blk128_destroy(summing->digest);
-	free(summing);
-}
-
-static void
-summing_finish(struct summing *summing, const struct blk128 *digest, char digits[CHECKSUM_HEX])
+summing_finish(struct summing *summing, const struct blk128 *digest, struct sum_digests *digests)
 {
 	unsigned char bytes[BLK128_SIZE];
+	unsigned i;
 
-	if (summing->sum != NULL) {
-		checksum_finish(summing->sum, digits);
-	} else {
-		blk128_finish(digest, bytes);
-		blk128_hex(bytes, digits);
-	}
+	for (i = 0; i < summing->count; i++)
+		if (summing->sums[i] != NULL) {
+			checksum_finish(summing->sums[i], digests->digits[i]);
+		} else {
+			blk128_finish(digest, bytes);
+			blk128_hex(bytes, digests->digits[i]);
+		}
+}
+
+/* The next bytes; data is NULL for zeros. */
+static void
+summing_add(struct summing *summing, const unsigned char *data, uint64_t length)
+{
+	unsigned i;
+
+	for (i = 0; i < summing->count; i++)
+		if (summing->sums[i] != NULL && data == NULL)
+			checksum_add_zeros(summing->sums[i], length);
+		else if (summing->sums[i] != NULL)
+			checksum_add(summing->sums[i], data, (size_t)length);
 }
 
 static bool
@@ -90,30 +133,32 @@ give_chunk(void *context, struct scan_chunk *chunk)
 
 	if (chunk->error.set)
 		return false;
-	if (summing->sum != NULL && chunk->hole)
-		checksum_add_zeros(summing->sum, chunk->length);
-	else if (summing->sum != NULL)
-		checksum_add(summing->sum, chunk->data, (size_t)chunk->length);
-	else if (chunk->hole)
+	summing_add(summing, chunk->hole ? NULL : chunk->data, chunk->length);
+	if (summing->blocks && chunk->hole)
 		blk128_add_zeros(summing->digest, chunk->length);
-	else
+	else if (summing->blocks)
 		blk128_add(summing->digest, chunk->hashes, chunk->length);
+	if (summing->holds != NULL && chunk->offset == 0 && summing->scan.offset == 0)
+		*summing->holds = chunk->hole ? NULL : container_find(chunk->data, (size_t)chunk->length);
 	progress_add(chunk->length);
 	return true;
 }
 
 bool
-sum_source(struct source *source, const struct sum_range *range, enum checksum_kind kind,
-    char digits[CHECKSUM_HEX], struct sum_left **left, struct error *error)
+sum_source(struct source *source, const struct sum_range *range, struct sum_digests *digests,
+    struct sum_left **left, struct error *error)
 {
-	struct summing *summing = summing_create(kind, error);
+	struct summing *summing = summing_create(digests, error);
 	bool done;
 
 	if (summing == NULL)
 		return false;
+	summing->holds = range->holds;
+	if (summing->holds != NULL)
+		*summing->holds = NULL;
 	summing->scan = (struct scan){
 		.source = source, .offset = range->offset, .length = range->length,
-		.jobs = range->jobs, .hash = kind == CHECKSUM_BLK128, .give = give_chunk,
+		.jobs = range->jobs, .hash = summing->blocks, .give = give_chunk,
 		.context = summing
 	};
 	done = scan_bound(&summing->scan, error);
@@ -122,7 +167,7 @@ sum_source(struct source *source, const struct sum_range *range, enum checksum_k
 		done = scan_run(&summing->scan, error);
 	}
 	if (done)
-		summing_finish(summing, summing->digest, digits);
+		summing_finish(summing, summing->digest, digests);
 	if (done || !source->pipe)
 		summing_destroy(summing);
 	else
@@ -156,10 +201,7 @@ give_piece(void *context, void *job)
 		*summing->error = piece->error;
 		return false;
 	}
-	if (summing->sum != NULL && piece->zero)
-		checksum_add_zeros(summing->sum, piece->length);
-	else if (summing->sum != NULL && piece->length > 0)
-		checksum_add(summing->sum, piece->data, (size_t)piece->length);
+	summing_add(summing, piece->zero ? NULL : piece->data, piece->length);
 	if (summing->map != NULL && !piecemap_put(summing->map, piece))
 		return error_errno(summing->error, "standard output");
 	progress_add(piece->length);
@@ -190,7 +232,7 @@ sum_pieces(struct summing *summing, unsigned jobs, struct error *error)
 
 /* Read the header of a stream.  NULL: error is filled. */
 static struct summing *
-stream_begin_sum(struct input *input, const struct sum_range *range, enum checksum_kind kind,
+stream_begin_sum(struct input *input, const struct sum_range *range, const struct sum_digests *digests,
     struct sum_left **left, struct error *error)
 {
 	struct summing *summing;
@@ -199,7 +241,7 @@ stream_begin_sum(struct input *input, const struct sum_range *range, enum checks
 		error_set(error, "%s: a block stream is digested whole, without -o and -l", input->name);
 		return NULL;
 	}
-	summing = summing_create(kind, error);
+	summing = summing_create(digests, error);
 	if (summing == NULL)
 		return NULL;
 	if (!intake_open_stream(&summing->intake, input, INTAKE_IMAGE, error)) {
@@ -211,10 +253,10 @@ stream_begin_sum(struct input *input, const struct sum_range *range, enum checks
 }
 
 bool
-sum_stream(struct input *input, const struct sum_range *range, enum checksum_kind kind,
-    char digits[CHECKSUM_HEX], struct sum_left **left, struct error *error)
+sum_stream(struct input *input, const struct sum_range *range, struct sum_digests *digests,
+    struct sum_left **left, struct error *error)
 {
-	struct summing *summing = stream_begin_sum(input, range, kind, left, error);
+	struct summing *summing = stream_begin_sum(input, range, digests, left, error);
 
 	if (summing == NULL)
 		return false;
@@ -222,7 +264,7 @@ sum_stream(struct input *input, const struct sum_range *range, enum checksum_kin
 		left_add(left, &summing->left);
 		return false;
 	}
-	summing_finish(summing, summing->intake.digest, digits);
+	summing_finish(summing, summing->intake.digest, digests);
 	blk128_destroy(summing->intake.digest);
 	summing_destroy(summing);
 	return true;
@@ -232,7 +274,7 @@ bool
 sum_stream_map(struct input *input, const struct sum_range *range, uint32_t grid,
     enum stream_hash hash, struct sum_left **left, struct error *error)
 {
-	struct summing *summing = stream_begin_sum(input, range, CHECKSUM_BLK128, left, error);
+	struct summing *summing = stream_begin_sum(input, range, NULL, left, error);
 	struct piecemap *map;
 
 	if (summing == NULL)
@@ -266,7 +308,7 @@ sum_open(struct source *source, const char *file, const struct sum_range *range,
 	    false, error))
 		return false;
 	if (range->evidence != NULL) {
-		if (!source_look_behind(source, range->backing, error)) {
+		if (!source_look_behind(source, range->backing, &range->evidence->plain, error)) {
 			source_close(source);
 			return false;
 		}
@@ -281,8 +323,8 @@ struct opened {
 };
 
 bool
-sum_file(const char *file, const struct sum_range *range, enum checksum_kind kind,
-    char digits[CHECKSUM_HEX], struct sum_left **left, struct error *error)
+sum_file(const char *file, const struct sum_range *range, struct sum_digests *digests,
+    struct sum_left **left, struct error *error)
 {
 	struct opened *opened = calloc(1, sizeof(*opened));
 	struct source *source;
@@ -299,8 +341,8 @@ sum_file(const char *file, const struct sum_range *range, enum checksum_kind kin
 		(void)lock_for_reading(source->fd);
 	done = strcmp(file, "-") != 0 || stream_detect(&source->input, &stream, error);
 	if (done)
-		done = stream ? sum_stream(&source->input, range, kind, digits, left, error) :
-		    sum_source(source, range, kind, digits, left, error);
+		done = stream ? sum_stream(&source->input, range, digests, left, error) :
+		    sum_source(source, range, digests, left, error);
 	if (done || !source->pipe) {
 		source_close(source);
 		free(opened);

@@ -33,23 +33,24 @@ name_print(FILE *file, const char *name, bool shown)
 }
 
 void
-sumline_print(FILE *file, enum checksum_kind kind, const char *digits, const char *name,
-    bool binary, bool tag)
+sumline_print(FILE *file, enum checksum_kind kind, const char *digits, const char *name, unsigned form)
 {
-	bool shown = isatty(fileno(file));
+	bool shown = isatty(fileno(file)), zero = (form & SUMLINE_ZERO) != 0;
 
-	if (strpbrk(name, "\\\n\r") != NULL)
+	if (!zero && strpbrk(name, "\\\n\r") != NULL)
 		fputc('\\', file);
-	if (tag) {
+	if ((form & SUMLINE_TAG) != 0)
 		fprintf(file, "%s (", checksum_tag(kind));
+	else
+		fprintf(file, "%s%s %c", kind == CHECKSUM_BLK128 ? "blk128:" : "", digits,
+		    (form & SUMLINE_BINARY) != 0 ? '*' : ' ');
+	if (zero && !shown)
+		fputs(name, file);
+	else
 		name_print(file, name, shown);
-		fprintf(file, ") = %s\n", digits);
-		return;
-	}
-	fprintf(file, "%s%s %c", kind == CHECKSUM_BLK128 ? "blk128:" : "", digits,
-	    binary ? '*' : ' ');
-	name_print(file, name, shown);
-	fputc('\n', file);
+	if ((form & SUMLINE_TAG) != 0)
+		fprintf(file, ") = %s", digits);
+	fputc(zero ? '\0' : '\n', file);
 }
 
 void
@@ -133,7 +134,7 @@ parse_tagged(char *line, struct sumline *sum)
  * md5 -r of BSD writes it.
  */
 static bool
-parse_plain(char *line, bool has_bare, enum checksum_kind bare, struct sumline *sum)
+parse_plain(char *line, struct sumline_style *style, struct sumline *sum)
 {
 	bool named = strncmp(line, "blk128:", 7) == 0;
 	size_t n;
@@ -143,39 +144,65 @@ parse_plain(char *line, bool has_bare, enum checksum_kind bare, struct sumline *
 	n = digits_copy(line, sum->digits);
 	if (named)
 		sum->kind = CHECKSUM_BLK128;
-	else if (has_bare)
-		sum->kind = bare;
+	else if (style->has_bare)
+		sum->kind = style->bare;
 	else if (!checksum_guess(n, &sum->kind))
 		return false;
 	if (n != checksum_digits(sum->kind) || !is_blank(line[n]))
 		return false;
 	sum->name = line + n + 1;
-	if (*sum->name == ' ' || *sum->name == '*')
+	if (!style->seen)
+		style->one_blank = *sum->name != ' ' && *sum->name != '*';
+	style->seen = true;
+	if (!style->one_blank && (*sum->name == ' ' || *sum->name == '*'))
 		sum->name++;
 	return *sum->name != '\0';
 }
 
+/* What xxhsum(1) writes besides XXH64 and XXH128 as they are read here; NULL for anything else. */
+static const char *
+find_foreign(const char *line)
+{
+	static const struct { const char *begins, *what; } lines[] = {
+		{ "XXH3_64 (", "XXH3_64" }, { "XXH3 (", "XXH3_64" }, { "XXH32 (", "XXH32" },
+		{ "XXH32_LE (", "XXH32, little-endian" }, { "XXH64_LE (", "XXH64, little-endian" },
+		{ "XXH128_LE (", "XXH128, little-endian" }, { "XXH3_LE (", "XXH3_64, little-endian" },
+	};
+	char digits[CHECKSUM_HEX];
+	size_t i;
+
+	for (i = 0; i < sizeof(lines) / sizeof(*lines); i++)
+		if (strncmp(line, lines[i].begins, strlen(lines[i].begins)) == 0)
+			return lines[i].what;
+	if (strncmp(line, "XXH3_", 5) == 0 && digits_copy(line + 5, digits) == 16 && is_blank(line[21]))
+		return "XXH3_64";
+	return digits_copy(line, digits) == 8 && is_blank(line[8]) ? "XXH32" : NULL;
+}
+
 bool
-sumline_parse(char *line, bool has_bare, enum checksum_kind bare, struct sumline *sum)
+sumline_parse(char *line, struct sumline_style *style, struct sumline *sum)
 {
 	bool escaped;
 
+	style->foreign = NULL;
 	while (is_blank(*line))
 		line++;
 	escaped = *line == '\\';
 	if (escaped)
 		line++;
-	if (!parse_tagged(line, sum) && !parse_plain(line, has_bare, bare, sum))
+	if (!parse_tagged(line, sum) && !parse_plain(line, style, sum)) {
+		style->foreign = find_foreign(line);
 		return false;
+	}
 	return *sum->name != '\0' && (!escaped || name_unescape(sum->name));
 }
 
 enum sumline_found
-sumline_read(struct input *input, char *room, bool has_bare, enum checksum_kind bare,
-    struct sumline *sum)
+sumline_read(struct input *input, char *room, struct sumline_style *style, struct sumline *sum)
 {
 	ssize_t n = input_line(input, room, SUMLINE_MAX);
 
+	style->foreign = NULL;
 	if (n == -1)
 		return errno == 0 ? SUMLINE_END : SUMLINE_ERROR;
 	if (room[0] == '#')
@@ -186,7 +213,7 @@ sumline_read(struct input *input, char *room, bool has_bare, enum checksum_kind 
 		room[--n] = '\0';
 	if (n == 0)
 		return SUMLINE_COMMENT;
-	if (strlen(room) != (size_t)n || !sumline_parse(room, has_bare, bare, sum))
+	if (strlen(room) != (size_t)n || !sumline_parse(room, style, sum))
 		return SUMLINE_MALFORMED;
 	/* Standard input cannot be the list and what is listed. */
 	return input->fd == STDIN_FILENO && strcmp(sum->name, "-") == 0 ?

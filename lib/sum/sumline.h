@@ -25,19 +25,30 @@ struct sumline {
  * Print a digest and the file's name.  A name with a backslash, newline or carriage
  * return is escaped, and the line then begins with a backslash.  binary prints the
  * star that md5sum -b prints; tag makes a BSD line.  On a terminal a control character is
- * a '?'; elsewhere the name stays as it is, so that the line can be checked.
+ * a '?'; elsewhere the name stays as it is, so that the line can be checked.  zero ends the
+ * line with a zero byte instead, and escapes nothing.
  */
-void sumline_print(FILE *, enum checksum_kind, const char *digits, const char *name, bool binary,
-    bool tag);
+#define SUMLINE_BINARY	1u
+#define SUMLINE_TAG	2u
+#define SUMLINE_ZERO	4u
+void sumline_print(FILE *, enum checksum_kind, const char *digits, const char *name, unsigned form);
 
 /* Print "name: verdict", the name as on a terminal. */
 void sumline_print_verdict(FILE *, const char *name, const char *verdict);
 
+/* How the lines of a list are to be understood; what is known at its beginning is set. */
+struct sumline_style {
+	bool has_bare;			/* a bare digest is of kind bare; else its length decides */
+	enum checksum_kind bare;
+	bool seen, one_blank;		/* the first line has told how many blanks stand before names */
+	const char *foreign;		/* what a line that was refused is, if it is known; else NULL */
+};
+
 /*
- * Parse a line without its newline, which is changed.  A bare digest is of kind bare
- * if has_bare, else its length decides.  False: no checksum line.
+ * Parse a line without its newline, which is changed.  Where the first line of a list has one blank
+ * before the name, as md5 -r of BSD writes it, a second one begins a name.  False: no checksum line.
  */
-bool sumline_parse(char *line, bool has_bare, enum checksum_kind bare, struct sumline *);
+bool sumline_parse(char *line, struct sumline_style *, struct sumline *);
 
 enum sumline_found {
 	SUMLINE_SUM, SUMLINE_COMMENT, SUMLINE_MALFORMED, SUMLINE_END, SUMLINE_ERROR
@@ -47,7 +58,6 @@ enum sumline_found {
  * Read and parse the next line of a list, in room for SUMLINE_MAX bytes.  Lines may end
  * in CR LF; empty ones are comments.  SUMLINE_ERROR with errno set: reading failed.
  */
-enum sumline_found sumline_read(struct input *, char *room, bool has_bare,
-    enum checksum_kind bare, struct sumline *);
+enum sumline_found sumline_read(struct input *, char *room, struct sumline_style *, struct sumline *);
 
 #endif

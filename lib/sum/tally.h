@@ -13,6 +13,7 @@ struct tally {
 	uint64_t lines;
 	uint64_t sums;			/* lines with a digest */
 	uint64_t malformed;		/* neither a digest nor a comment */
+	const char *foreign;		/* the kind of digest that such a line has; NULL: none is known */
 	uint64_t matched, mismatched, unreadable;	/* files; missing ones may be in none */
 };
 

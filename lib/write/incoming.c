@@ -4,12 +4,10 @@
 
 #include "base/io.h"
 #include "device/conflict.h"
-#include "stream/id.h"
+#include "stream/container.h"
 #include "stream/stream.h"
 #include "write/incoming.h"
-
-/* A network peer that holds the stream's id may be silent for that long. */
-#define SILENCE_MAX	60000
+#include "write/opening.h"
 
 void
 incoming_open(struct incoming *incoming, const struct incoming_options *options,
@@ -22,7 +20,7 @@ incoming_open(struct incoming *incoming, const struct incoming_options *options,
 	incoming->start = incoming->holds != UINT64_MAX ? lseek(STDIN_FILENO, 0, SEEK_CUR) : -1;
 	input_open(&incoming->input, STDIN_FILENO, -1, "standard input");
 	if (options->id != NULL)
-		incoming->input.timeout = SILENCE_MAX;
+		incoming->input.timeout = OPENING_SILENCE;
 }
 
 void
@@ -36,16 +34,7 @@ bool
 incoming_is_wanted(const struct incoming *incoming, const unsigned char *theirs,
     struct error *error)
 {
-	unsigned char id[STREAM_ID_SIZE];
-	const char *wanted = incoming->options->id;
-
-	if (wanted == NULL)
-		return true;
-	if (!id_load(wanted, id, error))
-		return false;
-	if (memcmp(id, theirs, STREAM_ID_SIZE) != 0)
-		return error_set(error, "standard input: the stream has another id than --id says");
-	return true;
+	return opening_has_id(incoming->options->id, theirs, error);
 }
 
 /* The input has begun, so whoever feeds it has locked what it reads: nobody reads the target? */
@@ -67,6 +56,20 @@ accept_origin(struct incoming *incoming, struct error *error)
 	return conflict_free(incoming->target, &origin, options->force, &incoming->forced, error);
 }
 
+/* A file that holds disks for others is not what anybody wants to be overwritten by one. */
+static bool
+spare_container(const struct incoming *incoming, struct error *error)
+{
+	const struct target *target = incoming->target;
+	const struct container *container;
+
+	if (incoming->options->force || target->medium.fd == -1)
+		return true;
+	container = container_of(target->medium.fd);
+	return container == NULL || error_set(error, "%s: holds %s, which the bytes of a disk would "
+	    "overwrite; --force writes all the same", target->name, container->name);
+}
+
 static bool
 accept_image(struct incoming *incoming, uint64_t size, struct error *error)
 {
@@ -74,6 +77,8 @@ accept_image(struct incoming *incoming, uint64_t size, struct error *error)
 
 	if (options->undo != NULL)
 		return error_set(error, "--undo applies to deltas only: an image replaces everything");
+	if (!spare_container(incoming, error) || !target_may_replace(incoming->target, size, error))
+		return false;
 	if (!restore_create(&incoming->restore, &options->restore, &incoming->intake,
 	    incoming->target, size, error))
 		return false;
@@ -134,7 +139,7 @@ accept_stream(struct incoming *incoming, struct error *error)
 {
 	const struct stream_header *header = &incoming->intake.reader.header;
 
-	if (!intake_open_stream(&incoming->intake, &incoming->input, INTAKE_IMAGE | INTAKE_PATCH, error) ||
+	if (!opening_suits_stream(&incoming->input, error) || !intake_open_stream(&incoming->intake, &incoming->input, INTAKE_IMAGE | INTAKE_PATCH, error) ||
 	    !incoming_is_wanted(incoming, header->id, error) || !accept_origin(incoming, error))
 		return false;
 	return header->kind == STREAM_IMAGE ? accept_image(incoming, header->size, error) :
@@ -146,15 +151,9 @@ static bool
 accept_raw(struct incoming *incoming, struct error *error)
 {
 	uint64_t said = incoming->options->length, holds = incoming->holds;
-	ssize_t n;
-	const char *mistake = intake_mistaken(&incoming->input, &n);
 
-	if (n == -1)
-		return error_errno(error, "standard input");
-	if (n == 0 && said != 0)
-		return error_set(error, "standard input: nothing came");
-	if (mistake != NULL && !incoming->options->force)
-		return error_set(error, "standard input: %s; --force writes it as it is", mistake);
+	if (!opening_suits_raw(&incoming->input, said == 0, incoming->options->force, &incoming->forced, error))
+		return false;
 	if (holds != UINT64_MAX && said != UINT64_MAX && holds != said)
 		return error_set(error, "standard input: holds %ju bytes, -l says %ju",
 		    (uintmax_t)holds, (uintmax_t)said);

@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "stream/fault.h"
+#include "stream/stream.h"
 #include "write/lanes.h"
 #include "write/merge.h"
 #include "write/rendezvous.h"
@@ -18,8 +19,13 @@ lanes_detect(struct input *input, struct lane *lane, struct error *error)
 	struct error unlikely = { 0 };
 	struct stream_header header;
 	const unsigned char *data;
-	ssize_t n = input_peek(input, STREAM_HEADER_MIN, &data);
+	bool stream = false;
+	ssize_t n;
 
+	/* A peer that is no stream may send a line and wait. */
+	if (!stream_detect(input, &stream, &unlikely) || !stream)
+		return false;
+	n = input_peek(input, STREAM_HEADER_MIN, &data);
 	if (n == -1)
 		return fault_errno(error, place);
 	if (n < STREAM_HEADER_MIN || !lane_detect(data))

@@ -33,7 +33,7 @@ say_cached(const struct outcome *outcome, char *line, size_t room)
 	return evidence_next(&outcome->writer->evidence, line, room);
 }
 
-/* A larger device keeps its content behind the range. */
+/* A larger device keeps its content behind the range, and a file that is not cut. */
 static bool
 say_tail(const struct outcome *outcome, const char *what, uint64_t size, char *line, size_t room)
 {
@@ -108,7 +108,7 @@ is_delta(const struct outcome *outcome)
 static bool
 say_delta_tail(const struct outcome *outcome, char *line, size_t room)
 {
-	return is_delta(outcome) && say_tail(outcome, "delta", outcome->patch->size, line, room);
+	return is_delta(outcome) && outcome->target->medium.device && say_tail(outcome, "delta", outcome->patch->size, line, room);
 }
 
 static bool
@@ -179,6 +179,12 @@ say_patch(const struct outcome *outcome, char *line, size_t room)
 
 	if (!outcome->verbose)
 		return false;
+	if (is_delta(outcome) && patch->writer.intake->end.data == 0 && patch->writer.intake->end.zero == 0 &&
+	    patch->writer.intake->end.bad == 0) {
+		snprintf(line, room, "%s: already identical: the delta changes nothing, %.1f s", outcome->target->name,
+		    outcome->seconds);
+		return true;
+	}
 	snprintf(line, room, "%s: %ju bytes written, %ju were there already, %.1f s%s",
 	    outcome->target->name, (uintmax_t)atomic_load(&patch->written),
 	    (uintmax_t)atomic_load(&patch->passed), outcome->seconds, writer_verdict(&patch->writer));

@@ -186,6 +186,27 @@ describe_flushed(struct writer *writer, char *out, size_t size)
 		snprintf(out, size, ", nothing is known to be on the medium");
 }
 
+/* After a signal: how much had come, and what sends the rest. */
+static void
+describe_resumption(struct restore *restore, char *out, size_t size)
+{
+	const struct target *target = restore->writer.target;
+	uint64_t done = intake_position(restore->writer.intake);
+	int used;
+
+	if (restore->size == UINT64_MAX)
+		used = snprintf(out, size, ", %ju bytes had come", (uintmax_t)done);
+	else
+		used = snprintf(out, size, ", %ju of %ju bytes had come", (uintmax_t)done,
+		    (uintmax_t)restore->size);
+	/* A part of a target takes options on both sides: see the manual. */
+	if (target->offset != 0 || target->confined || restore->writer.intake->raw ||
+	    restore->size == UINT64_MAX || (size_t)used >= size)
+		return;
+	snprintf(out + used, size - (size_t)used, "; `blksum --map %s | blkdiff --map - SOURCE | blkwrite %s' sends "
+	    "the rest, with `ssh HOST' before what is on another host", target->name, target->name);
+}
+
 static bool
 restore_describe(void *context, bool stopped, char *out, size_t size)
 {
@@ -193,12 +214,14 @@ restore_describe(void *context, bool stopped, char *out, size_t size)
 	enum commit_state state = commit_state(&restore->commit);
 	size_t used;
 
-	if (state == COMMIT_UNTOUCHED || (state == COMMIT_DONE && !stopped))
+	if (restore->writer.target->medium.null || state == COMMIT_UNTOUCHED || (state == COMMIT_DONE && !stopped))
 		return false;
 	commit_describe(&restore->commit, out, size);
 	used = strlen(out);
 	if (!stopped && !restore->writer.differs)
 		describe_flushed(&restore->writer, out + used, size - used);
+	else if (stopped && state != COMMIT_DONE)
+		describe_resumption(restore, out + used, size - used);
 	return true;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/io.h"
 #include "show/progress.h"
+#include "stream/container.h"
 #include "zip/gzip.h"
 #include "zip/zip.h"
 
@@ -67,6 +69,20 @@ fault_read(const struct inflater *inflater, struct error *error)
 	return error_errno(error, "%s: at byte %ju", input->name, (uintmax_t)input->position);
 }
 
+/* What other programs decompress is named, with the one that does. */
+static bool
+fault_foreign(const struct inflater *inflater, uint64_t at, struct zip_job *job, size_t length)
+{
+	const struct container *container = container_find(job->out, length);
+	char reason[128];
+
+	if (container == NULL || container->unpack == NULL)
+		return fault_text(inflater, at, &job->error, "neither gzip nor a block stream");
+	snprintf(reason, sizeof(reason), "neither gzip nor a block stream but %s: use %s", container->name,
+	    container->unpack);
+	return fault_text(inflater, at, &job->error, reason);
+}
+
 /* After the last member only zeros may come up to the end, as on tapes and disks. */
 static bool
 take_padding(struct inflater *inflater, struct inflater_job *job)
@@ -81,10 +97,11 @@ take_padding(struct inflater *inflater, struct inflater_job *job)
 			return fault_read(inflater, &job->common.error);
 		if (n == 0 && inflater->any)
 			return false;
-		if (n == 0 || !bytes_are_zero(job->common.out, (size_t)n))
-			return fault_text(inflater, at, &job->common.error, inflater->any ?
-			    "trailing garbage: what follows is not gzip" :
-			    "neither gzip nor a block stream");
+		if (inflater->any && !bytes_are_zero(job->common.out, (size_t)n))
+			return fault_text(inflater, at, &job->common.error,
+			    "trailing garbage: what follows is not gzip");
+		if (!inflater->any && (n == 0 || !bytes_are_zero(job->common.out, (size_t)n)))
+			return fault_foreign(inflater, at, &job->common, n > 0 ? (size_t)n : 0);
 	}
 }
 

@@ -726,7 +726,7 @@ ranges() {
 	run -2 --separate-stderr blksum --map -a md5 image
 	[ "$stderr" = "blksum: --map goes with -a blk128 or -a sha256, and not with -c" ]
 	run -2 --separate-stderr blksum -a crc32 image
-	[ "$stderr" = "blksum: -a crc32: not blk128, xxh128, xxh64, md5, sha1, sha256 or sha512" ]
+	[ "$stderr" = "blksum: -a crc32: not blk128, xxh128, xxh64, md5, sha1, sha224, sha256, sha384, sha512 or b2" ]
 }
 
 # --- the other end ----------------------------------------------------------------
@@ -825,6 +825,134 @@ for line in sys.stdin.buffer.read().decode().split("\n"):
 	[[ $output == *"blksum reading"* ]]
 	screen <<<"$output" >shown
 	[ "$(grep -v '^$' shown)" = "$(blksum "$dir/image" "$dir/image")" ]
+}
+
+# --- what users of other programs expect -----------------------------------------
+
+@test "options that mean something only with -c are refused without it" {
+	make_image image 1M
+
+	for option in -q --quiet --status --strict -w --warn --ignore-missing; do
+		run -2 --separate-stderr blksum $option image
+		[ -z "$output" ]
+		[ "${stderr_lines[0]}" = "blksum: -q, -w, --ignore-missing, --status and --strict go with -c" ]
+	done
+	blksum image >list
+	blksum -c -q -w --status --strict --ignore-missing list
+}
+
+@test "SHA-224, SHA-384 and BLAKE2b are those of coreutils, which check them and are checked" {
+	make_image image 3M
+	printf abc >small
+	: >empty
+
+	for kind in sha224 sha384 b2; do
+		blksum -a "$kind" image small empty >ours
+		"${kind}sum" image small empty | diff - ours
+		"${kind}sum" -c --quiet ours
+		"${kind}sum" --tag image small empty >theirs
+		blksum --tag -a "$kind" image small empty | diff - theirs
+		blksum -c theirs
+	done
+	sha224sum image >list
+	sha384sum image >>list
+	run -0 blksum -c list
+	b2sum image >list
+	run -1 blksum -c list
+	run -0 blksum -c -a b2 list
+}
+
+@test "several -a print a line each, and the input is read once" {
+	make_image image 3M
+
+	run -0 --separate-stderr bash -c "cat image | blksum -a sha256 -a blk128 -a md5 -a sha256"
+	[ "${#lines[@]}" = 3 ]
+	[ "${lines[0]}" = "$(sha256sum <image)" ]
+	[ "${lines[1]}" = "$(blksum <image)" ]
+	[ "${lines[2]}" = "$(md5sum <image)" ]
+	blksum --tag -a xxh128 -a md5 image >list
+	run -0 blksum -c list
+	[ "$output" = "image: OK
+image: OK" ]
+	[ "$(blkread image | blksum -a md5 -a sha1)" = "$(md5sum <image; sha1sum <image)" ]
+
+	run -2 blksum -c -a md5 -a sha1 list
+	run -2 blksum --map -a blk128 -a sha256 image
+}
+
+@test "-z ends lines with a zero byte, as md5sum does" {
+	name=$'a\nb\\c'
+	make_image "$name" 1M
+
+	md5sum -z "$name" >theirs
+	blksum -z -a md5 "$name" | cmp - theirs
+	md5sum -z --tag "$name" >theirs
+	blksum -z --tag -a md5 "$name" | cmp - theirs
+	run -2 blksum -c -z theirs
+}
+
+@test "lists of openssl, of version 3 and before, are read" {
+	make_image image 1M
+	sha256=$(sha256sum <image | cut -d ' ' -f 1)
+	b2=$(b2sum <image | cut -d ' ' -f 1)
+
+	printf '%s\n' "SHA2-256(image)= $sha256" "SHA256(image)= $sha256" "BLAKE2B-512(image)= $b2" >list
+	if type -P openssl >/dev/null; then
+		openssl dgst -md5 image >>list
+		openssl dgst -sha384 image >>list
+	fi
+	run -0 --separate-stderr blksum -c list
+
+	[ -z "$stderr" ]
+	[ "$(sort -u <<<"$output")" = "image: OK" ]
+}
+
+@test "digests of xxhsum that are not read are named" {
+	make_image image 64K
+
+	while IFS='|' read -r line what; do
+		echo "$line" >list
+		run -2 --separate-stderr blksum -c list
+		[ "$stderr" = "blksum: list: no properly formatted checksum lines found: $what is not read" ]
+		blksum image >>list
+		run -0 --separate-stderr blksum -c -w list
+		[ "${stderr_lines[0]}" = "blksum: list: 1: improperly formatted checksum line: $what is not read" ]
+	done <<-'EOC'
+		XXH3_0123456789abcdef  image|XXH3_64
+		XXH3 (image) = 0123456789abcdef|XXH3_64
+		01234567  image|XXH32
+		XXH32 (image) = 01234567|XXH32
+		XXH64_LE (image) = 0123456789abcdef|XXH64, little-endian
+		XXH128_LE (image) = 0123456789abcdef0123456789abcdef|XXH128, little-endian
+	EOC
+}
+
+@test "one blank before the first name means one before all" {
+	for name in name " name" "*name"; do
+		echo "$name" >"$name"
+	done
+	sum() { md5sum <"$1" | cut -d ' ' -f 1; }
+
+	printf '%s %s\n' "$(sum name)" name "$(sum " name")" " name" "$(sum "*name")" "*name" >list
+	run -0 blksum -c list
+	[ "$output" = "name: OK
+ name: OK
+*name: OK" ]
+	md5sum name " name" "*name" >list
+	blksum -c list
+}
+
+@test "a list of many files takes one display, and no thread for each of them" {
+	require strace
+	mkdir many
+	for i in {1..50}; do
+		echo "$i" >"many/$i"
+	done
+	md5sum many/* >list
+
+	strace -f -qq -o calls -e trace=clone,clone3,/signalfd blksum -c list
+
+	[ "$(wc -l <calls)" -lt 10 ]
 }
 
 @test "the manual's examples work as they are printed" {

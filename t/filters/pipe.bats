@@ -84,7 +84,7 @@ kill_stage() {
 	truncate -s 50M target
 
 	run -0 --separate-stderr eval "blkread image | blkmeter -q | blkzip |
-		ssh -F '$config' new blkwrite -v --verify '$dir/target'"
+		ssh -F '$config' new blkwrite -v --verify --resize '$dir/target'"
 
 	cmp image target
 	[[ $stderr == *"$(blksum image | cut -d ' ' -f 1)" ]]

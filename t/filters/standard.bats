@@ -253,7 +253,7 @@ content() {
 		blksum /
 		blkwrite <stream missing
 		blkwrite <stream /
-		blkwrite <stream /dev/null
+		blkwrite <stream /dev/zero
 	EOC
 }
 

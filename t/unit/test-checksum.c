@@ -15,6 +15,13 @@ static const struct vector {
 	{ CHECKSUM_SHA256, "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
 	{ CHECKSUM_SHA512, "abc", "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
 	    "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f" },
+	{ CHECKSUM_SHA224, "abc", "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7" },
+	{ CHECKSUM_SHA384, "abc", "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed"
+	    "8086072ba1e7cc2358baeca134c825a7" },
+	{ CHECKSUM_B2, "", "786a02f742015903c6c6fd852552d272912f4740e15847618a86e217f71f5419"
+	    "d25e1031afee585313896444934eb04b903a685b1448b755d56f701afe9be2ce" },
+	{ CHECKSUM_B2, "abc", "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d1"
+	    "7d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923" },
 	{ CHECKSUM_XXH64, "", "ef46db3751d8e999" },
 	{ CHECKSUM_XXH64, "abc", "44bc2cf5ad770999" },
 	{ CHECKSUM_XXH128, "", "99aa06d3014798d86001c324468d497f" },
@@ -80,6 +87,9 @@ names_are_found_in_both_spellings(void)
 		CHECK(checksum_find(tag, strlen(tag), &kind) && kind == (enum checksum_kind)want);
 		CHECK(!checksum_find(name, strlen(name) - 1, &kind));
 	}
+	CHECK(checksum_find("SHA2-256", 8, &kind) && kind == CHECKSUM_SHA256);
+	CHECK(checksum_find("BLAKE2B-512", 11, &kind) && kind == CHECKSUM_B2);
+	CHECK(!checksum_find("SHA2-256x", 9, &kind));
 	CHECK(!checksum_find("", 0, &kind));
 	CHECK(!checksum_find("Md5", 3, &kind));
 }
@@ -89,7 +99,7 @@ bare_digests_are_guessed_by_their_length(void)
 {
 	enum checksum_kind kind;
 
-	for (int want = CHECKSUM_XXH64; want < CHECKSUM_KINDS; want++)
+	for (int want = CHECKSUM_XXH64; want < CHECKSUM_B2; want++)
 		CHECK(checksum_guess(checksum_digits((enum checksum_kind)want), &kind) &&
 		    kind == (enum checksum_kind)want);
 	CHECK(!checksum_guess(0, &kind));

@@ -263,22 +263,24 @@ static void
 an_image_format_is_recognised_by_its_beginning(void)
 {
 	static const struct { const char *bytes; size_t length; const char *text; } cases[] = {
-		{ STREAM_MAGIC, 8, "this is a block stream, not a disk (leave out -r)" },
+		{ STREAM_MAGIC, 8, "a block stream" },
 		{ STREAM_MAGIC, 7, "" },
-		{ "\x1f\x8b\x08\0\0\0\0\0", 8, "this is gzip, not a disk (gunzip it first)" },
-		{ "\x1f\x8b", 2, "this is gzip, not a disk (gunzip it first)" },
+		{ "\x1f\x8b\x08\0\0\0\0\0", 8, "gzip" },
+		{ "\x1f\x8b", 2, "gzip" },
+		{ "\x28\xb5\x2f\xfd\0\0\0\0", 8, "zstd" },
+		{ "QFI\xfb\0\0\0\3", 8, "a qcow2 image" },
 		{ "\x1f", 1, "" },
 		{ "", 0, "" },
 		{ "\xeb\x63\x90\0\0\0\0\0", 8, "" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		const char *text;
+		const struct container *found;
 		ssize_t length;
 
 		begin(check_file(cases[i].bytes, cases[i].length));
-		text = intake_mistaken(&input, &length);
-		CHECK_TEXT(text == NULL ? "" : text, cases[i].text);
+		found = intake_mistaken(&input, &length);
+		CHECK_TEXT(found == NULL ? "" : found->name, cases[i].text);
 		CHECK_NUMBER(length, cases[i].length);
 		close(input.fd);
 	}

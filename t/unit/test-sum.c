@@ -45,11 +45,13 @@ check_source(uint64_t offset, uint64_t length, unsigned jobs, enum checksum_kind
 	struct sum_range range = { .offset = offset, .length = length, .jobs = jobs };
 	struct source source;
 	struct error error = { 0 };
-	char digits[CHECKSUM_HEX] = "";
+	struct sum_digests sums = { .count = 2, .kinds = { CHECKSUM_SHA1, kind } };
 
 	noise_source(&source, device, SIZE, "device");
-	CHECK(sum_source(&source, &range, kind, digits, &kept, &error));
-	CHECK_TEXT(digits, expected(kind, device + offset,
+	CHECK(sum_source(&source, &range, &sums, &kept, &error));
+	CHECK_TEXT(sums.digits[1], expected(kind, device + offset,
+	    length == UINT64_MAX ? SIZE - offset : length));
+	CHECK_TEXT(sums.digits[0], expected(CHECKSUM_SHA1, device + offset,
 	    length == UINT64_MAX ? SIZE - offset : length));
 	source_close(&source);
 }
@@ -73,10 +75,10 @@ a_range_beyond_the_end_is_refused(void)
 	struct sum_range range = { .offset = SIZE, .length = 1, .jobs = 1 };
 	struct source source;
 	struct error error = { 0 };
-	char digits[CHECKSUM_HEX];
+	struct sum_digests sums = { .count = 1, .kinds = { CHECKSUM_MD5 } };
 
 	noise_source(&source, device, SIZE, "device");
-	CHECK(!sum_source(&source, &range, CHECKSUM_MD5, digits, &kept, &error) && error.set);
+	CHECK(!sum_source(&source, &range, &sums, &kept, &error) && error.set);
 	source_close(&source);
 }
 
@@ -91,12 +93,16 @@ sum_made(const struct streams_made *made, size_t length, uint64_t offset, char *
 	struct sum_range range = { .offset = offset, .length = UINT64_MAX, .jobs = 2 };
 	static struct input inputs[8];
 	static size_t used;
+	struct sum_digests sums = { .count = 1, .kinds = { CHECKSUM_SHA256 } };
+	bool done;
 	struct input *input = &inputs[used++];
 
 	if (used > sizeof(inputs) / sizeof(inputs[0]))
 		errx(2, "more streams than inputs");
 	input_open(input, check_file(made->bytes, length), -1, "stream");
-	return sum_stream(input, &range, CHECKSUM_SHA256, digits, &kept, error);
+	done = sum_stream(input, &range, &sums, &kept, error);
+	strcpy(digits, sums.digits[0]);
+	return done;
 }
 
 static void
@@ -143,9 +149,9 @@ a_missing_file_is_recognised_by_errno(void)
 	struct sum_range range = { .length = UINT64_MAX, .jobs = 1 };
 	struct sum_left *left = NULL;
 	struct error error = { 0 };
-	char digits[CHECKSUM_HEX];
+	struct sum_digests sums = { .count = 1, .kinds = { CHECKSUM_MD5 } };
 
-	CHECK(!sum_file("/nonexistent", &range, CHECKSUM_MD5, digits, &left, &error));
+	CHECK(!sum_file("/nonexistent", &range, &sums, &left, &error));
 	CHECK_NUMBER(error.number, ENOENT);
 	CHECK(left == NULL);
 }

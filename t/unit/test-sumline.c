@@ -79,6 +79,15 @@ static const struct line lines[] = {
 	{ "", NULL, 0, NULL },
 };
 
+/* The first line of a list, with bare digests of that kind unless it is NULL. */
+static bool
+parse(char *text, const enum checksum_kind *kind, struct sumline *sum)
+{
+	struct sumline_style style = { .has_bare = kind != NULL, .bare = kind != NULL ? *kind : CHECKSUM_BLK128 };
+
+	return sumline_parse(text, &style, sum);
+}
+
 static void
 lines_are_understood_or_refused(void)
 {
@@ -87,7 +96,7 @@ lines_are_understood_or_refused(void)
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
 		const struct line *line = &lines[i];
 		char *text = strdup(line->text);
-		bool good = sumline_parse(text, false, CHECKSUM_BLK128, &sum);
+		bool good = parse(text, NULL, &sum);
 
 		check_case = line->text;
 		if (CHECK(good == (line->name != NULL)) && good) {
@@ -106,10 +115,10 @@ bare_digits_are_what_the_caller_says(void)
 	struct sumline sum;
 	char first[] = D32 "  name", second[] = D32 "  name", third[] = "MD5 (name) = " D32;
 
-	CHECK(sumline_parse(first, true, CHECKSUM_XXH128, &sum));
+	CHECK(parse(first, &(enum checksum_kind){ CHECKSUM_XXH128 }, &sum));
 	CHECK_NUMBER(sum.kind, CHECKSUM_XXH128);
-	CHECK(!sumline_parse(second, true, CHECKSUM_SHA256, &sum));
-	CHECK(sumline_parse(third, true, CHECKSUM_SHA256, &sum));
+	CHECK(!parse(second, &(enum checksum_kind){ CHECKSUM_SHA256 }, &sum));
+	CHECK(parse(third, &(enum checksum_kind){ CHECKSUM_SHA256 }, &sum));
 	CHECK_NUMBER(sum.kind, CHECKSUM_MD5);
 }
 
@@ -129,11 +138,11 @@ any_name_survives_a_list(void)
 		struct sumline sum;
 
 		check_case = name;
-		sumline_print(file, kind, digits, name, i / 2 % 2, i / 4 % 2);
+		sumline_print(file, kind, digits, name, i / 2 % 2 * SUMLINE_BINARY | i / 4 % 2 * SUMLINE_TAG);
 		fclose(file);
 		CHECK(strlen(text) > 0 && strchr(text, '\n') == text + strlen(text) - 1);
 		text[strlen(text) - 1] = '\0';
-		if (!CHECK(sumline_parse(text, false, kind, &sum)))
+		if (!CHECK(parse(text, NULL, &sum)))
 			continue;
 		CHECK_TEXT(sum.name, name);
 		CHECK_TEXT(sum.digits, digits);
@@ -154,19 +163,20 @@ lists_are_read_line_by_line(void)
 	};
 	static const char *const found[] = { [3] = "name", [4] = "other", [9] = "last" };
 	static char room[SUMLINE_MAX];
+	struct sumline_style style = { 0 };
 	struct input input;
 	struct sumline sum;
 
 	input_open(&input, check_file(list, sizeof(list) - 1), -1, "list");
 	for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++) {
-		CHECK_NUMBER(sumline_read(&input, room, false, CHECKSUM_MD5, &sum), want[i]);
+		CHECK_NUMBER(sumline_read(&input, room, &style, &sum), want[i]);
 		if (want[i] == SUMLINE_SUM)
 			CHECK_TEXT(sum.name, found[i]);
 	}
 	close(input.fd);
-	CHECK_NUMBER(sumline_read(&input, room, false, CHECKSUM_MD5, &sum), SUMLINE_END);
+	CHECK_NUMBER(sumline_read(&input, room, &style, &sum), SUMLINE_END);
 	input_open(&input, -1, -1, "list");
-	CHECK_NUMBER(sumline_read(&input, room, false, CHECKSUM_MD5, &sum), SUMLINE_ERROR);
+	CHECK_NUMBER(sumline_read(&input, room, &style, &sum), SUMLINE_ERROR);
 	CHECK_NUMBER(errno, EBADF);
 }
 
@@ -177,6 +187,7 @@ a_line_that_is_too_long_is_malformed_and_the_next_is_read(void)
 	static const size_t lengths[] = {
 		SUMLINE_MAX - 2, SUMLINE_MAX - 1, SUMLINE_MAX, SUMLINE_MAX + 1, 2 * SUMLINE_MAX
 	};
+	struct sumline_style style = { 0 };
 	struct input input;
 	struct sumline sum;
 
@@ -185,9 +196,9 @@ a_line_that_is_too_long_is_malformed_and_the_next_is_read(void)
 		memcpy(list, D32 "  ", 34);
 		memcpy(list + lengths[i], "\n" D32 "  next", 39);
 		input_open(&input, check_file(list, lengths[i] + 39), -1, "list");
-		CHECK_NUMBER(sumline_read(&input, room, false, CHECKSUM_MD5, &sum),
+		CHECK_NUMBER(sumline_read(&input, room, &style, &sum),
 		    lengths[i] < SUMLINE_MAX ? SUMLINE_SUM : SUMLINE_MALFORMED);
-		CHECK_NUMBER(sumline_read(&input, room, false, CHECKSUM_MD5, &sum), SUMLINE_SUM);
+		CHECK_NUMBER(sumline_read(&input, room, &style, &sum), SUMLINE_SUM);
 		CHECK_TEXT(sum.name, "next");
 		close(input.fd);
 	}

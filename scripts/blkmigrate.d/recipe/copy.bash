@@ -196,9 +196,9 @@ prepare_copy() {
 	whole=${there##* }
 	[ "${target_kind[disk]}" = file ] || [ "$whole" -ge "${size[disk]}" ] ||
 		die "$(name_of new): ${target[disk]} has $whole bytes, ${size[disk]} are needed"
-	# The map covers as many bytes as the source has.
-	if [ "${target_kind[disk]}" = file ] && [ "$whole" -lt "${size[disk]}" ]; then
-		act new truncate -s "${size[disk]}" -- "${target[disk]}" || die "$(name_of new): ${target[disk]} cannot grow"
+	# The map covers as many bytes as the source has, and blkwrite does not cut a file unasked.
+	if [ "${target_kind[disk]}" = file ] && [ "$whole" -ne "${size[disk]}" ]; then
+		act new truncate -s "${size[disk]}" -- "${target[disk]}" || die "$(name_of new): ${target[disk]} cannot be made as large as the disk"
 	fi
 }
 
