@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * blkmeter: pass standard input on to standard output, and show the progress.
+ * blkmeter: pass standard input or files on to standard output, and show the progress.
  *
  * Success means that every byte was passed on unchanged and, if they are a block stream,
  * that it was whole as far as its headers tell: the END record was seen.
  */
 #include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +17,16 @@
 #include "base/confine.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "base/size.h"
 #include "help/help.h"
-#include "meter/gauge.h"
+#include "meter/display.h"
+#include "meter/inputs.h"
+#include "meter/letters.h"
 #include "meter/meter.h"
 #include "meter/throttle.h"
 #include "meter/watchdog.h"
 #include "pipe/flow.h"
+#include "show/line.h"
 #include "show/progress.h"
 #include "show/signals.h"
 #include "show/warn.h"
@@ -41,60 +44,63 @@
 #define RING_MAX	(UINT64_C(1) << 46)
 
 struct options {
-	bool raw, force, quiet, numeric, bytes, json;
+	bool raw, numeric, bytes, json, timer;
 	const char *rate;
 	uint64_t ring;
-	double interval, watchdog;	/* seconds; watchdog 0 is none */
+	double watchdog;		/* seconds; 0 is none */
+	struct display_options display;
 };
 
 struct metering {
 	struct options options;
-	bool displayed;			/* a line is drawn for people */
+	struct inputs inputs;
 	struct flow flow;
 	struct meter meter;
-	struct gauge gauge;
+	struct display display;
 	struct throttle throttle;
 	struct watchdog watchdog;
 	bool faulty;			/* the stream's fault was reported */
-	atomic_bool finished;		/* the last line was shown */
-	_Atomic(const char *) state;
 };
 
 static void parse_options(int, char **, struct metering *);
 static bool parse_option(int, struct metering *, struct error *);
-static void start_display(struct metering *);
+static bool parse_width(unsigned *, struct error *);
 static void stalled(void *, uint64_t);
 static void pass_all(struct metering *);
 static size_t pass_limit(struct throttle *, uint64_t);
 static void report_faults(struct metering *);
 static void fail(struct metering *, const char *) __attribute__((noreturn));
 static int finish(struct metering *);
-static bool shows_last(const struct metering *);
-static void show_last(struct metering *, const char *);
 
 int
 main(int argc, char **argv)
 {
 	/* Static: the watchdog may look at it while the process exits. */
-	static struct metering metering = { .options.interval = 1, .state = "running" };
+	static struct metering metering = { .options.display.interval = 1 };
 	const struct options *options = &metering.options;
+	struct gauge *gauge = &metering.display.gauge;
 	struct error error = { 0 };
 
 	if (!io_claim_standard())
 		err(2, "/dev/null");
-	gauge_open(&metering.gauge, &metering.meter, clock_seconds());
+	gauge_open(gauge, &metering.meter, clock_seconds());
 	parse_options(argc, argv, &metering);
-	if (!throttle_open(&metering.throttle, options->rate != NULL ? options->rate : "0", &error))
+	if (!throttle_open(&metering.throttle, options->rate != NULL ? options->rate : "0", &error) ||
+	    !inputs_open(&metering.inputs, argv + optind, (unsigned)(argc - optind), &error))
 		errx(2, "%s", error.text);
+	if (gauge->size == METER_UNKNOWN)
+		gauge->size = metering.inputs.size;
 
 	/* The file of a rate is opened again and again, and may be replaced by another. */
 	(void)(metering.throttle.path != NULL ? confine_reading() : confine_wholly());
 
 	/* Report a broken pipe before dying of it: see fail. */
 	signals_block_pipe();
-	meter_open(&metering.meter, "standard input", options->raw);
-	start_display(&metering);
-	if (!flow_open(&metering.flow, STDIN_FILENO, STDOUT_FILENO, options->ring))
+	meter_open(&metering.meter, metering.inputs.names[0], options->raw);
+	if (!display_start(&metering.display, &options->display))
+		err(2, "threads");
+	if (!flow_open_all(&metering.flow, metering.inputs.fds, metering.inputs.count, STDOUT_FILENO,
+	    options->ring))
 		fail(&metering, "memory");
 	metering.watchdog = (struct watchdog){
 		.seconds = options->watchdog, .moved = &metering.meter.wire,
@@ -106,6 +112,8 @@ main(int argc, char **argv)
 	return finish(&metering);
 }
 
+enum { RAW = 256, JSON, WATCHDOG };
+
 static const struct option names[] = {
 	{ "size", required_argument, NULL, 's' },
 	{ "rate-limit", required_argument, NULL, 'L' },
@@ -116,9 +124,14 @@ static const struct option names[] = {
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "numeric", no_argument, NULL, 'n' },
 	{ "bytes", no_argument, NULL, 'b' },
-	{ "raw", no_argument, NULL, 'R' },
-	{ "json", no_argument, NULL, 'J' },
-	{ "watchdog", required_argument, NULL, 'W' },
+	{ "raw", no_argument, NULL, RAW },
+	{ "json", no_argument, NULL, JSON },
+	{ "watchdog", required_argument, NULL, WATCHDOG },
+	{ "wait", no_argument, NULL, 'W' },
+	{ "delay-start", required_argument, NULL, 'D' },
+	{ "width", required_argument, NULL, 'w' },
+	{ "cursor", no_argument, NULL, 'c' },
+	{ "no-splice", no_argument, NULL, 'C' },
 	{ "progress", no_argument, NULL, 'p' },
 	{ "timer", no_argument, NULL, 't' },
 	{ "eta", no_argument, NULL, 'e' },
@@ -132,19 +145,20 @@ static void
 parse_options(int argc, char **argv, struct metering *metering)
 {
 	const struct options *options = &metering->options;
+	struct gauge *gauge = &metering->display.gauge;
 	struct error error = { 0 };
 	bool good = true;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "abefnpqrtB:L:N:i:s:" HELP_LETTERS, names, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "abcefnpqrtCWB:D:L:N:i:s:w:" LETTERS_OF_PV HELP_LETTERS,
+	    names, NULL)) != -1)
 		good = good && parse_option(option, metering, &error);
 	if (!good)
 		errx(2, "%s", error.text);
-	if (argc != optind)
-		help_errx(&help_blkmeter, "%s: give the file as standard input: blkmeter <file", argv[optind]);
 	if (options->json && options->numeric)
 		help_errx(&help_blkmeter, "--json and -n exclude each other");
-	metering->gauge.style = options->json ? GAUGE_JSON : !options->numeric ? GAUGE_LINE :
+	gauge->timer = options->numeric && options->timer;
+	gauge->style = options->json ? GAUGE_JSON : !options->numeric ? GAUGE_LINE :
 	    options->bytes ? GAUGE_BYTES : GAUGE_PERCENT;
 }
 
@@ -152,10 +166,10 @@ static bool
 parse_option(int option, struct metering *metering, struct error *error)
 {
 	struct options *options = &metering->options;
+	struct display_options *display = &options->display;
 
 	switch (option) {
-	case 's':
-		return argument_size("-s", optarg, &metering->gauge.size, error);
+	case 's': return argument_size("-s", optarg, &metering->display.gauge.size, error);
 	case 'L': options->rate = optarg; break;
 	case 'B':
 		if (!argument_size("-B", optarg, &options->ring, error))
@@ -164,73 +178,44 @@ parse_option(int option, struct metering *metering, struct error *error)
 			return error_set(error, "-B %s: at least 4K, at most 64T", optarg);
 		return true;
 	case 'N':
-		metering->gauge.name = optarg;
+		metering->display.gauge.name = optarg;
 		if (strlen(optarg) > NAME_MAX_BYTES)
 			return error_set(error, "-N: a name of at most %d bytes", NAME_MAX_BYTES);
 		for (; *optarg != '\0'; optarg++)
 			if ((unsigned char)*optarg < ' ' || *optarg == 0x7f)
 				return error_set(error, "-N: a name of printable characters");
 		return true;
-	case 'i':
-		return argument_seconds("-i", optarg, 3600, &options->interval, error);
-	case 'W':
-		return argument_seconds("--watchdog", optarg, 1e9, &options->watchdog, error);
-	case 'f': options->force = true; break;
-	case 'q': options->quiet = true; break;
+	case 'i': return argument_seconds("-i", optarg, 3600, &display->interval, error);
+	case 'D': return argument_seconds("-D", optarg, 1e9, &display->delay, error);
+	case 'w': return parse_width(&display->width, error);
+	case WATCHDOG: return argument_seconds("--watchdog", optarg, 1e9, &options->watchdog, error);
+	case 'f': display->force = true; break;
+	case 'q': display->quiet = true; break;
+	case 'W': display->wait = true; break;
 	case 'n': options->numeric = true; break;
 	case 'b': options->bytes = true; break;
-	case 'R': options->raw = true; break;
-	case 'J': options->json = true; break;
-	case 'p': case 't': case 'e': case 'r': case 'a':
-		break;			/* pv's letters for parts that are always shown */
+	case 't': options->timer = true; break;
+	case RAW: options->raw = true; break;
+	case JSON: options->json = true; break;
+	case 'a': case 'c': case 'e': case 'p': case 'r': case 'C':
+		break;			/* pv's letters for what is done anyway */
 	default:
+		if (letters_instead(option) != NULL)
+			help_errx(&help_blkmeter, "-%c: %s", option, letters_instead(option));
 		exit(help_answer(&help_blkmeter, option));
 	}
 	return true;
 }
 
-static void
-render(void *context, char *out, size_t size, unsigned width)
-{
-	struct metering *metering = context;
-
-	gauge_line(&metering->gauge, clock_seconds(), atomic_load(&metering->state), out, size, width);
-}
-
-/* The last line of numbers or JSON says how it ended; a drawn line needs no more. */
 static bool
-interrupted(void *context, int number, char *text, size_t size)
+parse_width(unsigned *width, struct error *error)
 {
-	struct metering *metering = context;
+	uint64_t number;
 
-	(void)number, (void)text, (void)size;
-	if (atomic_exchange(&metering->finished, true))
-		return false;
-	atomic_store(&metering->state, "interrupted");
-	return shows_last(metering);
-}
-
-static void
-start_display(struct metering *metering)
-{
-	const struct options *options = &metering->options;
-	bool lines = metering->gauge.style != GAUGE_LINE;
-	struct progress_options progress = {
-		.program = "blkmeter",
-		.redraw = options->force,
-		.plain = lines,
-		.quiet = options->quiet,
-		.claim = true,
-		.delay = lines ? options->interval : fmin(options->interval, 0.5),
-		.interval = options->interval,
-		.render = render,
-		.on_signal = interrupted,
-		.context = metering,
-	};
-
-	metering->displayed = !lines && !options->quiet && (options->force || isatty(STDERR_FILENO));
-	if (!progress_start(&progress))
-		err(2, "threads");
+	if (!number_parse(optarg, 1, LINE_SIZE - 1, &number))
+		return error_set(error, "-w %s: not a number of columns from 1 to %d", optarg, LINE_SIZE - 1);
+	*width = (unsigned)number;
+	return true;
 }
 
 /* On the watchdog's thread. */
@@ -241,7 +226,7 @@ stalled(void *context, uint64_t wire)
 
 	progress_warn("no byte has moved for %g seconds, after %ju bytes", metering->options.watchdog,
 	    (uintmax_t)wire);
-	show_last(metering, "stalled");
+	display_end(&metering->display, "stalled");
 	_exit(2);
 }
 
@@ -269,8 +254,10 @@ pass_all(struct metering *metering)
 			if (n > 0)
 				meter_pass(meter, (uint64_t)n);
 		}
-		if (n > 0)
+		if (n > 0) {
+			display_begin(&metering->display);
 			throttle_spend(&metering->throttle, (uint64_t)n);
+		}
 		if (meter->state == METER_AFTER)
 			watchdog_end(&metering->watchdog);
 		report_faults(metering);
@@ -280,28 +267,24 @@ pass_all(struct metering *metering)
 	 * After END, silence is as good as end of file, and so is a reader that has left.
 	 */
 	if (n == -1 && !(meter->state == METER_AFTER && (errno == ETIMEDOUT || errno == EPIPE)))
-		fail(metering, errno == EPIPE || flow->output_failed ? "standard output" : "standard input");
+		fail(metering, errno == EPIPE || flow->output_failed ? "standard output" :
+		    metering->inputs.names[atomic_load(&flow->index)]);
 }
 
 /* How many of length bytes may pass now, at least one: waits until then. */
 static size_t
 pass_limit(struct throttle *throttle, uint64_t length)
 {
+	struct error error = { 0 };
+	size_t grant;
+
 	if (length > PASS_MAX)
 		length = PASS_MAX;
-	for (;;) {
-		double now = clock_seconds(), wait;
-		struct error error = { 0 };
-		uint64_t grant;
-
-		if (!throttle_look(throttle, now, &error) && error.set)
-			progress_warn("%s; the rate stays %ju bytes a second", error.text,
-			    (uintmax_t)throttle->rate);
-		grant = throttle_grant(throttle, now, length, &wait);
-		if (grant > 0)
-			return (size_t)grant;
-		usleep((useconds_t)(wait * 1e6));
+	while ((grant = throttle_wait(throttle, length, &error)) == 0) {
+		progress_warn("%s; the rate stays %ju bytes a second", error.text, (uintmax_t)throttle->rate);
+		error = (struct error){ 0 };
 	}
+	return grant;
 }
 
 /* Report a fault at once; report a stream that is merely not understood only on a display. */
@@ -316,7 +299,7 @@ report_faults(struct metering *metering)
 		metering->faulty = true;
 	}
 	if (meter->foreign.set) {
-		if (metering->displayed)
+		if (metering->display.drawn)
 			progress_warn("%s; metering plain bytes", meter->foreign.text);
 		meter->foreign.set = false;
 	}
@@ -331,7 +314,7 @@ fail(struct metering *metering, const char *what)
 	watchdog_end(&metering->watchdog);
 	if (metering->flow.pending > 0)
 		meter_untake(&metering->meter, metering->flow.pending);
-	show_last(metering, "failed");
+	display_end(&metering->display, "failed");
 	progress_stop();
 	if (number == EPIPE)
 		signals_raise_pipe();
@@ -347,40 +330,16 @@ finish(struct metering *metering)
 		[METER_CUT] = "cut",
 	};
 	struct meter *meter = &metering->meter;
-	char summary[256], line[1024];
+	char line[1024];
 
 	watchdog_end(&metering->watchdog);
 	meter_end(meter);
 	report_faults(metering);
 	if (close(STDOUT_FILENO) == -1)
 		fail(metering, "standard output");
-	show_last(metering, states[atomic_load(&meter->fault_kind)]);
+	display_end(&metering->display, states[atomic_load(&meter->fault_kind)]);
 	progress_stop();
-	if (metering->displayed) {
-		snprintf(line, sizeof(line), "%.700s: %s%s",
-		    metering->gauge.name != NULL ? metering->gauge.name : "blkmeter",
-		    meter->fault.set ? "bad after " : "",
-		    gauge_summary(&metering->gauge, clock_seconds(), summary, sizeof(summary)));
-		text_clean(line);
-		fprintf(stderr, "%s\n", line);
-	}
+	if (metering->display.drawn)
+		fprintf(stderr, "%s\n", display_summary(&metering->display, meter->fault.set, line, sizeof(line)));
 	return meter->fault.set ? 2 : 0;
-}
-
-static bool
-shows_last(const struct metering *metering)
-{
-	return metering->gauge.style != GAUGE_LINE && !metering->options.quiet;
-}
-
-/* The last line of numbers or JSON says how it ended. */
-static void
-show_last(struct metering *metering, const char *state)
-{
-	if (atomic_exchange(&metering->finished, true))
-		return;
-	progress_pause();
-	atomic_store(&metering->state, state);
-	if (shows_last(metering))
-		progress_show();
 }

@@ -2,20 +2,23 @@
 #include "help/help.h"
 
 const struct help help_blkmeter = {
-	.usage = "blkmeter [option ...]",
+	.usage = "blkmeter [option ...] [file ...]",
 	.text =
-	    "Copy standard input to standard output unchanged, and show the progress: of a\n"
-	    "block stream by the position on the disk, compressed or not; of other bytes as\n"
-	    "pv does.\n"
+	    "Copy standard input, or files, to standard output unchanged, and show the\n"
+	    "progress: of a block stream by the position on the disk, compressed or not; of\n"
+	    "other bytes as pv does.\n"
 	    "\n"
-	    "usage: blkmeter [-abefnpqrt] [-B bytes] [-i seconds] [-L rate | @file] [-N name]\n"
-	    "                [-s size] [--json] [--raw] [--watchdog seconds]\n"
+	    "usage: blkmeter [-abCcefnpqrtW] [-B bytes] [-D seconds] [-i seconds]\n"
+	    "                [-L rate | @file] [-N name] [-s size] [-w columns] [--json]\n"
+	    "                [--raw] [--watchdog seconds] [file ...]\n"
 	    "\n"
-	    "  -a, -e, -p, -r, -t, --average-rate, --eta, --progress, --rate, --timer\n"
-	    "                              pv's parts of the line, which are shown anyway\n"
+	    "  -a, -C, -c, -e, -p, -r, --average-rate, --no-splice, --cursor, --eta, --progress, --rate\n"
+	    "                              pv's letters for what is shown and done anyway\n"
 	    "  -B bytes, --buffer-size bytes\n"
 	    "                              buffer in memory while the reader is slow\n"
 	    "  -b, --bytes                 with -n, print bytes instead of percent\n"
+	    "  -D seconds, --delay-start seconds\n"
+	    "                              show nothing for so long\n"
 	    "  -f, --force                 draw even if standard error is no terminal\n"
 	    "  -i seconds, --interval seconds\n"
 	    "                              time between updates (1)\n"
@@ -26,6 +29,10 @@ const struct help help_blkmeter = {
 	    "  -n, --numeric               print percent as numbers, one a line\n"
 	    "  -q, --quiet                 show nothing unless asked by SIGUSR1\n"
 	    "  -s size, --size size        the number of bytes to expect\n"
+	    "  -t, --timer                 with -n, print the time before each number\n"
+	    "  -W, --wait                  show nothing before the first byte\n"
+	    "  -w columns, --width columns\n"
+	    "                              draw lines of so many columns\n"
 	    "  --json                      print JSON objects, one a line\n"
 	    "  --raw                       count bytes even of a block stream\n"
 	    "  --watchdog seconds          fail if no byte has moved for so long\n"
@@ -33,7 +40,7 @@ const struct help help_blkmeter = {
 	    "\n"
 	    "Examples:\n"
 	    "  blkread /dev/vg/web | blkmeter | blkzip | ssh new blkwrite /dev/vg/web\n"
-	    "  dd if=disk.img bs=1M | blkmeter -s 20G -L 50M >copy.img\n"
+	    "  blkmeter -L 50M disk.img >copy.img\n"
 	    "\n"
 	    "The manual: man blkmeter\n",
 };

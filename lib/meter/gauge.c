@@ -247,18 +247,31 @@ gauge_people(const struct gauge *gauge, const struct reading *reading, char *out
 }
 
 void
+gauge_leave_out(struct gauge *gauge, double seconds)
+{
+	gauge->start += seconds;
+	rate_leave_out(&gauge->logical, seconds);
+	rate_leave_out(&gauge->wire, seconds);
+	rate_leave_out(&gauge->trend, seconds);
+	rate_leave_out(&gauge->data_trend, seconds);
+}
+
+void
 gauge_line(struct gauge *gauge, double now, const char *state, char *out, size_t size,
     unsigned width)
 {
 	struct reading reading;
+	char time[32] = "";
 
 	gauge_measure(gauge, now, &reading);
+	if (gauge->timer)
+		snprintf(time, sizeof(time), "%.4f ", reading.elapsed);
 	if (gauge->style == GAUGE_JSON)
 		gauge_json(gauge, &reading, state, out, size);
 	else if (gauge->style == GAUGE_PERCENT && reading.total != METER_UNKNOWN)
-		snprintf(out, size, "%u", line_percent(reading.done, reading.total));
+		snprintf(out, size, "%s%u", time, line_percent(reading.done, reading.total));
 	else if (gauge->style != GAUGE_LINE)
-		snprintf(out, size, "%ju", (uintmax_t)reading.done);
+		snprintf(out, size, "%s%ju", time, (uintmax_t)reading.done);
 	else
 		gauge_people(gauge, &reading, out, size, width);
 }

@@ -22,6 +22,7 @@ struct gauge {
 	const char *name;		/* the name that the user gave, or NULL */
 	uint64_t size;			/* expected by the user; or METER_UNKNOWN */
 	enum gauge_style style;
+	bool timer;			/* numbers begin with the time, as those of pv -n -t */
 	double start;
 	struct rate logical, wire;	/* shown */
 	struct rate trend, data_trend;	/* for the estimate */
@@ -29,6 +30,9 @@ struct gauge {
 
 /* Start at this time.  All times here are seconds of clock_seconds. */
 void gauge_open(struct gauge *, const struct meter *, double now);
+
+/* The process was stopped for so long: neither rates nor the time contain it.  As gauge_line. */
+void gauge_leave_out(struct gauge *, double seconds);
 
 /* Render, as line_render does. state is "running", or how the transfer ended. */
 void gauge_line(struct gauge *, double now, const char *state, char *out, size_t size,

@@ -154,3 +154,19 @@ throttle_spend(struct throttle *throttle, uint64_t length)
 	throttle->tokens -= (double)length;
 	throttle->peak -= (double)length;
 }
+
+size_t
+throttle_wait(struct throttle *throttle, uint64_t length, struct error *error)
+{
+	for (;;) {
+		double now = clock_seconds(), wait;
+		uint64_t grant;
+
+		if (!throttle_look(throttle, now, error) && error->set)
+			return 0;
+		grant = throttle_grant(throttle, now, length, &wait);
+		if (grant > 0)
+			return (size_t)grant;
+		usleep((useconds_t)(wait * 1e6));
+	}
+}

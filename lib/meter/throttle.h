@@ -9,6 +9,7 @@
 #define THROTTLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -49,5 +50,11 @@ void throttle_spend(struct throttle *, uint64_t length);
  * (the first time it may just be in the middle of a write).
  */
 bool throttle_look(struct throttle *, double now, struct error *);
+
+/*
+ * Look, and wait until some of length bytes may leave: returns how many.  0: error is set, as
+ * throttle_look sets it; call again.
+ */
+size_t throttle_wait(struct throttle *, uint64_t length, struct error *);
 
 #endif

@@ -17,19 +17,41 @@
 
 static void *flow_fill(void *);
 
+/* The input at hand has ended: go on with the next one.  False if there is none. */
+static bool
+flow_advance(struct flow *flow)
+{
+	if (flow->rest_count == 0)
+		return false;
+	flow->in = *flow->rest++;
+	flow->rest_count--;
+	atomic_fetch_add(&flow->index, 1);
+	flow->spliced = flow->looks = true;
+	pipe_widen(flow->in);
+	return true;
+}
+
 bool
 flow_open(struct flow *flow, int in, int out, size_t ring_size)
+{
+	return flow_open_all(flow, &in, 1, out, ring_size);
+}
+
+bool
+flow_open_all(struct flow *flow, const int *ins, unsigned count, int out, size_t ring_size)
 {
 	pthread_t thread;
 	int failed;
 
 	memset(flow, 0, sizeof(*flow));
-	flow->in = in;
+	flow->in = ins[0];
+	flow->rest = ins + 1;
+	flow->rest_count = count - 1;
 	flow->out = out;
 	flow->spliced = flow->looks = true;
 	if (pipe2(flow->side, O_CLOEXEC | O_NONBLOCK) == -1)
 		return false;
-	pipe_widen(in);
+	pipe_widen(flow->in);
 	pipe_widen(out);
 	flow->buffer = buffer_create(BUFFER_SIZE);
 	if (flow->buffer == NULL)
@@ -81,6 +103,8 @@ flow_fill(void *argument)
 		size_t length = ring_space(flow->ring, &space);
 		ssize_t n = flow_read(flow, space, length < BUFFER_SIZE ? length : BUFFER_SIZE, -1);
 
+		if (n == 0 && flow_advance(flow))
+			continue;
 		if (n <= 0) {
 			ring_close(flow->ring, n == 0 ? 0 : errno);
 			return NULL;
@@ -180,6 +204,8 @@ flow_pass(struct flow *flow, size_t length, int timeout)
 	for (;;) {
 		ssize_t n = flow_move(flow, flow->pending + length, timeout);
 
+		if (n == 0 && flow->ring == NULL && flow_advance(flow))
+			continue;
 		if (n <= 0)
 			return n;
 		if ((size_t)n > flow->pending) {
@@ -209,6 +235,25 @@ flow_peek(struct flow *flow, void *data, size_t length, int timeout)
 	return n > 0 ? read(flow->side[0], data, (size_t)n) : 0;
 }
 
+/* Copy the next bytes, in whichever way works. */
+static ssize_t
+flow_see(struct flow *flow, void *data, size_t length, int timeout)
+{
+	ssize_t n;
+
+	if (flow->ring != NULL)
+		return flow_pass_ring(flow, data, length, timeout);
+	if (flow->spliced && flow->looks) {
+		n = flow_peek(flow, data, length, timeout);
+		if (n > 0)
+			flow->pending = (size_t)n;
+		if (n >= 0 || errno != EINVAL)
+			return n;
+		flow->looks = false;
+	}
+	return flow_pass_buffer(flow, data, length, timeout);
+}
+
 ssize_t
 flow_look(struct flow *flow, void *data, size_t length, int timeout)
 {
@@ -221,15 +266,8 @@ flow_look(struct flow *flow, void *data, size_t length, int timeout)
 		flow->pending -= (size_t)n;
 	}
 	flow->output_failed = false;
-	if (flow->ring != NULL)
-		return flow_pass_ring(flow, data, length, timeout);
-	if (flow->spliced && flow->looks) {
-		n = flow_peek(flow, data, length, timeout);
-		if (n > 0)
-			flow->pending = (size_t)n;
-		if (n >= 0 || errno != EINVAL)
-			return n;
-		flow->looks = false;
-	}
-	return flow_pass_buffer(flow, data, length, timeout);
+	do {
+		n = flow_see(flow, data, length, timeout);
+	} while (n == 0 && flow->ring == NULL && flow_advance(flow));
+	return n;
 }

@@ -8,6 +8,7 @@
 #ifndef FLOW_H
 #define FLOW_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +20,9 @@ struct ring;
 
 struct flow {
 	int in, out;
+	const int *rest;		/* inputs that follow */
+	unsigned rest_count;
+	_Atomic unsigned index;		/* of the input at hand */
 	bool spliced;			/* splice(2) has not been refused so far */
 	unsigned char *buffer;		/* for bytes that are not spliced */
 	bool looks;			/* tee(2) has not been refused so far */
@@ -33,6 +37,9 @@ struct flow {
  * thread begins to fill.  False with errno set.
  */
 bool flow_open(struct flow *, int in, int out, size_t ring_size);
+
+/* The same of several inputs, at least one, read one after the other; they must live as long. */
+bool flow_open_all(struct flow *, const int *ins, unsigned count, int out, size_t ring_size);
 
 /* Free the resources of flow_open.  Not with a ring: its thread ends with the process. */
 void flow_close(struct flow *);

@@ -22,6 +22,9 @@
 #define RATE_SPAN	4
 #define ETA_SPAN	20
 
+/* Seconds: who draws this much too late was stopped (SIGSTOP), and so was the transfer. */
+#define STOPPED_MIN	1.0
+
 enum style { STYLE_SILENT, STYLE_REDRAW, STYLE_LINES };
 
 struct progress {
@@ -110,7 +113,7 @@ progress_line(char *out, size_t size, unsigned width)
 static unsigned
 progress_line_width(void)
 {
-	unsigned width = line_width(STDERR_FILENO);
+	unsigned width = progress.options.width != 0 ? progress.options.width + 1 : line_width(STDERR_FILENO);
 
 	return width >= LINE_SIZE ? LINE_SIZE - 1 : width > 1 ? width - 1 : 1;
 }
@@ -181,6 +184,21 @@ void
 progress_show(void)
 {
 	progress_print(1000);
+}
+
+/* The drawing thread woke late: leave that time out. */
+static void
+progress_note_stop(double seconds)
+{
+	if (seconds < STOPPED_MIN)
+		return;
+	pthread_mutex_lock(&progress.lock);
+	progress.since += seconds;
+	rate_leave_out(&progress.rate, seconds);
+	rate_leave_out(&progress.trend, seconds);
+	if (progress.options.stopped != NULL)
+		progress.options.stopped(progress.options.context, seconds);
+	pthread_mutex_unlock(&progress.lock);
 }
 
 /* Draw or print at the interval. */
@@ -303,6 +321,7 @@ progress_main(void *unused)
 		if (atomic_exchange(&progress.asked, false))
 			progress_print(0);
 		if (progress.style != STYLE_SILENT && clock_seconds() >= due) {
+			progress_note_stop(clock_seconds() - due);
 			progress_tick();
 			due += progress.options.interval;
 			if (due < clock_seconds())

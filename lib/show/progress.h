@@ -28,6 +28,7 @@ struct progress_options {
 	bool claim;		/* take the terminal before others do, not only to draw */
 	double delay;		/* seconds before anything is shown: 2 */
 	double interval;	/* seconds between redraws: 1 */
+	unsigned width;		/* of the terminal, if it is not to be asked; or 0 */
 
 	/*
 	 * Render the line instead of progress, which then needs no phases: at most width
@@ -43,7 +44,13 @@ struct progress_options {
 	 */
 	bool (*on_signal)(void *context, int signal, char *text, size_t size);
 
-	void *context;		/* passed to both; either may be NULL */
+	/*
+	 * Called, before a line is rendered, with the seconds for which the process did not run: it was
+	 * stopped, or so late that nothing else explains it.  Rates and times leave them out.
+	 */
+	void (*stopped)(void *context, double seconds);
+
+	void *context;		/* passed to all; each may be NULL */
 };
 
 /*

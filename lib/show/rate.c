@@ -36,6 +36,12 @@ rate_skip(struct rate *rate, double now)
 	rate->last = now;
 }
 
+void
+rate_leave_out(struct rate *rate, double seconds)
+{
+	rate->last += seconds;
+}
+
 double
 rate_value(const struct rate *rate)
 {

@@ -26,6 +26,9 @@ void rate_measure(struct rate *, double now, uint64_t position);
 /* Do not count the time since the last measurement. */
 void rate_skip(struct rate *, double now);
 
+/* Do not count so many seconds of those until the next measurement. */
+void rate_leave_out(struct rate *, double seconds);
+
 /* Below 0 until something was measured. */
 double rate_value(const struct rate *);
 

@@ -493,6 +493,102 @@ ahead() {
 	cmp stream out
 }
 
+@test "files are passed one after the other, as pv passes them, and their sizes are the total" {
+	make_noise first 300K
+	make_noise second 700K
+	: >empty
+	make_stream
+
+	for options in "" "-B 64K"; do
+		# shellcheck disable=SC2086
+		blkmeter $options -n first empty second 2>numbers >out
+		cat first second | cmp - out
+		[ "$(tail -n 1 numbers)" = 100 ]
+		# shellcheck disable=SC2086
+		blkmeter $options first - second <empty | cmp - <(cat first second)
+		# shellcheck disable=SC2086
+		cat second | blkmeter $options first - | cmp - <(cat first second)
+	done
+	[ "$(blkmeter -q stream | blksum)" = "$(blksum <stream)" ]
+	run -2 --separate-stderr blkmeter first missing second
+	[ -z "$output" ]
+	[ "$stderr" = "blkmeter: missing: No such file or directory" ]
+	run -2 --separate-stderr eval "blkmeter stream first >out"
+	[[ $stderr == "blkmeter: stream: stream byte "*": bytes behind the last record" ]]
+	run -2 --separate-stderr eval "blkmeter first / >out"
+	[ "$stderr" = "blkmeter: /: Is a directory" ]
+}
+
+@test "the size of a file on standard input is known" {
+	make_noise noise 2M
+
+	blkmeter -n <noise 2>numbers | cmp - noise
+	[ "$(tail -n 1 numbers)" = 100 ]
+	{ head -c 1M >half; blkmeter --json 2>json >out; } <noise
+	[ "$(last_json json size)" = 1048576 ]
+	[ "$(last_json json percent)" = 100 ]
+	cat noise | blkmeter --json 2>json >out
+	[ "$(last_json json size)" = null ]
+	blkmeter -s 4M --json <noise 2>json >out
+	[ "$(last_json json percent)" = 50 ]
+}
+
+@test "-n -t prints the time before each number, as pv does" {
+	make_noise noise 1M
+
+	blkmeter -n -t -i 0.1 -L 4M <noise 2>numbers >out
+	[ "$(grep -vcE '^[0-9]+\.[0-9]{4} [0-9]+$' numbers)" = 0 ]
+	grep -qE '^[0-9.]+ 100$' numbers
+	blkmeter -n -b -t <noise 2>numbers >out
+	grep -qE '^[0-9.]+ 1048576$' numbers
+}
+
+@test "pv's letters that are not there are refused with what serves instead" {
+	for letter in "-F %p" "-d 1" "-R 1" -l -0 -E "-S" -I "-P file" -A -T -X -K; do
+		# shellcheck disable=SC2086
+		run -2 --separate-stderr blkmeter $letter 1 </dev/null
+		echo "$stderr"
+		[[ ${stderr_lines[0]} == "blkmeter: ${letter%% *}: "?????* ]]
+	done
+}
+
+@test "-w sets the width of the line, whatever the terminal says" {
+	make_noise noise 2M
+
+	for columns in 30 60 120; do
+		COLUMNS=80 blkmeter -f -i 0.1 -L 4M -w "$columns" <noise 2>line >out
+		tr '\r' '\n' <line | grep ETA | awk -v most="$columns" 'length > most { print; bad = 1 } END { exit bad }'
+		tr '\r' '\n' <line | grep -q ETA
+	done
+}
+
+@test "-W counts no time before the first byte, and -D shows nothing for so long" {
+	make_noise noise 64K
+
+	{ sleep 2; cat noise; } | blkmeter -W --json -i 0.1 2>json >out
+	[ "$(grep -c . json)" -le 5 ]
+	[ "$(last_json json elapsed | cut -d . -f 1)" = 0 ]
+	{ sleep 1; cat noise; } | blkmeter -D 100 -f -i 0.1 2>line >out
+	! grep -q '%' line
+}
+
+@test "the time in which it is stopped counts neither in the rate nor in the time" {
+	mkfifo pipe
+	background bash -c 'exec blkmeter --json -i 0.2 <pipe >out 2>json'
+	exec 8>pipe
+	head -c 64K /dev/zero >&8
+	wait_for 10 test -s json
+	kill -STOP "$pid"
+	sleep 6
+	kill -CONT "$pid"
+	head -c 64K /dev/zero >&8
+	exec 8>&-
+	wait "$pid"
+
+	cat json
+	[ "$(last_json json elapsed | cut -d . -f 1)" -lt 5 ]
+}
+
 @test "options that make no sense are refused with the usage or a reason" {
 	local line
 
@@ -500,7 +596,7 @@ ahead() {
 		# shellcheck disable=SC2086
 		run -2 --separate-stderr blkmeter $line </dev/null
 		[ "${#stderr_lines[@]}" -le 3 ]
-		[[ $stderr = "usage: blkmeter "* || $stderr = "blkmeter: -"* || $stderr = *"option"* ]]
+		[[ $stderr = "blkmeter: -"* || $stderr = "blkmeter: missing: "* || $stderr = *"option"* ]]
 		[ -z "$output" ]
 	done <<-'EOC'
 		-s 12abc
@@ -514,7 +610,10 @@ ahead() {
 		--watchdog 0
 		--watchdog x
 		-n --json
-		file
+		-w 0
+		-w x
+		-D 0
+		missing
 		-Z
 		--nonsense
 	EOC
