@@ -30,7 +30,7 @@
 
 struct options {
 	bool raw;		/* a block stream is bytes like others */
-	bool adapt, store, verbose;
+	bool adapt, store, verbose, force, list, single;
 	int level;		/* 0: not given */
 };
 
@@ -38,9 +38,10 @@ static void parse_options(int, char **, struct options *, struct zip *);
 static void parse_option(int, struct options *, struct zip *);
 static enum record_codec parse_method(const char *);
 static void check_options(const struct options *, const struct zip *);
-static void open_input(struct input *, const char *, const struct zip *);
-static bool engine_run(struct zip *, bool, struct error *);
+static void open_input(struct input *, const char *, const struct zip *, bool);
+static bool engine_run(struct zip *, const struct options *, struct error *);
 static uint64_t input_size(const struct input *);
+static void print_list(const struct zip *);
 static void finish(const struct zip *, const struct options *, double);
 static void fail(const struct error *) __attribute__((noreturn));
 
@@ -57,7 +58,7 @@ main(int argc, char **argv)
 	if (!io_claim_standard())
 		err(2, "/dev/null");
 	parse_options(argc, argv, &options, &zip);
-	open_input(&input, optind < argc ? argv[optind] : "-", &zip);
+	open_input(&input, optind < argc ? argv[optind] : "-", &zip, options.force);
 	(void)confine_wholly();
 	zip.input = &input;
 	/* Other stages of a pipeline know more, and draw first. */
@@ -70,22 +71,29 @@ main(int argc, char **argv)
 		if (zip.load == NULL)
 			err(2, "memory");
 	}
-	if (!engine_run(&zip, options.raw, &error))
+	if (!engine_run(&zip, &options, &error))
 		fail(&error);
 	finish(&zip, &options, clock_seconds() - start);
 	return 0;
 }
 
-enum { ADAPT = 256, STORE };
+enum { ADAPT = 256, STORE, SINGLE };
 
 static const struct option names[] = {
 	{ "adapt", no_argument, NULL, ADAPT },
 	{ "best", no_argument, NULL, '9' },
 	{ "decompress", no_argument, NULL, 'd' },
 	{ "fast", no_argument, NULL, '1' },
+	{ "force", no_argument, NULL, 'f' },
 	{ "jobs", required_argument, NULL, 'j' },
+	{ "keep", no_argument, NULL, 'k' },
+	{ "list", no_argument, NULL, 'l' },
 	{ "method", required_argument, NULL, 'm' },
+	{ "no-name", no_argument, NULL, 'n' },
+	{ "processes", required_argument, NULL, 'p' },
+	{ "quiet", no_argument, NULL, 'q' },
 	{ "raw", no_argument, NULL, 'r' },
+	{ "single", no_argument, NULL, SINGLE },
 	{ "stdout", no_argument, NULL, 'c' },
 	{ "store", no_argument, NULL, STORE },
 	{ "test", no_argument, NULL, 't' },
@@ -100,7 +108,7 @@ parse_options(int argc, char **argv, struct options *options, struct zip *zip)
 {
 	int option;
 
-	while ((option = getopt_long(argc, argv, "123456789cdj:m:rtv" HELP_LETTERS, names, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "123456789cdfj:klm:np:qrtv" HELP_LETTERS, names, NULL)) != -1)
 		parse_option(option, options, zip);
 	if (argc - optind > 1)
 		help_errx(&help_blkzip, "%s: one file at a time, to standard output: blkzip file >file.gz",
@@ -124,12 +132,18 @@ parse_option(int option, struct options *options, struct zip *zip)
 	case '6': case '7': case '8': case '9':
 		options->level = option - '0';
 		break;
-	case 'c': break;
+	case 'c': case 'k': case 'n': case 'q':
+		break;			/* gzip's letters for what is done anyway */
+	case 'f': options->force = true; break;
+	case 'l':
+		options->list = true;
+		zip->action = ZIP_TEST;
+		break;
 	case 'd':
 		if (zip->action != ZIP_TEST)
 			zip->action = ZIP_DECOMPRESS;
 		break;
-	case 'j':
+	case 'j': case 'p':
 		if (!argument_jobs(optarg, &zip->threads, &error))
 			errx(2, "%s", error.text);
 		break;
@@ -139,6 +153,7 @@ parse_option(int option, struct options *options, struct zip *zip)
 	case 'v': options->verbose = true; break;
 	case ADAPT: options->adapt = true; break;
 	case STORE: options->store = true; break;
+	case SINGLE: options->single = true; break;
 	default:
 		exit(help_answer(&help_blkzip, option));
 	}
@@ -164,38 +179,45 @@ check_options(const struct options *options, const struct zip *zip)
 		errx(2, "--adapt and --store exclude each other");
 	if (options->store && options->level != 0)
 		errx(2, "--store and -%d exclude each other", options->level);
-	if (zip->action == ZIP_COMPRESS && isatty(STDOUT_FILENO))
+	if (options->single && (options->adapt || zip->action != ZIP_COMPRESS))
+		errx(2, "--single compresses, at one level: it goes with neither --adapt, -d, -l nor -t");
+	if (zip->action == ZIP_COMPRESS && isatty(STDOUT_FILENO) && !options->force)
 		errx(2, "compressed data is not written to a terminal");
 }
 
 static void
-open_input(struct input *input, const char *name, const struct zip *zip)
+open_input(struct input *input, const char *name, const struct zip *zip, bool force)
 {
 	if (!input_open_file(input, name, zip->action == ZIP_TEST ? -1 : STDOUT_FILENO))
 		err(2, "%s", name);
-	if (zip->action != ZIP_COMPRESS && isatty(input->fd))
+	if (zip->action != ZIP_COMPRESS && isatty(input->fd) && !force)
 		errx(2, "%s: compressed data is not read from a terminal", input->name);
 	pipe_widen(STDOUT_FILENO);
 }
 
 /* Look at the input, and give it to the engine that understands it. */
 static bool
-engine_run(struct zip *zip, bool raw, struct error *error)
+engine_run(struct zip *zip, const struct options *options, struct error *error)
 {
 	static const char *const what[] = { "compressing", "decompressing", "testing" };
 	bool stream = false;
 
-	if (!raw && !stream_detect(zip->input, &stream, error))
+	if (!options->raw && !stream_detect(zip->input, &stream, error))
 		return false;
 	progress_phase(what[zip->action], stream ? PROGRESS_UNKNOWN : input_size(zip->input));
 	if (stream && zip->action == ZIP_DECOMPRESS && isatty(zip->output))
 		return error_set(error, "a block stream is not written to a terminal");
+	if (stream && options->single)
+		return error_set(error, "%s: a block stream, which has no members: --single goes with raw bytes (-r takes "
+		    "the stream for such)", zip->input->name);
 	if (stream)
 		return recode_run(zip, error);
 	if (zip->action == ZIP_COMPRESS && zip->method == RECORD_ZSTD)
 		return error_set(error, "%s: not a block stream; only that is compressed with zstd, "
 		    "raw bytes become gzip", zip->input->name);
-	return zip->action == ZIP_COMPRESS ? deflater_run(zip, error) : inflater_run(zip, error);
+	if (zip->action != ZIP_COMPRESS)
+		return inflater_run(zip, error);
+	return options->single ? single_run(zip, error) : deflater_run(zip, error);
 }
 
 /* Bytes to come, where the input is a file. */
@@ -211,6 +233,21 @@ input_size(const struct input *input)
 	return at == -1 || at > status.st_size ? PROGRESS_UNKNOWN : (uint64_t)(status.st_size - at);
 }
 
+/* As gzip -l, but true for several members and for more than 4 GiB, since all of it was read. */
+static void
+print_list(const struct zip *zip)
+{
+	uint64_t packed = zip->input->position, plain = zip->plain > 0 ? zip->plain : zip->written;
+	double saved = plain > 0 ? 100 - (double)packed * 100 / (double)plain : 0;
+	const char *name = zip->input->fd == STDIN_FILENO ? "stdout" : zip->input->name;
+	size_t length = strlen(name);
+
+	if (length > 3 && strcmp(name + length - 3, ".gz") == 0)
+		length -= 3;
+	printf("         compressed        uncompressed  ratio uncompressed_name\n");
+	printf("%19ju %19ju %5.1f%% %.*s\n", (uintmax_t)packed, (uintmax_t)plain, saved, (int)length, name);
+}
+
 static void
 finish(const struct zip *zip, const struct options *options, double seconds)
 {
@@ -218,7 +255,10 @@ finish(const struct zip *zip, const struct options *options, double seconds)
 	uint64_t read = zip->input->position, larger = read > zip->written ? read : zip->written;
 
 	progress_stop();
-	if (zip->action != ZIP_TEST && close(STDOUT_FILENO) == -1)
+	if (options->list)
+		print_list(zip);
+	if (fflush(stdout) == EOF || ferror(stdout) ||
+	    ((options->list || zip->action != ZIP_TEST) && close(STDOUT_FILENO) == -1))
 		err(2, "standard output");
 	if (!options->verbose)
 		return;

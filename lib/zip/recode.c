@@ -239,6 +239,8 @@ recode_give(void *context, void *argument)
 	}
 	if (recode->common.zip->action != ZIP_TEST && !recode_put(recode, job))
 		return false;
+	if (job->record.type == RECORD_END)
+		recode->common.zip->plain = recode->reader.header.kind == STREAM_IMAGE ? job->end.size : job->end.data;
 	progress_add(recode_advance(recode, &job->record));
 	return true;
 }

@@ -34,6 +34,7 @@ struct zip {
 	struct load *load;		/* where it chooses the level, else NULL */
 	unsigned threads;		/* 1 to ZIP_THREADS */
 	uint64_t written;		/* bytes so far */
+	uint64_t plain;			/* of a block stream that ended: bytes of the image, or of data */
 	void *engine;
 };
 
@@ -85,6 +86,9 @@ bool recode_run(struct zip *, struct error *);
 
 /* Raw bytes to gzip members; action is ZIP_COMPRESS. */
 bool deflater_run(struct zip *, struct error *);
+
+/* The same to a file of one member, whose pieces are deflated side by side. */
+bool single_run(struct zip *, struct error *);
 
 /* gzip members to raw bytes, or tested; action is another. */
 bool inflater_run(struct zip *, struct error *);

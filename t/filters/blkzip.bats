@@ -378,6 +378,85 @@ while part := sys.stdin.buffer.raw.read(65536):
 	[ "$(stat -c %s slow)" -lt $((20 << 20)) ]
 }
 
+# --- what users of gzip and pigz expect ------------------------------------------
+
+@test "--single makes one member, which every decoder reads whole, on any number of threads" {
+	make_image image 5M
+	: >empty
+	head -c 1000 image >small
+
+	for file in image small empty; do
+		for options in "" -9 "-j 1" "-j 8" --store; do
+			# shellcheck disable=SC2086
+			blkzip --single $options <"$file" >single.gz
+			gunzip -c single.gz | cmp - "$file"
+			blkzip -d single.gz | cmp - "$file"
+			python3 -c 'import sys, zlib
+d = zlib.decompressobj(31)
+out = d.decompress(open("single.gz", "rb").read())
+assert d.eof and not d.unused_data
+sys.stdout.buffer.write(out)' | cmp - "$file"
+		done
+	done
+	blkzip --single image >single.gz
+	[ "$(gzip -l single.gz | awk 'NR == 2 { print $2 }')" = 5242880 ]
+	[ "$(stat -c %s single.gz)" -lt 4500000 ]
+	# Without it the same decoder stops after the first member.
+	blkzip image >many.gz
+	[ "$(python3 -c 'import zlib
+print(len(zlib.decompressobj(31).decompress(open("many.gz", "rb").read())))')" = 262144 ]
+}
+
+@test "--single is noticed to be cut, and goes with raw bytes and compression alone" {
+	make_image image 2M
+	blkread image >stream
+
+	blkzip --single image | head -c -9 >cut
+	run -1 gunzip -c cut
+	run -2 --separate-stderr bash -c "blkzip -d cut >out"
+	run -2 --separate-stderr bash -c "blkzip --single stream >out"
+	[ "$stderr" = "blkzip: stream: a block stream, which has no members: --single goes with raw bytes (-r takes the stream for such)" ]
+	blkzip -r --single stream | gunzip | cmp - stream
+	for option in -d -t -l --adapt; do
+		run -2 --separate-stderr bash -c "blkzip --single $option image >out"
+		[ "$stderr" = "blkzip: --single compresses, at one level: it goes with neither --adapt, -d, -l nor -t" ]
+	done
+}
+
+@test "-l tells the truth of many members, of others' files and of streams" {
+	make_image image 5M
+	blkread image | blkzip >stream.blk
+	blkzip image >image.gz
+	{ gzip -c image; gzip -c image; } >two.gz
+
+	run -0 blkzip -l image.gz
+	[ "${lines[0]}" = "$(gzip -l image.gz | head -n 1)" ]
+	read -r packed plain ratio name <<<"${lines[1]}"
+	[ "$packed $plain $name" = "$(stat -c %s image.gz) 5242880 image" ]
+	[[ $ratio =~ ^-?[0-9.]+%$ ]]
+	read -r packed plain ratio name < <(blkzip -l two.gz | tail -n 1)
+	[ "$packed $plain $name" = "$(stat -c %s two.gz) 10485760 two" ]
+	read -r packed plain ratio name < <(blkzip -l <stream.blk | tail -n 1)
+	[ "$packed $plain $name" = "$(stat -c %s stream.blk) 5242880 stdout" ]
+	gzip -c image >one.gz
+	[ "$(blkzip -l one.gz | awk 'NR == 2 { print $1, $2, $4 }')" = "$(gzip -l one.gz | awk 'NR == 2 { print $1, $2, $4 }')" ]
+	head -c 100000 image.gz >cut.gz
+	run -2 --separate-stderr blkzip -l cut.gz
+	[ -z "$output" ]
+	run -2 --separate-stderr bash -c "blkzip -l image.gz >/dev/full"
+}
+
+@test "gzip's and pigz's letters for what is done anyway are taken" {
+	make_image image 1M
+
+	blkzip -k -f -q -n -p 2 -c image >image.gz
+	gunzip -c image.gz | cmp - image
+	blkzip --keep --force --quiet --no-name --processes 2 -d image.gz | cmp - image
+	[ -e image ] && [ -e image.gz ]
+	run -2 --separate-stderr blkzip -p 0 image
+	run -0 script -qec "blkzip -f image >/dev/tty" /dev/null
+}
+
 @test "the manual's examples work as they are printed" {
 	require mandoc col
 	start_sshd
