@@ -491,7 +491,7 @@ sys.stdout.buffer.write(gzip.open("packed.gz").read())' | cmp - plain
 		run -2 --separate-stderr blkzip $options
 		[[ $stderr == "blkzip: --"*" exclude each other" ]]
 	done
-	for options in -x -k "a b" --nothing; do
+	for options in -x -y "a b" --nothing; do
 		# shellcheck disable=SC2086
 		run -2 --separate-stderr blkzip $options
 		[[ $stderr == *"usage: blkzip "* ]]
