@@ -19,11 +19,11 @@ struct kind {
 };
 
 static const struct kind kinds[CHECKSUM_KINDS] = {
-	[CHECKSUM_BLK128] = { "blk128", "BLK128", 32 },
-	[CHECKSUM_XXH128] = { "xxh128", "XXH128", 32 },
-	[CHECKSUM_XXH64] = { "xxh64", "XXH64", 16 },
-	[CHECKSUM_MD5] = { "md5", "MD5", 32 },
-	[CHECKSUM_SHA1] = { "sha1", "SHA1", 40 },
+	[CHECKSUM_BLK128] = { "blk128", "BLK128", 32, NULL },
+	[CHECKSUM_XXH128] = { "xxh128", "XXH128", 32, NULL },
+	[CHECKSUM_XXH64] = { "xxh64", "XXH64", 16, NULL },
+	[CHECKSUM_MD5] = { "md5", "MD5", 32, NULL },
+	[CHECKSUM_SHA1] = { "sha1", "SHA1", 40, NULL },
 	[CHECKSUM_SHA224] = { "sha224", "SHA224", 56, "SHA2-224" },
 	[CHECKSUM_SHA256] = { "sha256", "SHA256", 64, "SHA2-256" },
 	[CHECKSUM_SHA384] = { "sha384", "SHA384", 96, "SHA2-384" },
