@@ -540,3 +540,37 @@ fake() {
 		false
 	}
 }
+
+# count_blksum VERDICT: each call of blksum leaves a line in $dir/sums; blkwrite says that of what it read
+# back, wherever /tmp is.
+count_blksum() {
+	mkdir broken
+	printf '#!/bin/bash\nexec %s/blkwrite "$@" 2> >(sed -E "s/, (verified|read back[^,]*),/, %s,/" >&2)\n' "$BIN" "$1" >broken/blkwrite
+	printf '#!/bin/bash\necho "$*" >>%s/sums\nexec %s/blksum "$@"\n' "$dir" "$BIN" >broken/blksum
+	chmod +x broken/*
+	PATH=$dir/broken:$PATH
+}
+
+@test "a medium that was copied completely, and read back, is not read a second time to compare it" {
+	make_image disc.iso 1M
+	count_blksum verified
+
+	run -0 with_medium 'check_targets; make_target sda; copy_media; ! have_digests sda other; transfer sda "blkread disc.iso"; ! have_digests sda "$PWD/disc.iso"'
+	[ "$(grep -c "^sda: both sides are $("$BIN/blksum" disc.iso | cut -d ' ' -f 1)" <<<"$output")" = 1 ]
+	run ! grep -q 'blkread:' <<<"$output"
+	[ ! -e sums ]
+
+	rm -r there
+	run -0 with_medium 'verify_full=true; check_targets; make_target sda; copy_media'
+	[ "$(wc -l <sums)" = 2 ]
+}
+
+@test "what blkwrite found in a cache only is no evidence: both sides are read" {
+	make_image disc.iso 1M
+	count_blksum 'read back from a cache only'
+
+	run -0 with_medium 'check_targets; make_target sda; copy_media'
+
+	[ "$(wc -l <sums)" = 2 ]
+	[[ $output == *'sda: both sides are blk128:'* ]]
+}

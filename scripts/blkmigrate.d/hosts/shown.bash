@@ -46,10 +46,20 @@ relay() {
 		whole=no
 		[ "$size" -le "$relay_limit" ] || break
 		make_shown "${line%$'\r'}"
+		! keep_digest "$shown_text" || continue
 		printf "%s$end" "$shown_text" || break
 		whole=yes
 	done 2>/dev/null
 	[ "$whole" = yes ] || cat >/dev/null
+}
+
+# keep_digest LINE: where digest_file is set, keep there what blkread -v and blkwrite -v say of their
+# digests at the end; the line of the first is nothing for the operator: true.
+digest_file=''
+keep_digest() {
+	[ -n "$digest_file" ] && [[ $1 =~ ^blk(read|write):\ .*,\ [0-9.]+\ s,\ [^,]+/s(, verified)?,\ (blk128:[0-9a-f]{32})$ ]] || return
+	printf '%s%s %s\n' "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "${BASH_REMATCH[3]}" >>"$digest_file"
+	[ "${BASH_REMATCH[1]}" = read ]
 }
 
 # relayed COMMAND [ARGUMENT ...]: run it with its standard error relayed to ours.

@@ -9,6 +9,7 @@ transport=ssh
 # transfer DISK PART [INPUT]: send to the target what PART, a part of a pipe on the old host,
 # writes.  INPUT is a part that is run here; PART reads its output.
 transfer() {
+	[ -n "$digest_file" ] || forget_digests "$1"
 	"transfer_$transport" "$@"
 }
 

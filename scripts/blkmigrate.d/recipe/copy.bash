@@ -10,9 +10,47 @@ in_use=false
 
 # bulk DISK VIEW: send all of it.
 bulk() {
+	local status=0 words=(blkread)
+
 	begin_map "$1"
-	transfer "$1" "$(stamped "$1" blkread "$2")" || return
+	forget_digests "$1"
+	if will_compare "$1"; then
+		digest_file=$private/$1.digests
+		printf '%s\n' "$2" >"$digest_file"
+		words+=(-v)
+	fi
+	transfer "$1" "$(stamped "$1" "${words[@]}" "$2")" || status=$?
+	digest_file=''
+	[ "$status" = 0 ] || forget_digests "$1"
+	[ "$status" = 0 ] || return "$status"
 	record_map "$1"
+}
+
+# will_compare DISK: whether compare comes after its copy, and may believe the digests that both ends
+# of that have.  With --verify full both sides are read.
+will_compare() {
+	! $verify_full && [ "$command" != copy ] || return
+	[[ " ${disks[*]} " != *" $1 "* ]] || { $snapshots_wanted && [ -n "${volume[$1]:-}" ]; }
+}
+
+forget_digests() {
+	rm -f "$private/$1.digests"
+}
+
+# have_digests DISK VIEW: whether both ends of a copy of all of VIEW, after which nothing else was
+# sent, came to the same digest: blkread of what it read, blkwrite of what it read back from the medium,
+# past the page cache.  Set $copied_digest to it.
+copied_digest=''
+have_digests() {
+	local lines=()
+
+	copied_digest=''
+	[ -e "$private/$1.digests" ] && mapfile -t lines <"$private/$1.digests" && [ "${lines[0]}" = "$2" ] || return
+	! $dry_run || return 0
+	[ ${#lines[@]} = 3 ] || return
+	[[ " ${lines[1]} ${lines[2]} " =~ \ read\ (blk128:[0-9a-f]{32})\  ]] || return
+	copied_digest=${BASH_REMATCH[1]}
+	[[ " ${lines[1]} ${lines[2]} " == *" write, verified $copied_digest "* ]]
 }
 
 # by_map DISK VIEW: send what differs from the target.  Both sides are read completely, but for a
@@ -97,11 +135,15 @@ send() {
 	fi
 }
 
-# compare DISK VIEW: compare the digests of both sides, which are read once, at the same time; false
-# if they differ.
+# compare DISK VIEW: compare the digests of both sides, those of the copy, if it was one of all of VIEW;
+# else they are read once, at the same time; false if they differ.
 compare() {
 	local disk=$1 from=$2 ours theirs words
 
+	if have_digests "$disk" "$from"; then
+		$dry_run || say "$disk: both sides are $copied_digest"
+		return
+	fi
 	words=("$(program blksum)" --medium -l "${size[$disk]}")
 	sink_words "$disk"
 	words+=("${sink_words[@]}")
