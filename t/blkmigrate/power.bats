@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Power failures and full disks around the cutover: what the next step relies on is on the medium, and
-# a state folder that takes no more bytes does not keep the machine off on both hosts.
+# a state folder that takes no more bytes does not keep the machine off on both hosts; what others do on
+# the old one in the last seconds is seen.
 
 # shellcheck disable=SC2089,SC2090
 
@@ -207,6 +208,20 @@ taken_back() {
 	[[ $output == *'blkmigrate: new does not answer: whether '*'/commit was written is not known'* ]]
 	[[ $output != *'cannot be removed'* ]]
 	[ "$(cat host/old/web.state)" = 'shut off' ]
+}
+
+@test "what somebody does on old while the machine starts, paused, on new is seen before the commit" {
+	export at_virsh='start *--paused*' then_virsh='sed -i "s,<memory>1024,<memory>2048," "$FAKE/host/old/web.xml"'
+	run -2 migrate run
+	[[ $output == *'somebody has changed the definition of web on old, which would be lost: memory: 1024 before, 2048 now'* ]]
+	runs_on_old
+	machine_is running
+	then_virsh='echo running >"$FAKE/host/old/web.state"'
+
+	run -2 migrate run
+
+	[[ $output == *'web on old is not fenced and off any more; somebody has changed it'* ]]
+	runs_on_old
 }
 
 # --- the lock ---------------------------------------------------------------------

@@ -107,17 +107,36 @@ knows() {
 	cat calls >>known
 }
 
-@test "run: whatever is answered, nothing of it is run or shown, and the machine runs once at most" {
-	each_site is_settled migrate run
-}
-
-@test "run --keep-memory: the same" {
-	knows migrate run
+# copied [OPTION ...]: it runs, and cutover is what is left to be done.
+copied() {
+	rm -rf state there/*
 	machine_is running
-	each_site is_settled migrate run --keep-memory
+	migrate prepare "$@"
+	blkmigrate sync web
 }
 
-@test "status and list, of a migration that is under way" {
+@test "prepare: whatever is answered, nothing of it is run or shown, and the machine runs on" {
+	each_site still_runs migrate prepare
+}
+
+@test "sync: the same" {
+	knows migrate prepare
+	each_site still_runs blkmigrate sync web
+}
+
+@test "cutover: it runs in one place, or nowhere, and something says why" {
+	copied
+	each_site is_settled blkmigrate cutover web
+}
+
+@test "cutover with its memory: the same" {
+	copied
+	knows blkmigrate cutover web
+	copied --keep-memory
+	each_site is_settled blkmigrate cutover web
+}
+
+@test "status, of a migration that is under way" {
 	migrate prepare
 	each_site still_runs blkmigrate status web
 }

@@ -62,8 +62,6 @@ cutover() {
 	step firmware copy_firmware
 	! keeps_memory || step memory send_memory
 	step defined define_target
-	source_is_fenced || die "$vm on $(name_of old) is not fenced and off any more; somebody has changed it"
-	fence_is_unchanged
 	check_memory_current
 	# A machine that was off stays off.
 	if keeps_memory; then
@@ -72,6 +70,9 @@ cutover() {
 		step started start_paused
 	fi
 	[ -z "$tunnel" ] || step routed route_machine
+	# As late as it can be: starting it, paused, takes seconds.
+	source_is_fenced || die "$vm on $(name_of old) is not fenced and off any more; somebody has changed it"
+	fence_is_unchanged
 	commit
 	cutting=false
 	resume
