@@ -62,7 +62,7 @@ sum diff sum/across.c" ]
 	[ "$output" = "" ]
 }
 
-# too_long FILE ...: files of more than 400 lines, and functions in C of more than 50.
+# too_long FILE ...: files of more than 400 lines, and functions of more than 50, in C and in bash.
 too_long() {
 	awk '
 		FNR == 1 { start = 0 }
@@ -73,12 +73,18 @@ too_long() {
 				print FILENAME ": " name ": " FNR - start + 2 " lines"
 			start = 0
 		}
+		/^[a-z_0-9]+\(\) [{(]$/ { start = FNR; name = $1 }
+		/^[})]$/ && start && FILENAME !~ /\.c$/ {
+			if (FNR - start + 1 > 50)
+				print FILENAME ": " name ": " FNR - start + 1 " lines"
+			start = 0
+		}
 		/^[^ \t]/ { before = $0 }' "$@"
 }
 
-@test "no file is longer than 400 lines, and no function in C longer than 50" {
-	run -0 too_long "$root"/filters/*.c "$root"/lib/*/*.[ch] "$root/scripts/blkmigrate" \
-		"$root"/scripts/*.d/*/*.bash
+@test "no file is longer than 400 lines, and no function longer than 50" {
+	run -0 too_long "$root"/filters/*.c "$root"/lib/*/*.[ch] "$root"/scripts/{blkmigrate,blktunnel,demo,deps} \
+		"$root"/scripts/*.d/*/*.bash "$root"/scripts/completion/*.{bash,awk}
 
 	[ "$output" = "" ]
 }
@@ -91,9 +97,11 @@ too_long() {
 	} >long.c
 	yes | head -n 401 >long.bash
 	yes | head -n 400 >short.bash
+	printf 'walk() {\n%s\n}\nfly() (\n%s\n)\n' "$(yes | head -n 49)" "$(yes | head -n 48)" >functions.bash
 
-	run -0 too_long long.c long.bash short.bash
+	run -0 too_long long.c long.bash short.bash functions.bash
 
 	[ "$output" = "long.c: main(void): 51 lines
-long.bash: more than 400 lines" ]
+long.bash: more than 400 lines
+functions.bash: walk(): 51 lines" ]
 }

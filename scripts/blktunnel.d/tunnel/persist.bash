@@ -109,11 +109,10 @@ clamp_text() {
 
 # --- ifupdown ---------------------------------------------------------------------
 
-snippet_ifupdown() {
-	local each words
+# link_words: what ip link add is told of the device.
+link_words() {
+	local words
 
-	echo "# $(name_of "$snippet_host"): /etc/network/interfaces.d/$name"
-	[ "$type" != wireguard ] || echo "# once, as root: (umask 077; wg show $name private-key >/etc/wireguard/$name.key)"
 	words="type $(kind_of_device)"
 	case $type in
 	vxlan)
@@ -132,8 +131,16 @@ snippet_ifupdown() {
 		fi
 		;;
 	esac
+	echo "$words"
+}
+
+snippet_ifupdown() {
+	local each
+
+	echo "# $(name_of "$snippet_host"): /etc/network/interfaces.d/$name"
+	[ "$type" != wireguard ] || echo "# once, as root: (umask 077; wg show $name private-key >/etc/wireguard/$name.key)"
 	lines '%s' "auto $name" "iface $name inet manual"
-	lines '\tpre-up %s' "ip link add name $name $words"
+	lines '\tpre-up %s' "ip link add name $name $(link_words)"
 	[ "$type" != wireguard ] ||
 		lines '\tpre-up %s' "wg set $name listen-port $port private-key /etc/wireguard/$name.key peer $far_key allowed-ips 0.0.0.0/0,::/0 endpoint $(endpoint) persistent-keepalive 25"
 	if [ -n "$bridge_wanted" ]; then
