@@ -194,7 +194,7 @@ listen_for() {
 	feed_alone new bash -c "$guard" guard "${lock[new]}" "$token" bash -c "$receive" receive \
 		"$port_first" "$port_count" "$(listening PORT)" "$(state_of new)/$1.pipe" "${lanes:-1}" "${words[@]}" < <(beats) >"$fifo" 2> >(relay >&2) &
 	listener=$!
-	read -r line <"$fifo" || line=''
+	read -r -n 1000 line <"$fifo" || line=''
 	read -r -a ports_there <<<"$line"
 	[[ ! $line =~ ^[1-9][0-9]{0,4}(\ [1-9][0-9]{0,4})*$ ]] || [ "${#ports_there[@]}" != "${lanes:-1}" ] || return 0
 	[ -z "$line" ] || kill "$listener" 2>/dev/null || true

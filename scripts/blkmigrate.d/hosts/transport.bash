@@ -109,13 +109,14 @@ run_pipe() {
 
 pipe='' listener='' relayer=''
 
-# pipe_start TEXT [DELIMITER]: what comes on descriptor 6 is relayed.
+# pipe_start TEXT [DELIMITER]: what comes on descriptor 6 is relayed, and what its last program prints,
+# which may be on another host.
 pipe_start() {
 	local said
 
 	exec {said}> >(relay "${2:-}" >&2)
 	relayer=$!
-	bash -o pipefail -c "$1" </dev/null 6>&"$said" {said}>&- &
+	bash -o pipefail -c "$1" </dev/null >&"$said" 6>&"$said" {said}>&- &
 	pipe=$!
 	exec {said}>&-
 }
