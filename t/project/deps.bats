@@ -37,3 +37,11 @@ system() {
 	system "$others" ''
 	run -0 --separate-stderr "$root/scripts/deps" --check
 }
+
+@test "--build names only what the programs are built with" {
+	run -0 --separate-stderr "$root/scripts/deps" --build --print
+
+	grep -qx zlib1g-dev <<<"$output"
+	grep -qx gcc <<<"$output"
+	run ! grep -qx -e bats -e openssh-server -e python3 <<<"$output"
+}

@@ -70,6 +70,14 @@ copied() {
 	copied
 }
 
+@test "README: watched from the new host" {
+	start_world
+
+	run_block 'blkmeter -f'
+
+	copied
+}
+
 @test "README: by nc" {
 	require nc
 	start_world
@@ -128,7 +136,7 @@ copied() {
 
 # One needs device-mapper: the lab's guest runs that.
 @test "README has no recipe that is not run here or in the lab's guest" {
-	[ "$(blocks | grep -cx -- --)" = 9 ]
+	[ "$(blocks | grep -cx -- --)" = 10 ]
 	block 'lvcreate -s' >/dev/null
 	grep -q 'lvcreate -s' "$root"/t/lab/cases-*.bash
 }
