@@ -41,7 +41,9 @@ PKG_CONFIG ?= pkg-config
 # libdeflate has no .pc file in Debian 12 and is named by hand.  Where libzstd is not there,
 # or with ZSTD=, blkzip -m zstd is not either.
 ZSTD := $(shell $(PKG_CONFIG) --exists libzstd && echo libzstd)
-NAMED = zlib libxxhash libmd libbsd expat $(ZSTD) $(ISAL)
+# Without libblkid, or with BLKID=, nothing finds a partition by its number.
+BLKID := $(shell $(PKG_CONFIG) --exists blkid && echo blkid)
+NAMED = zlib libxxhash libmd libbsd expat $(ZSTD) $(ISAL) $(BLKID)
 
 CFLAGS ?= -O2 -g
 MODE =
@@ -85,7 +87,7 @@ WARNINGS = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes \
 	-Wmissing-prototypes -Wwrite-strings -Wvla -Wformat=2 -Wundef -Wdate-time
 override ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilib -pthread \
 	$(WARNINGS) $(if $(WERROR),-Werror) $(shell $(PKG_CONFIG) --cflags $(NAMED)) \
-	$(if $(ZSTD),-DHAVE_ZSTD) $(if $(ISAL),-DHAVE_ISAL) $(XXH_DISPATCH) $(HARDENING) $(FORTIFY) $(SAME) $(MODE) \
+	$(if $(ZSTD),-DHAVE_ZSTD) $(if $(ISAL),-DHAVE_ISAL) $(if $(BLKID),-DHAVE_BLKID) $(XXH_DISPATCH) $(HARDENING) $(FORTIFY) $(SAME) $(MODE) \
 	$(CPPFLAGS) $(CFLAGS)
 override ALL_LIBS = $(shell $(PKG_CONFIG) $(LINK) --libs $(NAMED)) -ldeflate -lm -pthread
 LINK =

@@ -19,6 +19,7 @@
 #include "base/io.h"
 #include "base/size.h"
 #include "device/identity.h"
+#include "device/partition.h"
 #include "device/source.h"
 #include "help/help.h"
 #include "pipe/wait.h"
@@ -34,6 +35,7 @@
 
 struct options {
 	bool raw, verbose, trust_holes, has_id, live, force;
+	unsigned partition;	/* 0: the whole file */
 	enum source_direct direct;
 };
 
@@ -105,7 +107,7 @@ main(int argc, char **argv)
 	return 2;
 }
 
-enum { DIRECT = 256, TRUST_HOLES, SKIP_BAD, ID, LIVE, FORCE };
+enum { DIRECT = 256, TRUST_HOLES, SKIP_BAD, ID, LIVE, FORCE, PARTITION };
 
 static const struct option names[] = {
 	{ "raw", no_argument, NULL, 'r' },
@@ -119,6 +121,7 @@ static const struct option names[] = {
 	{ "id", required_argument, NULL, ID },
 	{ "live", no_argument, NULL, LIVE },
 	{ "force", no_argument, NULL, FORCE },
+	{ "partition", required_argument, NULL, PARTITION },
 	HELP_NAMES,
 	{ NULL, 0, NULL, 0 }
 };
@@ -171,6 +174,7 @@ parse_option(int option, struct reading *reading, struct error *error)
 	case SKIP_BAD: scan->skip_bad = true; break;
 	case LIVE: options->live = true; break;
 	case FORCE: options->force = true; break;
+	case PARTITION: return partition_parse(optarg, &options->partition, error);
 	case ID:
 		options->has_id = true;
 		return id_load(optarg, reading->header.id, error);
@@ -192,7 +196,8 @@ open_source(struct reading *reading, const char *path)
 
 	scan->source = source;
 	scan->context = reading;
-	if (!source_open(source, path, reading->options.direct, reading->options.trust_holes, &error) ||
+	if (!partition_narrow(path, reading->options.partition, &scan->offset, &scan->length, &error) ||
+	    !source_open(source, path, reading->options.direct, reading->options.trust_holes, &error) ||
 	    !scan_bound(scan, &error))
 		errx(2, "%s", error.text);
 	if (strcmp(path, "/dev/stdin") == 0)

@@ -21,6 +21,7 @@
 #include "base/io.h"
 #include "base/pool.h"
 #include "device/identity.h"
+#include "device/partition.h"
 #include "device/target.h"
 #include "help/help.h"
 #include "show/progress.h"
@@ -35,6 +36,7 @@
 
 struct options {
 	bool verbose, progress;
+	unsigned partition;	/* 0: the whole target */
 	const char *log;	/* the file that is made besides the target, or NULL */
 	struct target_options target;
 	struct incoming_options incoming;
@@ -109,7 +111,8 @@ main(int argc, char **argv)
 	return incoming->writer->intake->end.bad > 0 || incoming->patch.cut.set ? 2 : 0;
 }
 
-enum { BACKING = 256, CREATE, RESIZE, ZEROED, DISCARD, VERIFY, NO_SYNC, ID, PROGRESS, FORCE, UNDO, MAP };
+enum { BACKING = 256, CREATE, RESIZE, ZEROED, DISCARD, VERIFY, NO_SYNC, ID, PROGRESS, FORCE, UNDO, MAP,
+	PARTITION };
 
 static const struct option names[] = {
 	{ "raw", no_argument, NULL, 'r' },
@@ -129,6 +132,7 @@ static const struct option names[] = {
 	{ "force", no_argument, NULL, FORCE },
 	{ "undo", required_argument, NULL, UNDO },
 	{ "map", required_argument, NULL, MAP },
+	{ "partition", required_argument, NULL, PARTITION },
 	HELP_NAMES,
 	{ NULL, 0, NULL, 0 }
 };
@@ -150,6 +154,9 @@ parse_options(struct options *options, int argc, char **argv)
 		help_errx(&help_blkwrite, "which target? name a device or a file");
 	if (argc - optind > 1)
 		help_errx(&help_blkwrite, "%s: only one target is written", argv[optind + 1]);
+	if (!partition_narrow(argv[optind], options->partition, &options->target.offset,
+	    &options->target.length, &error))
+		errx(2, "%s", error.text);
 	check_options(options);
 }
 
@@ -175,6 +182,9 @@ parse_option(int option, struct options *options, struct error *error)
 	case ID: incoming->id = optarg; break;
 	case UNDO: incoming->undo = optarg; break;
 	case MAP: restore->map = optarg; break;
+	case PARTITION:
+		target->confined = true;
+		return partition_parse(optarg, &options->partition, error);
 	case 'o':
 		target->confined = true;
 		return argument_size("-o", optarg, &target->offset, error);

@@ -82,3 +82,12 @@ remake() {
 	blkread image | without/blkzip | blkwrite --create copy
 	cmp image copy
 }
+
+@test "a program built without libblkid refuses to look for a partition, and says what to do" {
+	remake BLKID= CFLAGS=-O0 BUILD="$dir/build" BIN="$dir/without" "$dir/without/blkread"
+	make_image image 1M
+
+	run -2 --separate-stderr without/blkread -r --partition 1 image
+	[ "$stderr" = "blkread: --partition: this program was built without libblkid; -o and -l name the bytes, which sfdisk -l shows" ]
+	without/blkread -r image | cmp - image
+}
