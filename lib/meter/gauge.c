@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,14 +9,14 @@
 #include "show/line.h"
 #include "show/progress.h"
 
-/* Seconds over which rates and estimates are smoothed. */
+/* Seconds: the windows of rates and, calmer, of estimates. */
 #define RATE_SPAN	3
-#define TREND_SPAN	20
+#define TREND_SPAN	8
 
 /* The meter's numbers, as this kind of stream gives them a meaning. */
 struct reading {
 	const char *kind;
-	bool stream;
+	bool stream, map;		/* a map's data is not in the pipe */
 	uint64_t wire, position, data, zero;
 	uint64_t done, total;		/* 100 % is total */
 	double elapsed;
@@ -56,6 +57,7 @@ gauge_read(const struct gauge *gauge, double now, struct reading *reading)
 
 	reading->kind = kinds[kind];
 	reading->stream = kind != 0;
+	reading->map = kind == STREAM_MAP;
 	reading->wire = load(&meter->wire);
 	reading->data = load(&meter->data);
 	reading->zero = load(&meter->zero);
@@ -71,35 +73,64 @@ gauge_read(const struct gauge *gauge, double now, struct reading *reading)
 }
 
 /*
- * Zeros take next to no time.  So count the data that is left if the header estimates it;
- * otherwise assume that all of the rest is data.  For a stream of nothing but zeros use the
- * position.
+ * How much of so many bytes to come is data: as the header estimates it, else the share that it
+ * was so far.  There one lump of zeros counts no more than all data before it: a single large
+ * hole says little about the rest.
  */
+static double
+gauge_data_left(const struct gauge *gauge, const struct reading *reading, double left)
+{
+	uint64_t expected = load(&gauge->meter->data_total);
+	double data = (double)reading->data;
+
+	if (reading->done != reading->position)
+		return left;
+	if (expected != METER_UNKNOWN && expected > reading->data)
+		return fmin((double)(expected - reading->data), left);
+	return left * data / (data + gauge->lumps);
+}
+
+/* Zeros and data pass at rates of their own.  For a stream of nothing but zeros use the position. */
 static double
 gauge_eta(const struct gauge *gauge, const struct reading *reading)
 {
-	uint64_t expected = load(&gauge->meter->data_total), left;
+	double rate = rate_value(&gauge->data_trend), left, data, zero_time = 0;
 
 	if (reading->total == METER_UNKNOWN)
 		return -1;
 	if (reading->done >= reading->total)
 		return 0;
-	left = reading->total - reading->done;
-	if (reading->stream && expected != METER_UNKNOWN && expected > reading->data &&
-	    expected - reading->data < left)
-		left = expected - reading->data;
-	if (reading->stream && rate_value(&gauge->data_trend) > 0)
-		return rate_eta(&gauge->data_trend, left);
-	return rate_eta(&gauge->trend, left);
+	if (!reading->stream || reading->data == 0)
+		return rate_eta(&gauge->trend, reading->total - reading->done);
+	if (rate <= 0)
+		return -1;
+	left = (double)(reading->total - reading->done);
+	data = gauge_data_left(gauge, reading, left);
+	if (reading->zero > 0)
+		zero_time = (left - data) * gauge->zero_seconds / (double)reading->zero;
+	return data / rate + zero_time;
+}
+
+/* Learn from the zeros since the last measurement; while nothing else passes the time is theirs. */
+static void
+gauge_measure_zero(struct gauge *gauge, double now, const struct reading *reading)
+{
+	double lump = reading->zero > gauge->zero_seen ? (double)(reading->zero - gauge->zero_seen) : 0;
+
+	gauge->lumps += fmin(lump, (double)reading->data);
+	gauge->zero_seen = reading->zero;
+	if (reading->data != gauge->data_trend.position || lump <= 0)
+		return;
+	if (now > gauge->data_trend.last)
+		gauge->zero_seconds += now - gauge->data_trend.last;
+	rate_skip(&gauge->data_trend, now);
 }
 
 static void
 gauge_measure(struct gauge *gauge, double now, struct reading *reading)
 {
 	gauge_read(gauge, now, reading);
-	/* While only zeros pass, the rate of data stays what it was. */
-	if (reading->data == gauge->data_trend.position && reading->done > gauge->trend.position)
-		rate_skip(&gauge->data_trend, now);
+	gauge_measure_zero(gauge, now, reading);
 	rate_measure(&gauge->logical, now, reading->done);
 	rate_measure(&gauge->wire, now, reading->wire);
 	rate_measure(&gauge->trend, now, reading->done);
@@ -243,6 +274,11 @@ gauge_people(const struct gauge *gauge, const struct reading *reading, char *out
 		.wire_rate = rate_value(&gauge->wire),
 	};
 
+	if (reading->stream) {
+		view.zero = reading->zero;
+		view.data = reading->map ? 0 : reading->data;
+	}
+
 	line_render(out, size, width, &view);
 }
 
@@ -281,7 +317,7 @@ gauge_summary(const struct gauge *gauge, double now, char *out, size_t size)
 {
 	struct text text = { .out = out, .size = size };
 	struct reading reading;
-	char number[16];
+	char number[16], words[32];
 
 	gauge_read(gauge, now, &reading);
 	text_add(&text, "%s (%ju bytes) in ", size_format(number, sizeof(number), reading.done),
@@ -295,6 +331,9 @@ gauge_summary(const struct gauge *gauge, double now, char *out, size_t size)
 	if (!reading.stream)
 		return out;
 	text_add(&text, ", wire %s", size_format(number, sizeof(number), reading.wire));
-	text_add(&text, ", %s", line_ratio(number, sizeof(number), reading.done, reading.wire));
+	if (*line_holes(words, sizeof(words), reading.data, reading.zero) != '\0')
+		text_add(&text, ", %s", words);
+	if (!reading.map && *line_packed(words, sizeof(words), reading.data, reading.wire) != '\0')
+		text_add(&text, ", %s", words);
 	return out;
 }

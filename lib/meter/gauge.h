@@ -26,6 +26,9 @@ struct gauge {
 	double start;
 	struct rate logical, wire;	/* shown */
 	struct rate trend, data_trend;	/* for the estimate */
+	uint64_t zero_seen;		/* bytes of zeros at the last measurement */
+	double zero_seconds;		/* in which only zeros passed */
+	double lumps;			/* bytes of zeros, each lump no more than the data before it */
 };
 
 /* Start at this time.  All times here are seconds of clock_seconds. */
@@ -38,7 +41,7 @@ void gauge_leave_out(struct gauge *, double seconds);
 void gauge_line(struct gauge *, double now, const char *state, char *out, size_t size,
     unsigned width);
 
-/* "20.0 GiB (21474836480 bytes) in 0:01:23, 247 MiB/s, wire 6.9 GiB, 2.9:1".  Returns out. */
+/* "20.0 GiB (21474836480 bytes) in 0:01:23, 247 MiB/s, wire 5.0 GiB, 30% holes, 2.8:1 compressed".  Returns out. */
 char *gauge_summary(const struct gauge *, double now, char *out, size_t size);
 
 #endif

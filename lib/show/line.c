@@ -17,20 +17,20 @@
 #define PART_BAR	(1u << 2)
 #define PART_RATE	(1u << 3)
 #define PART_WIRE	(1u << 4)
-#define PART_RATIO	(1u << 5)
+#define PART_WORDS	(1u << 5)
 #define PART_ELAPSED	(1u << 6)
 #define PART_ETA	(1u << 7)
 #define PART_NAME	(1u << 8)
 
 /* From the widest layout to the narrowest; the first that fits is used. */
 static const unsigned layouts_known[] = {
-	PART_NAME | PART_TOTAL | PART_PERCENT | PART_BAR | PART_RATE | PART_WIRE | PART_ELAPSED |
+	PART_NAME | PART_TOTAL | PART_PERCENT | PART_BAR | PART_RATE | PART_WIRE | PART_WORDS |
+	    PART_ELAPSED | PART_ETA,
+	PART_NAME | PART_TOTAL | PART_PERCENT | PART_BAR | PART_RATE | PART_WORDS | PART_ELAPSED |
 	    PART_ETA,
-	PART_NAME | PART_TOTAL | PART_PERCENT | PART_BAR | PART_RATE | PART_WIRE | PART_ETA,
-	PART_NAME | PART_TOTAL | PART_PERCENT | PART_BAR | PART_RATE | PART_RATIO | PART_ETA,
-	PART_NAME | PART_TOTAL | PART_PERCENT | PART_BAR | PART_RATE | PART_ETA,
-	PART_NAME | PART_TOTAL | PART_PERCENT | PART_RATE | PART_RATIO | PART_ETA,
-	PART_NAME | PART_TOTAL | PART_PERCENT | PART_RATE | PART_ETA,
+	PART_NAME | PART_TOTAL | PART_PERCENT | PART_BAR | PART_RATE | PART_ELAPSED | PART_ETA,
+	PART_NAME | PART_TOTAL | PART_PERCENT | PART_RATE | PART_ELAPSED | PART_ETA,
+	PART_NAME | PART_PERCENT | PART_RATE | PART_ELAPSED | PART_ETA,
 	PART_NAME | PART_PERCENT | PART_RATE | PART_ETA,
 	PART_PERCENT | PART_RATE | PART_ETA,
 	PART_PERCENT | PART_ETA,
@@ -38,8 +38,8 @@ static const unsigned layouts_known[] = {
 };
 
 static const unsigned layouts_unknown[] = {
-	PART_NAME | PART_RATE | PART_WIRE | PART_ELAPSED,
-	PART_NAME | PART_RATE | PART_RATIO | PART_ELAPSED,
+	PART_NAME | PART_RATE | PART_WIRE | PART_WORDS | PART_ELAPSED,
+	PART_NAME | PART_RATE | PART_WORDS | PART_ELAPSED,
 	PART_NAME | PART_RATE | PART_ELAPSED,
 	PART_NAME | PART_RATE,
 	PART_RATE,
@@ -114,14 +114,29 @@ line_time(char *out, size_t size, double seconds)
 }
 
 char *
-line_ratio(char *out, size_t size, uint64_t done, uint64_t wire)
+line_holes(char *out, size_t size, uint64_t data, uint64_t zero)
 {
-	double ratio = wire > 0 ? (double)done / (double)wire : 1;
+	uint64_t all = zero > UINT64_MAX - data ? UINT64_MAX : data + zero;
+	unsigned percent = zero > 0 ? line_percent(zero, all) : 0;
 
+	*out = '\0';
+	if (zero > 0 && percent == 0)
+		snprintf(out, size, "<1%% holes");
+	else if (zero > 0)
+		snprintf(out, size, "%u%% holes", percent);
+	return out;
+}
+
+char *
+line_packed(char *out, size_t size, uint64_t data, uint64_t wire)
+{
+	double ratio = wire > 0 ? (double)data / (double)wire : 1;
+
+	*out = '\0';
 	if (ratio >= 9999.5)
-		snprintf(out, size, ">9999:1");
-	else
-		snprintf(out, size, "%.*f:1", ratio < 99.95 ? 1 : 0, ratio);
+		snprintf(out, size, ">9999:1 compressed");
+	else if (ratio >= 1.05)
+		snprintf(out, size, "%.*f:1 compressed", ratio < 99.95 ? 1 : 0, ratio);
 	return out;
 }
 
@@ -167,23 +182,30 @@ line_add_bar(struct line *line, unsigned width, const struct line_view *view)
 }
 
 static void
+line_add_word(struct line *line, const char *word)
+{
+	if (*word == '\0')
+		return;
+	line_add(line, "  ");
+	line_add(line, word);
+}
+
+static void
 line_add_wire(struct line *line, unsigned parts, const struct line_view *view)
 {
-	char ratio[16];
+	char word[32];
 
-	if (view->wire == LINE_UNKNOWN || (parts & (PART_WIRE | PART_RATIO)) == 0)
+	if (view->wire == LINE_UNKNOWN)
 		return;
-	line_ratio(ratio, sizeof(ratio), view->done, view->wire);
-	if ((parts & PART_WIRE) == 0) {
-		line_add(line, "  ");
-		line_add(line, ratio);
-		return;
+	if ((parts & PART_WIRE) != 0) {
+		line_add(line, " ");
+		line_add_rate(line, "(wire ", view->wire_rate);
+		line_add(line, ")");
 	}
-	line_add(line, " ");
-	line_add_rate(line, "(wire ", view->wire_rate);
-	line_add(line, ", ");
-	line_add(line, ratio);
-	line_add(line, ")");
+	if ((parts & PART_WORDS) == 0)
+		return;
+	line_add_word(line, line_holes(word, sizeof(word), view->data, view->zero));
+	line_add_word(line, line_packed(word, sizeof(word), view->data, view->wire));
 }
 
 static void

@@ -17,6 +17,7 @@ struct line_view {
 	const char *name;	/* "writing", or the name that the user gave; NULL for none */
 	uint64_t done, total;	/* logical bytes; total may be LINE_UNKNOWN */
 	uint64_t wire;		/* bytes on the pipe; LINE_UNKNOWN if the same or not known */
+	uint64_t data, zero;	/* bytes of a stream that are data, and holes; both 0 if not known */
 	double elapsed;		/* seconds */
 	double eta;		/* seconds; below 0 if not known */
 	double rate;		/* bytes a second, now; below 0 if not known yet */
@@ -33,8 +34,14 @@ char *line_render(char *out, size_t size, unsigned width, const struct line_view
 /* "1:02:03", "12d 03:04"; "--:--" if not known (negative).  16 bytes are enough. */
 char *line_time(char *out, size_t size, double seconds);
 
-/* "2.9:1": logical to wire bytes.  16 bytes are enough. */
-char *line_ratio(char *out, size_t size, uint64_t done, uint64_t wire);
+/* "30% holes", of data and zeros; empty if none were seen.  16 bytes are enough. */
+char *line_holes(char *out, size_t size, uint64_t data, uint64_t zero);
+
+/*
+ * "2.1:1 compressed": bytes of data to those in the pipe; empty if they are about the same, or
+ * not known.  32 bytes are enough.
+ */
+char *line_packed(char *out, size_t size, uint64_t data, uint64_t wire);
 
 /* Percent done, rounded down; total must be known. */
 unsigned line_percent(uint64_t done, uint64_t total);

@@ -18,9 +18,9 @@
 #include "show/rate.h"
 #include "show/signals.h"
 
-/* Seconds over which the rate and, calmer, the estimate are smoothed. */
+/* Seconds: the windows of the rate and, calmer, of the estimate. */
 #define RATE_SPAN	4
-#define ETA_SPAN	20
+#define ETA_SPAN	8
 
 /* Seconds: who draws this much too late was stopped (SIGSTOP), and so was the transfer. */
 #define STOPPED_MIN	1.0
@@ -201,7 +201,7 @@ progress_note_stop(double seconds)
 	pthread_mutex_unlock(&progress.lock);
 }
 
-/* Draw or print at the interval. */
+/* Draw or print at the interval; where nothing is shown, only measure, for the line that USR1 asks for. */
 static void
 progress_tick(void)
 {
@@ -209,9 +209,10 @@ progress_tick(void)
 	bool redraw = progress.style == STYLE_REDRAW;
 
 	pthread_mutex_lock(&progress.lock);
-	if (!progress.paused && (!redraw || progress_claim())) {
+	if (!progress.paused) {
 		progress_line(line, sizeof(line), redraw ? progress_line_width() : 0);
-		progress_write(line, redraw, 0);
+		if (progress.style != STYLE_SILENT && (!redraw || progress_claim()))
+			progress_write(line, redraw, 0);
 	}
 	pthread_mutex_unlock(&progress.lock);
 }
@@ -293,14 +294,12 @@ progress_farewell(void)
 	pthread_mutex_unlock(&progress.lock);
 }
 
-/* Milliseconds until due, for poll(2); -1 is for ever. */
+/* Milliseconds until due, for poll(2). */
 static int
 progress_timeout(double due)
 {
 	double left = due - clock_seconds();
 
-	if (progress.style == STYLE_SILENT)
-		return -1;
 	return left <= 0 ? 0 : (int)(left * 1000) + 1;
 }
 
@@ -320,7 +319,7 @@ progress_main(void *unused)
 			return NULL;
 		if (atomic_exchange(&progress.asked, false))
 			progress_print(0);
-		if (progress.style != STYLE_SILENT && clock_seconds() >= due) {
+		if (clock_seconds() >= due) {
 			progress_note_stop(clock_seconds() - due);
 			progress_tick();
 			due += progress.options.interval;

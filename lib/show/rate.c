@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <math.h>
 #include <string.h>
 
 #include "show/rate.h"
@@ -16,16 +15,19 @@ rate_start(struct rate *rate, double span, double now, uint64_t position)
 void
 rate_measure(struct rate *rate, double now, uint64_t position)
 {
+	const struct rate_point *newest = &rate->points[rate->newest % RATE_POINTS];
 	double passed = now - rate->last;
-	double kept;
 
 	if (passed <= 0)
 		return;
-	kept = exp(-passed / rate->span);
-	rate->seconds = rate->seconds * kept + passed;
-	rate->bytes *= kept;
-	if (position > rate->position)
-		rate->bytes += (double)(position - rate->position);
+	/* The time before a movement belongs to it; a stall adds no points. */
+	if (position > rate->position && rate->now.at - newest->at >= rate->span / 16)
+		rate->points[++rate->newest % RATE_POINTS] = rate->now;
+	rate->now.at += passed;
+	if (position > rate->position) {
+		rate->now.bytes += (double)(position - rate->position);
+		rate->moved = rate->now;
+	}
 	rate->last = now;
 	rate->position = position;
 }
@@ -42,10 +44,26 @@ rate_leave_out(struct rate *rate, double seconds)
 	rate->last += seconds;
 }
 
+/* The point where the window begins: the oldest inside it, else the last before it. */
+static const struct rate_point *
+rate_begin(const struct rate *rate)
+{
+	unsigned at = rate->newest, oldest = at >= RATE_POINTS ? at - RATE_POINTS + 1 : 0;
+
+	while (at > oldest &&
+	    rate->points[(at - 1) % RATE_POINTS].at >= rate->moved.at - rate->span)
+		at--;
+	return &rate->points[at % RATE_POINTS];
+}
+
 double
 rate_value(const struct rate *rate)
 {
-	return rate->seconds > 0 ? rate->bytes / rate->seconds : -1;
+	const struct rate_point *begin = rate_begin(rate);
+
+	if (rate->now.at <= 0)
+		return -1;
+	return (rate->now.bytes - begin->bytes) / (rate->now.at - begin->at);
 }
 
 double

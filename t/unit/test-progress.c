@@ -12,6 +12,7 @@
 /* 62 % of 20 GiB, deflated nearly threefold. */
 static const struct line_view web = {
 	.name = "web", .done = 13314398618, .total = 20 * GIB, .wire = 4591000000,
+	.data = 9320079032, .zero = 3994319586,
 	.elapsed = 12, .eta = 7, .rate = 1288490188, .wire_rate = 432013312,
 };
 
@@ -19,13 +20,15 @@ static void
 a_line_drops_parts_on_a_narrow_terminal(void)
 {
 	static const struct { unsigned width; const char *line; } rows[] = {
-		{ 0, "web: 12.4 GiB of 20.0 GiB  62%  1.2 GiB/s  (wire 412 MiB/s, 2.9:1)  0:00:12"
-		    "  ETA 0:00:07" },
-		{ 119, "web: 12.4 GiB of 20.0 GiB  62% [=================>          ]  1.2 GiB/s"
-		    "  (wire 412 MiB/s, 2.9:1)  0:00:12  ETA 0:00:07" },
-		{ 79, "web: 12.4 GiB of 20.0 GiB  62% [=========>     ]  1.2 GiB/s  2.9:1"
-		    "  ETA 0:00:07" },
-		{ 60, "web: 12.4 GiB of 20.0 GiB  62%  1.2 GiB/s  ETA 0:00:07" },
+		{ 0, "web: 12.4 GiB of 20.0 GiB  62%  1.2 GiB/s  (wire 412 MiB/s)  30% holes"
+		    "  2.0:1 compressed  0:00:12  ETA 0:00:07" },
+		{ 139, "web: 12.4 GiB of 20.0 GiB  62% [================>         ]  1.2 GiB/s"
+		    "  (wire 412 MiB/s)  30% holes  2.0:1 compressed  0:00:12  ETA 0:00:07" },
+		{ 119, "web: 12.4 GiB of 20.0 GiB  62% [==============>         ]  1.2 GiB/s"
+		    "  30% holes  2.0:1 compressed  0:00:12  ETA 0:00:07" },
+		{ 79, "web: 12.4 GiB of 20.0 GiB  62% [========>    ]  1.2 GiB/s  0:00:12  ETA 0:00:07" },
+		{ 69, "web: 12.4 GiB of 20.0 GiB  62%  1.2 GiB/s  0:00:12  ETA 0:00:07" },
+		{ 60, "web: 12.4 GiB  62%  1.2 GiB/s  0:00:12  ETA 0:00:07" },
 		{ 45, "web: 12.4 GiB  62%  1.2 GiB/s  ETA 0:00:07" },
 		{ 39, "12.4 GiB  62%  1.2 GiB/s  ETA 0:00:07" },
 		{ 20, "12.4 GiB  62%" },
@@ -63,7 +66,8 @@ no_line_is_too_wide(void)
 			struct line_view view = {
 				.name = i % 2 != 0 ? "db\303\274" : NULL,
 				.done = sizes[i % 6], .total = sizes[i / 7 % 7],
-				.wire = sizes[(i + 3) % 7], .eta = rates[i % 5],
+				.wire = sizes[(i + 3) % 7], .data = sizes[(i + 5) % 7],
+				.zero = sizes[i % 5], .eta = rates[i % 5],
 				.elapsed = rates[i / 49], .rate = rates[i / 49],
 				.wire_rate = rates[i % 5],
 			};
@@ -104,18 +108,25 @@ times_and_ratios_are_short(void)
 		{ 359999, "99:59:59" }, { 360000, "4d 04:00" }, { 8.6e8, "9953d 16:53" },
 		{ 8.64e8, "--:--" }, { 1e300, "--:--" }, { -1, "--:--" },
 	};
-	static const struct { uint64_t done, wire; const char *text; } ratios[] = {
-		{ 0, 0, "1.0:1" }, { 29, 10, "2.9:1" }, { 9994, 100, "99.9:1" }, { 9996, 100, "100:1" },
-		{ 99994, 10, "9999:1" }, { GIB, 1, ">9999:1" }, { 1, GIB, "0.0:1" },
+	static const struct { uint64_t data, wire; const char *text; } ratios[] = {
+		{ 0, 0, "" }, { 104, 100, "" }, { 29, 10, "2.9:1 compressed" },
+		{ 9994, 100, "99.9:1 compressed" }, { 9996, 100, "100:1 compressed" },
+		{ 99994, 10, "9999:1 compressed" }, { GIB, 1, ">9999:1 compressed" }, { 1, GIB, "" },
 	};
-	char out[16];
+	static const struct { uint64_t data, zero; const char *text; } holes[] = {
+		{ 0, 0, "" }, { GIB, 0, "" }, { GIB, 1, "<1% holes" }, { 7, 3, "30% holes" },
+		{ 0, 1, "100% holes" }, { UINT64_MAX, UINT64_MAX, "100% holes" },
+	};
+	char out[32];
 
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
 		CHECK_TEXT(line_time(out, sizeof(out), times[i].seconds), times[i].text);
 	CHECK_TEXT(line_time(out, sizeof(out), 0.0 / 0.0), "--:--");
 	for (size_t i = 0; i < sizeof(ratios) / sizeof(ratios[0]); i++)
-		CHECK_TEXT(line_ratio(out, sizeof(out), ratios[i].done, ratios[i].wire),
+		CHECK_TEXT(line_packed(out, sizeof(out), ratios[i].data, ratios[i].wire),
 		    ratios[i].text);
+	for (size_t i = 0; i < sizeof(holes) / sizeof(holes[0]); i++)
+		CHECK_TEXT(line_holes(out, sizeof(out), holes[i].data, holes[i].zero), holes[i].text);
 }
 
 static void
