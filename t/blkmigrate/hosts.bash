@@ -200,6 +200,20 @@ destroy | shutdown) has; echo 'shut off' >"$name.state"; echo "$1" | sed 's/y$/y
 autostart) [[ $* == *--disable* ]] && rm -f auto || touch auto ;;
 capabilities | domcapabilities) echo "<$1/>" ;;
 version) echo 'Running against daemon: 9.0.0' ;;
+migrate)
+	has
+	while [ $# -gt 2 ]; do
+		[ "$1" != --persistent-xml ] || definition=$2
+		[ "$1" != --suspend ] || paused=yes
+		shift
+	done
+	cp "$definition" "$FAKE/host/new/$found"
+	echo "${paused:+paused}" | sed 's/^$/running/' >"$FAKE/host/new/$name.state"
+	echo 'shut off' >"$name.state"
+	;;
+domjobinfo) [[ $* == *--completed* ]] && echo 'Total downtime:   90           ms' || cat job 2>/dev/null || echo 'Job type:         None' ;;
+domjobabort) has; rm -f job ;;
+migrate-setspeed) has ;;
 checkpoint-list | snapshot-list | set-lifecycle-action | hypervisor-cpu-compare) ;;
 *) echo "error: $1 is not known here" >&2; exit 1 ;;
 esac

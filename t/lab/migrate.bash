@@ -171,10 +171,13 @@ from datetime import datetime
 def intervals(name):
     since, found = {}, []
     for line in open(name):
-        event = re.match(r"(.*)\+0000: event 'lifecycle' for domain '(.*)': (\w+)", line)
+        event = re.match(r"(.*)\+0000: event 'lifecycle' for domain '(.*)': (\w+) ?(\w*)", line)
         if not event:
             continue
         at, domain, what = datetime.fromisoformat(event[1]), event[2], event[3]
+        # One whose memory comes in is paused until it is resumed.
+        if what == "Started" and event[4] == "Migrated":
+            continue
         if what in ("Started", "Resumed"):
             since.setdefault(domain, at)
         elif what in ("Suspended", "Stopped", "Shutdown", "Crashed") and domain in since:

@@ -34,7 +34,8 @@ if [ ! -e "$folder/defining" ]; then
 	: >"$folder/defining" && sync "$folder/defining" "$folder"
 fi'
 
-define_target() {
+# claim_name: or the end, where there is one.
+claim_name() {
 	local said status=0
 
 	said=$(brief guarded_loud new bash -c "$claim" claim "$uri" "$new_uuid" "$new_name" "$(state_of new)") || status=$?
@@ -43,6 +44,10 @@ define_target() {
 	3) die "$(name_of new) has got a virtual machine of that name or UUID meanwhile ($(printable "${said:0:200}")), which is left alone: virsh domrename or undefine it there, if it is not needed" ;;
 	*) die "$(name_of new) cannot be asked whether it has a virtual machine of that name or UUID" ;;
 	esac
+}
+
+define_target() {
+	claim_name
 	vm_keep new define "$(state_of new)/domain.xml" || die "$vm cannot be defined on $(name_of new)"
 	still_ours
 }

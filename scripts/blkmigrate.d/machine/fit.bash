@@ -15,7 +15,7 @@ check_fit() {
 
 # check_stream: the new host's programs must be able to read what the old host's send.
 check_stream() {
-	$programs_there || return 0
+	$programs_there && ! needs_no_programs || return 0
 	on old bash -o pipefail -c 'file=$(mktemp) && echo blkmigrate >"$file" || exit
 		blkread "$file" | blkzip
 		status=$?
@@ -41,7 +41,7 @@ check_versions() {
 	done
 	for what in 'libvirt/Running against daemon' 'QEMU/Running hypervisor'; do
 		ours=$(version_in "${what#*/}" old) theirs=$(version_in "${what#*/}" new)
-		! is_older "$theirs" "$ours" ||
+		! is_older "$theirs" "$ours" || [ "$live" = yes ] ||
 			remark "${what%/*} on $(name_of new) is $theirs, on $(name_of old) $ours: if the start fails there, upgrade its package ($(package_of "${what%/*}"))"
 	done
 }

@@ -18,14 +18,14 @@ keeps_memory() {
 # choose_memory: for a plan.  A guest that goes on may have open what is in its drives.
 choose_memory() {
 	! $keep_memory_wanted || keep_memory=yes
-	[ "$keep_memory" = yes ] || return 0
+	goes_awake || return 0
 	memory_dir=${memory_dir_option:-$memory_dir}
 	[ "$drives" != empty ] || drives=keep
 }
 
 # is_up STATE: a QEMU has its disks, and is asked for them.
 is_up() {
-	[ "$1" = running ] || [ "$keep_memory,$1" = yes,paused ]
+	[ "$1" = running ] || { [ "$1" = paused ] && goes_awake; }
 }
 
 memory_file() {

@@ -101,7 +101,7 @@ compare_machine() {
 	case $when,$state in
 	before,running | before,'in shutdown' | *,'shut off') ;;
 	before,paused)
-		[ "$keep_memory" = yes ] || problem "$vm is paused on $(name_of old)" "resume it, or shut it down"
+		goes_awake || problem "$vm is paused on $(name_of old)" "resume it, or shut it down"
 		;;
 	*,none)
 		[ "$persistent" = no ] ||
@@ -171,7 +171,7 @@ compare_running() {
 		plugged,*) problem "only the running machine has $text" "virsh attach-device --config defines it as well; or detach it" ;;
 		*,/devices/disk*source@* | *,/devices/disk*@type)
 			problem "$vm runs with another disk than it is defined with: $text" "define it with the disk that it has, or virsh blockcommit or blockcopy --pivot back to the one that is defined" ;;
-		*) [ "$keep_memory" = yes ] || remark "$vm starts on $(name_of new) as it is defined, and not as it runs: $text" ;;
+		*) goes_awake || remark "$vm starts on $(name_of new) as it is defined, and not as it runs: $text" ;;
 		esac
 	done <"$private/changes"
 	# A host that knows no such job has none.

@@ -294,7 +294,7 @@ let_run_there() {
 	if keeps_memory; then
 		restored_runs "$1"
 	elif [ "$1" = paused ]; then
-		vm_act new resume "$new_uuid" >/dev/null || true
+		[ "$live" = yes ] && [ -n "${finished[paused]:-}" ] || vm_act new resume "$new_uuid" >/dev/null || true
 	else
 		still_ours
 		start_there >/dev/null || true
@@ -306,7 +306,7 @@ say_it_runs() {
 	local word="was down" what=runs
 
 	[ -n "$down_since" ] || return 0
-	! keeps_memory || word="stood still"
+	! goes_awake || word="stood still"
 	[ "$1" = running ] || what="is $1, as it was,"
 	say "$vm $what on $(name_of new); it $word for $(seconds_since "$down_since") seconds"
 }

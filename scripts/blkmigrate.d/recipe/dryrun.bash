@@ -40,6 +40,22 @@ show_cutover() {
 	show_later
 }
 
+# show_live: and of live.
+show_live() {
+	local virsh="virsh -q -c $uri" disk
+
+	[ "$autostart" = no ] || source_autostart off
+	open_way
+	migration_words
+	quote_words "${words[@]}"
+	show old "$quoted"
+	[ "$persistent" = no ] || source_define fenced
+	show_tunnel
+	show new "date >$(quote "$(state_of new)/commit")"
+	$stay_paused || show new "$virsh resume $new_uuid"
+	[ "$autostart" = no ] || show new "$virsh autostart $new_uuid"
+}
+
 # show_last DISK
 show_last() {
 	local disk=$1 from_bitmap=''

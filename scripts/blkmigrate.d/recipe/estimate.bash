@@ -24,7 +24,7 @@ estimate() {
 		line_rate=$measured line_source='as measured'
 		! several_lanes || line_source='as measured over one connection'
 	fi
-	if [ "$command" = plan ] || ! $yes; then
+	if [ "$live" != yes ] && { [ "$command" = plan ] || ! $yes; }; then
 		measure_reading
 		read_rate=$measured
 	fi
@@ -111,6 +111,10 @@ show_plan() {
 	for disk in "${disks[@]}"; do
 		say "  $disk: $(human "${size[$disk]}") ${kind[$disk]} ${source[$disk]}"
 		say "    becomes ${target_kind[$disk]} ${target[$disk]}"
+		if [ "$live" = yes ]; then
+			say "    while it runs: copied by libvirt, with what is written meanwhile"
+			continue
+		fi
 		! is_up "$was_running" || say "    while it runs: $(way_of "$disk")"
 		if contains "$disk" "${later[@]}"; then
 			say "    when it runs on $(name_of new) without this disk: $(rest_of "$disk"); then it is plugged in"
@@ -195,6 +199,7 @@ downtime_expected() {
 	local disk speed seconds=0
 
 	is_up "$was_running" || { echo "it is off already" && return; }
+	[ "$live" != yes ] || { echo "and its memory; $vm does not boot again" && return; }
 	for disk in "${disks[@]}"; do
 		! contains "$disk" "${later[@]}" || continue
 		case ${kind[$disk]}${no_bitmap[$disk]:+,old} in

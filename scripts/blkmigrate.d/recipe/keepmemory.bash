@@ -26,13 +26,21 @@ check_keep_memory() {
 		state=managed
 	fi
 	check_awake "$state"
-	[ ${#skipped[@]} = 0 ] || problem "the memory of $vm knows the disk ${skipped[*]}" "leave out --skip-disk, or --keep-memory"
-	[ ${#later[@]} = 0 ] || problem "the memory of $vm knows the disk ${later[*]}, which would come later" "leave out --later, or --keep-memory"
-	[ ${#swaps[@]} = 0 ] || problem "a part of the memory of $vm may be in the swap space on ${swaps[*]}" "leave out --recreate-swap, or --keep-memory"
-	[ -z "$first_boot" ] || problem "$vm does not boot when its memory is kept" "leave out --first-boot, or --keep-memory"
-	[ "$new_uuid" = "$uuid" ] || problem "$vm knows its UUID, and its memory cannot be restored with another" "leave out --new-uuid, or --keep-memory"
-	[ "$new_name" = "$vm" ] || problem "libvirt does not restore the memory of $vm by another name" "leave out --rename, and virsh domrename when it is off; or leave out --keep-memory"
+	check_as_memory_knows_it
 	check_memory_room
+}
+
+# check_as_memory_knows_it: what is asked for that a machine which goes on would miss.
+check_as_memory_knows_it() {
+	local out='leave out --keep-memory'
+
+	[ "$live" != yes ] || out='blkmigrate run boots it there'
+	[ ${#skipped[@]} = 0 ] || problem "the memory of $vm knows the disk ${skipped[*]}" "leave out --skip-disk; or $out"
+	[ ${#later[@]} = 0 ] || problem "the memory of $vm knows the disk ${later[*]}, which would come later" "leave out --later; or $out"
+	[ ${#swaps[@]} = 0 ] || problem "a part of the memory of $vm may be in the swap space on ${swaps[*]}" "leave out --recreate-swap; or $out"
+	[ -z "$first_boot" ] || problem "$vm does not boot when its memory is kept" "leave out --first-boot; or $out"
+	[ "$new_uuid" = "$uuid" ] || problem "$vm knows its UUID, and its memory cannot be restored with another" "leave out --new-uuid; or $out"
+	[ "$new_name" = "$vm" ] || problem "libvirt does not restore the memory of $vm by another name" "leave out --rename, and virsh domrename when it is off; or $out"
 }
 
 # check_managed_disks: those with which it was saved, and which it opens when it is restored.

@@ -39,6 +39,7 @@ preflight() {
 		check_agent
 		check_first_boot
 		check_keep_memory
+		check_live
 	fi
 	report
 }
@@ -71,10 +72,13 @@ check_tools() {
 		list=(virsh blksum flock sync blkid partx)
 		[ "$host" = new ] || ! is_xen || list+=(xl)
 		[ "$host" = old ] && list+=(blkread blkdiff blkzip) || list+=(blkwrite ip)
+		# libvirt copies.
+		[ "$live" != yes ] || [ ${#media[@]} -gt 0 ] || list=(virsh flock sync)
 		! several_lanes || [ "$(fan_host)" != "$host" ] || list+=(blkfan)
 		[ ${#swaps[@]} -eq 0 ] || [ "$host" = old ] || list+=(mkswap blkdiscard)
 		for disk in "${placed[@]}"; do
-			case $host,${kind[$disk]},${target_kind[$disk]} in
+			case $host,$live${kind[$disk]},${target_kind[$disk]} in
+			new,yes*,qcow2) list+=(qemu-img) ;;
 			old,qcow2,*) list+=(qemu-storage-daemon qemu-img nbdinfo) ;;
 			new,*,qcow2) list+=(qemu-storage-daemon qemu-img) ;;
 			old,lvm,* | old,thin,* | new,*,lvm) list+=(lvcreate) ;;
@@ -103,7 +107,7 @@ check_source() {
 	case $was_running in
 	running | 'shut off') ;;
 	paused)
-		[ "$keep_memory" = yes ] ||
+		goes_awake ||
 			problem "$vm is paused" "resume it, or shut it down; or --keep-memory, with which it stays paused"
 		;;
 	*) problem "$vm is $was_running" "resume it, or shut it down" ;;
@@ -198,7 +202,7 @@ check_machine() {
 	[ "$status" != 255 ] || die "$(name_of new) cannot be asked for its capabilities: $(head -n 1 "$private/why")"
 	[ "$status" = 0 ] ||
 		{ problem "$(name_of new) cannot run $type machines of type $machine: $(head -n 1 "$private/why")" "install a QEMU as new as the old host's" && return; }
-	[ "$keep_memory" = yes ] || check_cpu "$type" "$arch" "$machine"
+	goes_awake || check_cpu "$type" "$arch" "$machine"
 	check_files
 }
 
@@ -291,7 +295,7 @@ check_room() {
 			problem "$folder on $(name_of new) has $answer bytes free, ${in_folder[$folder]} are needed" "make room, or --dir ANOTHER"
 	done
 	for disk in "${disks[@]}"; do
-		[ "${kind[$disk]}" = lvm ] || continue
+		[ "${kind[$disk]}" = lvm ] && [ "$live" != yes ] || continue
 		ask old "$a_number" vgs --noheadings --nosuffix --units b -o vg_free "${volume[$disk]%/*}" || continue
 		[ "$answer" -ge $((16 << 20)) ] ||
 			problem "the volume group ${volume[$disk]%/*} on $(name_of old) has no room for snapshots" "vgextend it, if only by a loop device"

@@ -21,6 +21,7 @@ vm_purge() {
 		purge_source "$state"
 		;;
 	1)
+		[ -z "${begun[started]:-}" ] || [ "$live" != yes ] || die "$vm is being moved live: blkmigrate rollback $(quote "$vm") first"
 		[ -z "${begun[down]:-}" ] || die "$vm is in the cutover: blkmigrate rollback $(quote "$vm") first"
 		check_target_purge
 		type_name "This removes what was made for $vm on $(name_of new); it stays on $(name_of old)" target "${placed[@]}"

@@ -8,6 +8,7 @@
 roll_back() {
 	local state status=0
 
+	[ "$live" != yes ] || hurry
 	session_renew
 	committed || status=$?
 	case $status in
@@ -15,6 +16,7 @@ roll_back() {
 	1) ;;
 	*) die "$(name_of new) cannot be asked whether $vm was committed to it; nothing is started anywhere. Ask again when it answers: blkmigrate status" ;;
 	esac
+	[ "$live" != yes ] || back_where_it_was
 	taking_back=true
 	journal begin rollback
 	use_room old
@@ -31,6 +33,8 @@ roll_back() {
 		bring_memory_back
 	elif [ "$state" = running ]; then
 		restore_poweroff
+	elif [ "$live,$state" = yes,paused ]; then
+		let_go_on
 	elif [ -n "${finished[ran]:-}" ]; then
 		source_start "$state" || die "$vm cannot be started on $(name_of old)"
 	fi
@@ -115,15 +119,20 @@ lift_fence() {
 after_failure() {
 	local status
 
+	end_mover
 	$cutting || return 0
 	cutting=false
 	trap '' INT TERM HUP
-	warn "the cutover of $vm failed; rolling back"
+	warn "the $([ "$live" = yes ] && echo move || echo cutover) of $vm failed; rolling back"
 	# With "||" after it, errexit would be off inside.
 	set +e
 	(
 		set -e
-		roll_back
+		if [ "$live" = yes ]; then
+			take_back_live
+		else
+			roll_back
+		fi
 	)
 	status=$?
 	set -e
@@ -132,10 +141,12 @@ after_failure() {
 
 # tell_failed_rollback: where that leaves the machine.
 tell_failed_rollback() {
-	local state name
+	local state name again
 
 	state=$(domain_state old 2>/dev/null) || state="in a state that $(name_of old) cannot be asked for"
 	[ "$state" != none ] || state='not there'
 	name=$(quote "$vm")
-	warn "the rollback failed, and $vm on $(name_of old) is $state; blkmigrate status $name tells more, blkmigrate rollback $name tries again"
+	again="blkmigrate rollback $name tries again"
+	[ "$live" != yes ] || again="and the same command finds out where its memory is, and goes on"
+	warn "the rollback failed, and $vm on $(name_of old) is $state; blkmigrate status $name tells more, $again"
 }

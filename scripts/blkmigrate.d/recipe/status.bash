@@ -78,6 +78,10 @@ stage_of() {
 		echo "committed to $(name_of new), not finished|blkmigrate finish $name"
 	elif [ -n "${begun[rollback]:-}" ]; then
 		echo "being rolled back|blkmigrate rollback $name"
+	elif [ "$live" = yes ] && [ -n "${begun[started]:-}" ]; then
+		echo "being moved live|blkmigrate live $name --to ${address[new]} finds out where it is, and goes on there; blkmigrate rollback $name takes it back if it can"
+	elif [ "$live" = yes ]; then
+		echo "planned to move live|blkmigrate live $name --to ${address[new]} begins anew, blkmigrate rollback $name forgets it"
 	elif [ -n "${begun[down]:-}" ]; then
 		echo "in the cutover|blkmigrate cutover $name resumes it, blkmigrate rollback $name takes it back"
 	elif [ -n "${finished[bulk]:-}" ]; then

@@ -69,6 +69,10 @@ vm_rollback() {
 	local disk
 
 	need_migration "$1"
+	if [ "$live" = yes ]; then
+		take_back_live
+		return
+	fi
 	roll_back
 	for disk in "${disks[@]}"; do
 		drop_snapshots "$disk"
@@ -117,7 +121,7 @@ connect_new() {
 
 # open_migration NAME: resume the one that is known; $opened says whether there was one.  Call it
 # plainly, like continue_committed, so that errexit stays on inside.
-opened=false
+opened=false planned_live=''
 open_migration() {
 	local wanted=${address[new]}
 
@@ -126,11 +130,13 @@ open_migration() {
 	[ -n "$found" ] || return 0
 	opened=true
 	load_plan || die "$(name_of old): the plan in $(state_of old) cannot be read"
+	planned_live=$live
 	[ -z "$wanted" ] || [ "$wanted" = "${address[new]}" ] ||
 		die "$vm is being migrated to ${address[new]}; to go elsewhere, blkmigrate rollback and purge first"
 	[ "$command" = prepare ] || ! $keep_memory_wanted || [ "$keep_memory" = yes ] ||
 		die "$vm was planned without --keep-memory; to plan it again: blkmigrate prepare $(quote "$vm") --keep-memory"
 	connect_new
+	fits_command
 	! $dry_run || die "$vm is being migrated already; a dry run is of one that is not: blkmigrate status $(quote "$vm")"
 	choose_ciphers
 	session_open "$uuid"
@@ -139,6 +145,14 @@ open_migration() {
 	if [ -n "${begun[rollback]:-}" ]; then
 		roll_back
 	fi
+}
+
+# fits_command: what was begun by live is not gone on with by run, nor the other way round.
+fits_command() {
+	case $command,$planned_live in
+	live,) die "$vm is being migrated by blkmigrate run: to move it live, blkmigrate rollback and purge first" ;;
+	run,yes | prepare,yes | sync,yes | cutover,yes | verify,yes) die "$vm is being moved by blkmigrate live; the same command goes on, and blkmigrate rollback takes it back" ;;
+	esac
 }
 
 need_migration() {
@@ -158,9 +172,9 @@ begin_migration() {
 	preflight
 	consent
 	choose_ciphers
-	session_open "$uuid"
+	[ -n "$token" ] || session_open "$uuid"
 	if $dry_run; then
-		programs_ready
+		needs_no_programs || programs_ready
 		prepare_targets
 		return
 	fi
@@ -170,8 +184,15 @@ begin_migration() {
 	[ -z "$found" ] || die "$vm is being migrated already: blkmigrate status $(quote "$vm")"
 	id=$mine
 	save_plan
-	programs_ready
+	# Nothing of it is left where live fails.
+	[ "$live" != yes ] || cutting=true
+	needs_no_programs || programs_ready
 	step prepared prepare_targets
+}
+
+# needs_no_programs: where libvirt copies all.
+needs_no_programs() {
+	[ "$live" = yes ] && [ ${#media[@]} = 0 ]
 }
 
 consent() {
@@ -209,6 +230,7 @@ continue_committed() {
 	*) die "$(name_of new) cannot be asked whether $vm was committed to it; nothing is started anywhere" ;;
 	esac
 	moved=true
+	[ "$live" != yes ] || catch_up
 	resume
 	finish
 }
