@@ -62,15 +62,23 @@ sites() {
 		<(sed -E "$numbers" known) <(sed -E "$numbers" calls)
 }
 
-# begin_here: from now on each try begins with what there is now.
+# begin_here: from now on each try begins with what there is now.  The images, and the mark of the new
+# one, a link, stay the files that they are: a copy of one is another disk.
 begin_here() {
-	mkdir -p state
-	tar -cf begin.tar host state there old.img
+	mkdir -p state kept
+	tar -cf begin.tar host state
+	cp -al old.img there kept
 }
 
 begin_again() {
+	local image
+
 	rm -rf host state there old.img
 	tar -xf begin.tar
+	cp -al kept/. .
+	for image in old.img there/old.img; do
+		[ ! -e "$image" ] || cmp -s whole "$image" || cat whole >"$image"
+	done
 }
 
 # each_site CHECK COMMAND [ARGUMENT ...]: run it for each call site and each kind of answer to it.  What
