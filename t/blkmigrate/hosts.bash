@@ -104,15 +104,18 @@ while [ "$1" != -- ]; do
 done
 export HOST=$2
 shift 2
-exec 3>>"$FAKE/calls"
-flock 3
 words=$*
+lines=()
+exec 3>>"$FAKE/calls"
+# The number of the call is only asked for where one is to be odd.  A short line is a single write.
+if [ "$odd_call" != 0 ] || [ ${#words} -gt 4000 ]; then
+	flock 3
+fi
 echo "$HOST ${words//$'\n'/ }" >&3
-mapfile -t lines <"$FAKE/calls"
-number=${#lines[@]}
+[ "$odd_call" = 0 ] || mapfile -t lines <"$FAKE/calls"
 exec 3>&-
 [ ! -e "$FAKE/$HOST.down" ] || exit 255
-if [ "$number" = "$odd_call" ]; then
+if [ "$odd_call" != 0 ] && [ "${#lines[@]}" = "$odd_call" ]; then
 	eval "$odd"
 fi
 exec bash -c "$*"
@@ -141,10 +144,26 @@ echo "$HOST: virsh $*" >>"$FAKE/log"
 if [[ -n $at_virsh && $* == $at_virsh ]]; then
 	eval "$then_virsh"
 fi
+# read_file FILE: its text, in $text. Most of what is asked is answered without starting a program.
+read_file() {
+	text=''
+	IFS= read -rd '' text 2>/dev/null <"$1" || [ -n "$text" ]
+}
+uuid_of() {
+	read_file "$1" && [[ $text =~ \<uuid\>([^\<]*)\</uuid\> ]] && uuid=${BASH_REMATCH[1]}
+}
+found='' state='shut off'
 for word; do
-	[ "${#word}" != 36 ] || found=$(grep -slF "<uuid>$word</uuid>" *.xml)
+	[ "${#word}" = 36 ] || continue
+	for file in *.xml; do
+		uuid_of "$file" && [ "$uuid" = "$word" ] && found=$file
+	done
 done
-name=${found%.xml} state=$(cat "${found%.xml}.state" 2>/dev/null || echo "shut off")
+name=${found%.xml}
+if [ -n "$name" ] && [ -e "$name.state" ]; then
+	read_file "$name.state"
+	state=${text%$'\n'}
+fi
 # An image of memory is its header, and the definition.
 save_to() {
 	printf 'LibvirtQemudSave\2\0\0\0\0\0\0\0%b\0\0\0\0\0\0\0' "$([ "$state" = running ] && echo '\1' || echo '\0')" | cat - "$found" >"$1"
@@ -156,11 +175,15 @@ case $1 in
 list)
 	for file in *.xml; do
 		[ -e "$file" ] || continue
-		uuid=$(xmllint --xpath 'string(/domain/uuid)' "$file")
+		uuid_of "$file" || continue
 		[[ $* == *--name* ]] && echo "$uuid ${file%.xml}" || echo "$uuid"
 	done
 	;;
-dumpxml) has; cat "$found" ;;
+dumpxml)
+	has
+	read_file "$found"
+	printf %s "$text"
+	;;
 domstate)
 	has
 	[[ $* != *--reason* ]] || state+=" ($(cat "$name.reason" 2>/dev/null || echo unknown))"
