@@ -179,8 +179,9 @@ units: $(UNIT_BATS)
 # Files of tests run side by side, the longest first; the output of each is printed as one piece,
 # and kept in $(RESULTS), where t/summary counts it.
 BUILDS = t/project/builds.bats
-LONGEST = $(addprefix t/,blkmigrate/copy.bats blkmigrate/transport.bats filters/blkwrite.bats \
-	filters/blkmeter.bats filters/blksum.bats filters/blkread.bats filters/progress.bats \
+LONGEST = $(addprefix t/,blkmigrate/keep-memory.bats blkmigrate/copy.bats blktunnel/blktunnel.bats \
+	blkmigrate/transport.bats filters/blkwrite.bats blkmigrate/power.bats format/hostile.bats blkmigrate/lanes.bats \
+	blkmigrate/hostile.bats filters/blkmeter.bats filters/blksum.bats filters/blkread.bats filters/progress.bats \
 	blkmigrate/keys.bats project/demo.bats)
 CHECKS = $(LONGEST) $(filter-out $(LONGEST) $(BUILDS), \
 	$(shell ls -S t/filters/*.bats t/format/*.bats t/blkmigrate/*.bats t/blktunnel/*.bats t/project/*.bats))

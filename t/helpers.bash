@@ -113,13 +113,16 @@ wait_for() {
 	done
 }
 
-# gone PID ...: true if all of the processes have ended.
+# gone PID ...: true if all of the processes have ended.  Tests ask often: no program is started.
 gone() {
-	local process
+	local process state
 
 	for process; do
-		case $(ps -o stat= -p "$process" 2>/dev/null) in
-		'' | Z*) ;;
+		# The name of the program may have blanks and parentheses in it.
+		state=''
+		IFS= read -rd '' state 2>/dev/null <"/proc/$process/stat" || [ -n "$state" ] || continue
+		case ${state##*) } in
+		Z* | X*) ;;
 		*) return 1 ;;
 		esac
 	done
@@ -152,7 +155,16 @@ stop() {
 
 # bytes SIZE: "4M" as a number.
 bytes() {
-	numfmt --from=iec "$1"
+	local units=KMGT
+
+	case $1 in
+	'' | *[!0-9]?* | *[!0-9KMGT] | [!1-9]*) numfmt --from=iec "$1" ;;
+	*[KMGT])
+		units=${units%"${1: -1}"*}
+		echo $((${1%?} << 10 * (${#units} + 1)))
+		;;
+	*) echo "$1" ;;
+	esac
 }
 
 # --- data -------------------------------------------------------------------------

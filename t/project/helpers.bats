@@ -152,3 +152,30 @@ while True:
 	gone "$was"
 	dir=
 }
+
+@test "sizes are those of numfmt, whoever works them out" {
+	for size in 0 7 007 512 4K 4M 1G 3T 1.5M 1E; do
+		[ "$(bytes "$size")" = "$(numfmt --from=iec "$size")" ]
+	done
+
+	for size in '' x K 4K4 4KK flush-error; do
+		run ! bytes "$size"
+	done
+}
+
+@test "a process is gone when it has ended, whether or not it was waited for" {
+	sleep 60 3>&- &
+	running=$!
+	# Its child, which it never waits for, stays a zombie.
+	perl -e 'if (!fork) { exit } sleep 60' 3>&- &
+	parent=$!
+	wait_for 10 pgrep -P "$parent" -r Z
+	zombie=$(pgrep -P "$parent")
+
+	run -1 gone "$running"
+	run -1 gone "$zombie" "$running"
+	gone "$zombie" 999999999
+	kill "$running" "$parent"
+	wait "$running" || true
+	gone "$running" "$zombie"
+}
