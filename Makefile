@@ -27,7 +27,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 
 # The files that a script loads are in a folder beside it: NAME.d/, installed as share/NAME.
-SCRIPTS = blkmigrate blktunnel
+SCRIPTS = blkmigrate blktunnel blkassemble
 ROOMS = $(patsubst scripts/%/,%,$(subst .d/,/,$(wildcard $(SCRIPTS:%=scripts/%.d/*/))))
 FILTERS = blkread blkzip blkmeter blkfan blkwrite blkdiff blksum
 VERSION = 0.1
@@ -276,6 +276,7 @@ lint:
 	shellcheck -x $(SHELL_SCRIPTS)
 	t/answers scripts/blkmigrate scripts/blkmigrate.d/*/*.bash
 	t/answers scripts/blktunnel scripts/blktunnel.d/*/*.bash scripts/blkmigrate.d/hosts/*.bash
+	t/answers scripts/blkassemble scripts/blkmigrate.d/hosts/*.bash
 	shellcheck -S warning -e SC2030,SC2031,SC2034,SC2120,SC2140,SC2154,SC2164,SC2238,SC2314 \
 		$(wildcard t/*.bash t/*.bats t/*/*.bash t/*/*.bats)
 	mandoc -Tlint -Wwarning $(MANUALS)
@@ -317,8 +318,7 @@ ZSHCOMP ?= $(PREFIX)/share/zsh/site-functions
 MAGIC = $(PREFIX)/share/blk-filters/magic
 
 install: all $(COMPLETION)
-	$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
-		$(SCRIPTS:%=$(DESTDIR)$(PREFIX)/share/%)
+	$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5
 	$(INSTALL) -m 755 $(FILTERS:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
 	$(INSTALL) -m 644 $(FILTERS:%=filters/%.1) $(DESTDIR)$(MANDIR)/man1
 	$(INSTALL) -m 644 lib/stream/blkstream.5 $(DESTDIR)$(MANDIR)/man5

@@ -33,6 +33,12 @@ passes() {
 	[ -z "$output" ]
 }
 
+@test "nor does blkassemble" {
+	run -0 "$root/t/answers" "$root/scripts/blkassemble" "$root"/scripts/blkmigrate.d/hosts/*.bash
+
+	[ -z "$output" ]
+}
+
 # unbounded FILE ...: where what a host prints fills a variable or a file without a bound.
 unbounded() {
 	grep -nE '\$\((on|vm_on|feed|xen_links|xen_state|layout) |^[^#]*\b(on|vm_on) [^|]*>"?\$private' "$@" | grep -vE '\$private/why|brief|theirs'

@@ -181,7 +181,7 @@ check_xen() {
 		problem "$vm is a Xen machine, and has no guest agent" "leave out --quiesce"
 	while IFS= read -r disk; do
 		[[ ! $disk =~ [0-9]$ ]] ||
-			problem "$disk is a partition without a disk, which only Xen has" "copy it into a partition of a disk (blkwrite --offset), and define the virtual machine there by hand, or --skip-disk ${disk/xvd/vd}"
+			problem "$disk is a partition without a disk, which only Xen has" "make one disk of its partitions there (blkassemble), and define the virtual machine with it by hand, or --skip-disk ${disk/xvd/vd}"
 	done < <(xml_values '/domain/devices/disk/target/@dev' "$private/native.xml")
 	list=$(xml_values '/domain/devices/disk/target/@dev' "$private/source.xml" | sort | uniq -d)
 	[ -z "$list" ] || problem "two disks would be called ${list%%$'\n'*}" "give them other letters in $xen_config"
