@@ -119,3 +119,23 @@ three_parts() {
 	run -2 --separate-stderr assemble --ssh-option "-F$config" --table gpt --to "new:$PWD/new disk's.img" root.img
 	[ "${stderr_lines[-1]}" = "blkassemble: new:$PWD/new disk's.img holds something (gpt): --force overwrites it" ]
 }
+
+@test "a host without a program is told which one" {
+	three_parts
+
+	PATH=/usr/sbin:/usr/bin:/sbin:/bin run -2 --separate-stderr "$root/scripts/blkassemble" --table gpt --to disk.img root.img
+
+	[ "${stderr_lines[-1]}" = "blkassemble: this host has no blkwrite: install it there" ]
+	[ ! -e disk.img ]
+}
+
+@test "sfdisk says nothing of what it finds in the partitions" {
+	three_parts
+
+	run -0 --separate-stderr assemble --table gpt --to disk.img root.img
+
+	[ "$stderr" = "$PWD/disk.img: 11534336 bytes, table gpt
+  2  bytes 1048576 to 2097151  room for GRUB (BIOS boot)
+  1  bytes 2097152 to 10485759  root.img (linux, boot)
+$PWD/disk.img is whole: 1 partitions, table gpt" ]
+}
