@@ -263,3 +263,36 @@ no_libvirt='on() { echo "error: failed to connect to the hypervisor" >&2; return
 	refused 'on() { return 255; }; find_xen /etc/xen/web.cfg' 'cannot be asked'
 	refused 'on() { return 1; }; find_xen /etc/xen/web.cfg' 'there is no /etc/xen/web.cfg'
 }
+
+# count_starts: each start of bash on the other side of guarded leaves a line in $dir/starts.
+count_starts() {
+	mkdir bin
+	printf '#!%s\necho >>%s/starts\nexec %s "$@"\n' "$(command -v bash)" "$dir" "$(command -v bash)" >bin/bash
+	chmod +x bin/bash
+}
+
+@test "guarded: a script runs in the shell that holds the lock, apart from it" {
+	count_starts
+
+	run -7 inside 'PATH=$PWD/bin:$PATH
+		guarded_loud old bash -c '\''set -e
+			echo "<$1> <$2> ${lock-} ${token-} ${status-} ${spare-}"
+			[ ! -e /proc/self/fd/9 ]
+			exit 7'\'' name "a b" "*"'
+	[ "$output" = '<a b> <*>    ' ]
+	[ "$(wc -l <starts)" = 1 ]
+
+	run -1 inside 'guarded_loud old bash -c '\''set -e; false; echo on'\'' name'
+	[ -z "$output" ]
+	run -0 inside 'guarded_loud old bash -c '\''false; (exec 9<lock.work) && flock -n -x lock.work true || echo held'\'' name'
+	[ "$output" = held ]
+}
+
+@test "a line of the journal that was cut, in bytes of any kind, is ended before the next one" {
+	mkdir -p state/from/0123456789ab
+	for cut in '2026-11-28T10:00:00Z note x .\n' 'cut' '\0\0' ''; do
+		printf "$cut" >state/from/0123456789ab/journal
+		run -0 inside 'journal begin bulk; journal_read; echo "${!begun[*]}"'
+		[ "$output" = bulk ]
+	done
+}

@@ -96,7 +96,8 @@ while read -r -t 20 line; do
 done'
 
 # guard: run a command, if its token is still the current one.  The lock stays with this shell: tools
-# of LVM close what they do not know, and a daemon that a command leaves behind must not hold it.
+# of LVM close what they do not know, and a daemon that a command leaves behind must not hold it.  A
+# script of bash needs no other shell than a subshell of this one, with errexit as it sets it.
 guard='
 lock=$1 status=0
 exec 9<"$lock.work" || exit 75
@@ -108,7 +109,18 @@ if [ "$token" != "$2" ]; then
 	echo "blkmigrate: another run of blkmigrate has taken over; this one ends" >&2
 	exit 75
 fi
+unset spare token
 shift 2
+if [ "$1,$2" = bash,-c ]; then
+	script=$3
+	shift 4
+	(
+		exec 9<&-
+		unset lock status
+		eval "$script"
+	)
+	exit
+fi
 "$@" 9<&- || status=$?
 exit "$status"'
 
@@ -153,7 +165,7 @@ session_hold() {
 	until [ -s "$said" ]; do
 		[ -e "$said" ] || die "$private is gone: something else removes files there (TMPDIR names another place)"
 		kill -0 $! 2>/dev/null || break
-		sleep 0.05
+		nap 0.05
 	done
 	answer=$(brief cat "$said")
 	case $answer in
@@ -180,10 +192,16 @@ feed_alone() {
 beats() {
 	while driver_lives; do
 		echo beat 2>/dev/null || return 0
-		sleep 3
+		nap 3
 	done
 	# It was killed, and its folder may hold a definition with passwords.
 	[ ${#keyed[@]} -gt 0 ] || rm -rf --one-file-system "$private"
+}
+
+# nap SECONDS: wait, without a program: nobody ever writes into this pipe.
+exec {silence}<> <(:)
+nap() {
+	read -r -t "$1" -u "$silence" || true
 }
 
 # driver_lives: for background processes: whether this program lives; a zombie does not.

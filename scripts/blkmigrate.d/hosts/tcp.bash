@@ -232,7 +232,7 @@ leave_time() {
 
 	for ((tenths = 0; tenths < 50; tenths++)); do
 		kill -0 "$1" 2>/dev/null || return 0
-		sleep 0.1
+		nap 0.1
 	done
 	end_pipe
 }

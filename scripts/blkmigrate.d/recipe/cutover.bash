@@ -106,7 +106,7 @@ shut_down() {
 			warn "$vm did not shut down in $shutdown_timeout seconds: cutting its power"
 			source_destroy
 		fi
-		sleep 0.25
+		nap 0.25
 		waited=$((waited + 1))
 		[ "$persistent" = yes ] || look_last
 		state=$(source_state) || exit

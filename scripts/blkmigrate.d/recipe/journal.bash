@@ -52,7 +52,10 @@ fi
 sync -f "$1"'
 append_line='
 append() {
-	{ [ -z "$(tail -c 1 "$1/journal" 2>/dev/null)" ] || echo >>"$1/journal"; } &&
+	local lines=()
+
+	{ [ ! -s "$1/journal" ] || { mapfile lines <"$1/journal" && [ "${lines[-1]}" != "${lines[-1]%
+}" ]; } || echo >>"$1/journal"; } &&
 		printf "%s\n" "$2" >>"$1/journal" && sync "$1/journal"
 }
 [ -d "$1" ] || mkdir -p -m 700 "$1" || exit

@@ -150,7 +150,7 @@ settle_save() {
 		[[ $state == @(running|paused) ]] && vm_ask -q old "$any_text" domjobinfo "$uuid" &&
 			[[ $answer =~ Operation:\ +Save ]] || return 0
 		[ "${1:-}" != abort ] || vm_act old domjobabort "$uuid" >/dev/null 2>&1 || true
-		sleep 0.25
+		nap 0.25
 	done
 }
 

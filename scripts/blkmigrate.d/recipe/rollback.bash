@@ -56,7 +56,7 @@ state_at_rest() {
 	for ((try = 0; try < 240; try++)); do
 		state=$(domain_state old) || return
 		[ "$state" = 'in shutdown' ] || break
-		sleep 0.25
+		nap 0.25
 	done
 	printf '%s\n' "$state"
 }
