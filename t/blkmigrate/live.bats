@@ -76,6 +76,16 @@ refused() {
 	run ! grep 'virsh resume' log
 }
 
+@test "with --native libvirt uses ports of its own, and it is said that nothing is encrypted" {
+	run -0 --separate-stderr live --native --listen 127.0.0.1
+	echo "$stderr"
+
+	is_on_new running
+	grep -q -- '--migrateuri tcp://127.0.0.1 ' log
+	run ! grep -- 'unix:///tmp/.*/memory' log
+	[[ $stderr == *'memory and disks cross the network unencrypted'* ]]
+}
+
 @test "a dry run prints the commands, and changes nothing" {
 	run -0 --separate-stderr live --dry-run
 	echo "$output"

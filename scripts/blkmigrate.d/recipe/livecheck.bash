@@ -120,8 +120,8 @@ check_native() {
 	fi
 	[ -n "$native_address" ] ||
 		{ problem "$(name_of new) does not say which address it was reached at" "--listen ADDRESS" && return; }
-	! ask -q new "$a_number" sed -n 's/^[[:space:]]*migration_port_min[[:space:]]*=[[:space:]]*\([0-9]*\).*/\1/p' /etc/libvirt/qemu.conf ||
-		native_port=$answer
+	! ask -q new '([1-9][0-9]{0,4})?' sed -n 's/^[[:space:]]*migration_port_min[[:space:]]*=[[:space:]]*\([0-9]*\).*/\1/p' /etc/libvirt/qemu.conf ||
+		native_port=${answer:-$native_port}
 	for port in "$native_port" $((native_port + 1)); do
 		check_port "$port"
 	done
