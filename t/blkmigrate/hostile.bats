@@ -73,6 +73,16 @@ blkmigrate: $shown" ]
 	[[ $output$stderr != *$'\e'* ]]
 }
 
+@test "what a host prints where only a status is asked for is not shown" {
+	run -0 --separate-stderr inside 'begun[defined]=yes
+		on() { printf "\eout\n"; return 1; }
+		! domain_is_ours
+		committed() { return 1; }
+		xml_document() { :; }
+		spare_domain "shut off"'
+	[ -z "$output" ]
+}
+
 @test "a document with types or entities of its own is not looked at" {
 	code='on() { printf "%b" "$said"; }; xml_document old "$private/x" on old cat x; echo taken'
 

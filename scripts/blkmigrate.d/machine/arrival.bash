@@ -11,7 +11,7 @@ domain_is_ours() {
 	local expected there
 
 	[ -n "${begun[defined]:-}" ] || return 1
-	on new test -e "$(state_of new)/defining" || return
+	on new test -e "$(state_of new)/defining" >/dev/null || return
 	xml_document new "$private/there.xml" vm_on new dumpxml --inactive "$new_uuid" || return 255
 	xml_document old "$private/target.xml" on old cat "$(state_of old)/target.xml" || return 255
 	expected=$(disk_paths "$private/target.xml") && there=$(disk_paths "$private/there.xml") || return 255
@@ -105,7 +105,7 @@ remove_domain() {
 spare_domain() {
 	local status=0 disk
 
-	on new test -e "$(state_of new)/defining" || status=$?
+	on new test -e "$(state_of new)/defining" >/dev/null || status=$?
 	[ "$status" = 1 ] ||
 		die "the virtual machine $vm on $(name_of new) is not the one that was made for this migration; nothing is started anywhere"
 	xml_document new "$private/there.xml" vm_on new dumpxml "$new_uuid" ||

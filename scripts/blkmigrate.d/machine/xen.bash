@@ -159,7 +159,7 @@ xen_define() {
 }
 
 xen_has_fence() {
-	on old cmp -s -- "$(state_of old)/fenced.cfg" "$xen_config"
+	on old cmp -s -- "$(state_of old)/fenced.cfg" "$xen_config" >/dev/null
 }
 
 # xen_start STATE: a domain that halted, and was preserved for inspection, is in the way.
