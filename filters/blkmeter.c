@@ -29,6 +29,7 @@
 #include "show/line.h"
 #include "show/progress.h"
 #include "show/signals.h"
+#include "show/terminal.h"
 #include "show/warn.h"
 
 /* Milliseconds of silence after END that count as end of file. */
@@ -339,7 +340,7 @@ finish(struct metering *metering)
 		fail(metering, "standard output");
 	display_end(&metering->display, states[atomic_load(&meter->fault_kind)]);
 	progress_stop();
-	if (metering->display.drawn)
+	if (metering->display.drawn && terminal_welcome())
 		fprintf(stderr, "%s\n", display_summary(&metering->display, meter->fault.set, line, sizeof(line)));
 	return meter->fault.set ? 2 : 0;
 }

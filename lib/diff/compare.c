@@ -39,7 +39,9 @@ map_differs(void *context, const struct mapdiff_run *run)
 static bool
 map_passed(void *context, uint64_t offset)
 {
-	return report_pass(context, offset);
+	struct report *report = context;
+
+	return report_pass(report, offset - report->delta.offset);
 }
 
 bool

@@ -15,8 +15,8 @@
 /* Zeros in a row are gathered up to this, or for a second, so that the pipe stays alive. */
 #define ZEROS_MAX	(1ull << 30)
 
-/* A stream is silent for no longer than this many seconds, while its source can be read. */
-#define SILENCE_MAX	5
+/* Seconds between notes of how far the comparison has come. */
+#define NOTE_INTERVAL	0.25
 
 /* Pages in a row that are sent as one record. */
 struct run {
@@ -42,6 +42,7 @@ struct delta_state {
 	size_t index;			/* of the range that chunks are cut from */
 	uint64_t at;			/* where in it */
 	uint64_t solid_end;		/* no hole that need not be read begins before */
+	uint64_t looked;		/* bytes of the ranges, in order */
 	bool stopped;			/* give returned false */
 	struct extent zeros;		/* found and not yet sent; unchecked */
 	double zeros_since;
@@ -187,7 +188,7 @@ bool
 delta_begin(struct delta *delta, int fd, struct stream_header *header)
 {
 	delta->sending = true;
-	delta->sent = clock_seconds();
+	delta->noted = clock_seconds();
 	header_encode(header);
 	return sent(delta, stream_begin(&delta->stream, fd, header));
 }
@@ -224,20 +225,19 @@ put_record(struct delta *delta, struct record *record, const void *payload)
 	record->offset = offset - delta->offset;
 	if (!delta->sending)
 		return true;
-	delta->sent = clock_seconds();
 	return sent(delta, stream_put(&delta->stream, record, payload));
 }
 
 bool
-delta_pass(struct delta *delta, uint64_t offset)
+delta_pass(struct delta *delta, uint64_t looked)
 {
 	double now = clock_seconds();
-	char note[32];
+	char note[64];
 
-	if (!delta->sending || now - delta->sent < SILENCE_MAX)
+	if (!delta->sending || now - delta->noted < NOTE_INTERVAL)
 		return true;
-	delta->sent = now;
-	snprintf(note, sizeof(note), "position=%ju", (uintmax_t)(offset - delta->offset));
+	delta->noted = now;
+	snprintf(note, sizeof(note), "compared=%ju/%ju", (uintmax_t)looked, (uintmax_t)delta->total);
 	return sent(delta, stream_put_note(&delta->stream, note));
 }
 
@@ -315,7 +315,8 @@ give_chunk(void *context, void *job)
 		given = gather_zeros(state, chunk->offset, chunk->length);
 	for (i = 0; given && i < chunk->count; i++)
 		given = give_run(state, chunk, &chunk->runs[i]);
-	given = given && delta_pass(state->delta, chunk->offset + chunk->length);
+	state->looked += chunk->length;
+	given = given && delta_pass(state->delta, state->looked);
 	progress_add(chunk->length);
 	if (!given) {
 		state->stopped = true;

@@ -39,7 +39,8 @@ struct delta {
 	void *found_context;
 
 	bool sending;			/* delta_begin was called: there is a stream */
-	double sent;			/* when something was sent last, on clock_seconds */
+	double noted;			/* when it was last noted how far that has come, on clock_seconds */
+	uint64_t total;			/* bytes to look at, for these notes */
 	struct stream_writer stream;
 	int write_errno;		/* where writing it failed */
 };
@@ -65,10 +66,11 @@ bool delta_put(struct delta *, uint64_t offset, uint64_t length, const unsigned 
     unsigned old_flag, uint64_t old);
 
 /*
- * The source was looked at up to there, and perhaps nothing differs: a NOTE keeps a reader
- * awake who would take long silence for a peer that has gone.  False: write_errno is set.
+ * So many bytes of delta.total were looked at, and perhaps nothing differs: a NOTE, a few times a
+ * second, tells it a meter, and keeps a reader awake who would take long silence for a peer that has
+ * gone.  False: write_errno is set.
  */
-bool delta_pass(struct delta *, uint64_t offset);
+bool delta_pass(struct delta *, uint64_t looked);
 
 /*
  * End the stream, if there is one: with the digests of the device made and of the base

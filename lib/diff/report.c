@@ -23,7 +23,7 @@ report_source(struct report *report, struct source *source, uint64_t offset, uin
 {
 	report->delta.source = source;
 	report->delta.offset = offset;
-	report->delta.length = length;
+	report->delta.length = report->delta.total = length;
 	identity_find(&report->identity, source->fd, offset);
 }
 
@@ -80,9 +80,9 @@ report_put(struct report *report, uint64_t offset, uint64_t length, const unsign
 }
 
 bool
-report_pass(struct report *report, uint64_t offset)
+report_pass(struct report *report, uint64_t looked)
 {
-	return delta_pass(&report->delta, offset);
+	return delta_pass(&report->delta, looked);
 }
 
 bool
@@ -104,6 +104,7 @@ report_send(struct report *report, struct extents *ranges, uint64_t base_size,
 		return true;
 	}
 	delta->ranges = ranges;
+	delta->total = report->looked;
 	header_init(&header, STREAM_DELTA, delta->length);
 	header.identity = report->identity;
 	header.base_size = base_size;

@@ -70,7 +70,7 @@ bool report_send(struct report *, struct extents *ranges, uint64_t base_size, st
 bool report_begin(struct report *, struct stream_header *);
 bool report_put(struct report *, uint64_t offset, uint64_t length, const unsigned char *data,
     unsigned old_flag, uint64_t old);
-bool report_pass(struct report *, uint64_t offset);
+bool report_pass(struct report *, uint64_t looked);
 
 /*
  * End the delta, with the digests of the device made and of the base where they are known,

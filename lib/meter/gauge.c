@@ -17,6 +17,7 @@
 struct reading {
 	const char *kind;
 	bool stream, map;		/* a map's data is not in the pipe */
+	bool jumps, compares;		/* a delta; how far its comparison is */
 	uint64_t wire, position, data, zero;
 	uint64_t done, total;		/* 100 % is total */
 	double elapsed;
@@ -43,9 +44,9 @@ load(const atomic_uint_fast64_t *where)
 }
 
 /*
- * The progress of an image or a map is its position.  A delta jumps, and an undo log goes
- * back and forth, so their progress is counted in bytes of data; the header may say how
- * many there are.
+ * The progress of an image or a map is its position.  A delta jumps, so its progress is how far
+ * the comparison has come, where its notes say it.  Else, and for an undo log, which goes back and
+ * forth, it is counted in bytes of data; the header may say how many there are.
  */
 static void
 gauge_read(const struct gauge *gauge, double now, struct reading *reading)
@@ -64,9 +65,15 @@ gauge_read(const struct gauge *gauge, double now, struct reading *reading)
 	reading->position = reading->stream ? load(&meter->position) : reading->wire;
 	reading->elapsed = now - gauge->start;
 	reading->eta = -1;
+	reading->compares = false;
 	reading->done = reading->position;
 	reading->total = size != METER_UNKNOWN ? size : gauge->size;
-	if (kind == STREAM_UNDO || (kind == STREAM_DELTA && data_total != METER_UNKNOWN)) {
+	reading->jumps = kind == STREAM_DELTA;
+	if (kind == STREAM_DELTA && load(&meter->compared_total) != METER_UNKNOWN) {
+		reading->done = load(&meter->compared);
+		reading->total = load(&meter->compared_total);
+		reading->compares = true;
+	} else if (kind == STREAM_UNDO || (kind == STREAM_DELTA && data_total != METER_UNKNOWN)) {
 		reading->done = reading->data;
 		reading->total = data_total;
 	}
@@ -100,7 +107,9 @@ gauge_eta(const struct gauge *gauge, const struct reading *reading)
 		return -1;
 	if (reading->done >= reading->total)
 		return 0;
-	if (!reading->stream || reading->data == 0)
+	if (reading->jumps && !reading->compares && reading->done == reading->position)
+		return -1;
+	if (!reading->stream || reading->compares || reading->data == 0)
 		return rate_eta(&gauge->trend, reading->total - reading->done);
 	if (rate <= 0)
 		return -1;

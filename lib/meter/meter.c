@@ -34,6 +34,7 @@ meter_open(struct meter *meter, const char *name, bool plain)
 	meter->state = plain ? METER_PLAIN : METER_HEADER;
 	publish(&meter->size, METER_UNKNOWN);
 	publish(&meter->data_total, METER_UNKNOWN);
+	publish(&meter->compared_total, METER_UNKNOWN);
 }
 
 /* The stream is bad: record it once, and treat the rest as plain bytes. */
@@ -54,6 +55,7 @@ meter_plain(struct meter *meter)
 	atomic_store(&meter->kind, 0);
 	publish(&meter->size, METER_UNKNOWN);
 	publish(&meter->data_total, METER_UNKNOWN);
+	publish(&meter->compared_total, METER_UNKNOWN);
 }
 
 static void
@@ -83,7 +85,8 @@ meter_wants(const struct meter *meter)
 	case METER_RECORD:
 		return RECORD_SIZE - meter->have;
 	case METER_PAYLOAD:
-		if (meter->record.type == RECORD_END || meter->record.type == RECORD_ABORT)
+		if (meter->record.type == RECORD_END || meter->record.type == RECORD_ABORT ||
+		    (meter->record.type == RECORD_NOTE && meter->header.kind == STREAM_DELTA))
 			return (size_t)meter->left;
 		return 0;
 	default:
@@ -184,8 +187,34 @@ end_seen(struct meter *meter)
 	else {
 		publish(&meter->size, end.size);
 		publish(&meter->position, end.size);
+		if (atomic_load_explicit(&meter->compared_total, memory_order_relaxed) != METER_UNKNOWN)
+			publish(&meter->compared, meter->compared_total);
 		meter->state = METER_AFTER;
 	}
+}
+
+/* A NOTE in a delta may say how far the comparison has come; any other is passed on. */
+static void
+note_seen(struct meter *meter)
+{
+	char text[64], *divider;
+	size_t length = meter->record.stored;
+	uint64_t compared, total;
+
+	if (meter->header.kind != STREAM_DELTA || length >= sizeof(text) ||
+	    hash64(meter->bytes, length) != meter->record.sum)
+		return;
+	memcpy(text, meter->bytes, length);
+	text[length] = '\0';
+	divider = strchr(text, '/');
+	if (divider == NULL || strncmp(text, "compared=", strlen("compared=")) != 0)
+		return;
+	*divider = '\0';
+	if (!number_parse(divider + 1, 1, SIZE_LIMIT, &total) ||
+	    !number_parse(text + strlen("compared="), 0, total, &compared))
+		return;
+	publish(&meter->compared, compared);
+	publish(&meter->compared_total, total);
 }
 
 static void
@@ -209,8 +238,11 @@ record_done(struct meter *meter)
 		end_seen(meter);
 	else if (meter->record.type == RECORD_ABORT)
 		abort_seen(meter);
-	else
+	else {
+		if (meter->record.type == RECORD_NOTE)
+			note_seen(meter);
 		meter_next_record(meter);
+	}
 }
 
 static void

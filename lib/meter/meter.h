@@ -43,6 +43,8 @@ struct meter {
 	atomic_uint_fast64_t zero;	/* bytes of ZERO */
 	atomic_uint_fast64_t size;	/* of the device; METER_UNKNOWN where not known */
 	atomic_uint_fast64_t data_total;	/* as the header estimates it; METER_UNKNOWN too */
+	atomic_uint_fast64_t compared;	/* of a delta: bytes that were compared so far, */
+	atomic_uint_fast64_t compared_total;	/* and in all; METER_UNKNOWN until a NOTE says it */
 	uint64_t device;		/* of the device, where a fault would be */
 	uint64_t marked[3];		/* position, data and zero at meter_mark */
 	atomic_int kind;		/* enum stream_kind; 0 for plain bytes */

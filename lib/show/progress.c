@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -17,6 +16,7 @@
 #include "show/progress.h"
 #include "show/rate.h"
 #include "show/signals.h"
+#include "show/terminal.h"
 
 /* Seconds: the windows of the rate and, calmer, of the estimate. */
 #define RATE_SPAN	4
@@ -109,7 +109,7 @@ progress_line(char *out, size_t size, unsigned width)
 	line_render(out, size, width, &view);
 }
 
-/* The last column stays free: some terminals go to the next line there. */
+/* The last column stays free of text. */
 static unsigned
 progress_line_width(void)
 {
@@ -137,36 +137,11 @@ progress_write(const char *text, bool redraw, int patience)
 	if (drawn > 0 && !redraw)
 		used = (size_t)snprintf(out, sizeof(out), "\r%*s\r", (int)drawn, "");
 	if (redraw)
-		used = (size_t)snprintf(out, sizeof(out), "\r%s%*s", text,
-		    drawn > columns ? (int)(drawn - columns) : 0, "");
+		used = terminal_draw(out, sizeof(out), text, columns, drawn);
 	else if (*text != '\0')
 		used += (size_t)snprintf(out + used, sizeof(out) - used, "%s\n", text);
 	progress.drawn = redraw ? columns : 0;
 	(void)write_full(STDERR_FILENO, out, used < sizeof(out) ? used : sizeof(out) - 1);
-}
-
-/* True if this process may draw: in the foreground, and nobody else holds the terminal. */
-static bool
-progress_claim(void)
-{
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
-	pid_t foreground;
-
-	if (!isatty(STDERR_FILENO))
-		return true;
-	foreground = tcgetpgrp(STDERR_FILENO);
-	if (foreground != -1 && foreground != getpgrp())
-		return false;
-	return fcntl(STDERR_FILENO, F_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES);
-}
-
-static void
-progress_release(void)
-{
-	struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET, .l_len = 1 };
-
-	if (isatty(STDERR_FILENO))
-		(void)fcntl(STDERR_FILENO, F_SETLK, &lock);
 }
 
 static void
@@ -174,6 +149,8 @@ progress_print(int patience)
 {
 	char line[LINE_SIZE];
 
+	if (!terminal_welcome())
+		return;
 	pthread_mutex_lock(&progress.lock);
 	progress_line(line, sizeof(line), 0);
 	progress_write(line, false, patience);
@@ -211,7 +188,7 @@ progress_tick(void)
 	pthread_mutex_lock(&progress.lock);
 	if (!progress.paused) {
 		progress_line(line, sizeof(line), redraw ? progress_line_width() : 0);
-		if (progress.style != STYLE_SILENT && (!redraw || progress_claim()))
+		if (progress.style != STYLE_SILENT && (!redraw || terminal_claim()))
 			progress_write(line, redraw, 0);
 	}
 	pthread_mutex_unlock(&progress.lock);
@@ -234,13 +211,21 @@ progress_warn(const char *format, ...)
 	pthread_mutex_unlock(&progress.lock);
 }
 
+/* Under the lock: take the drawn line away. */
+static void
+progress_erase(int patience)
+{
+	if (progress.drawn > 0 && terminal_welcome())
+		progress_write("", false, patience);
+	progress.drawn = 0;
+}
+
 void
 progress_pause(void)
 {
 	pthread_mutex_lock(&progress.lock);
 	progress.paused = true;
-	if (progress.drawn > 0)
-		progress_write("", false, 0);
+	progress_erase(0);
 	pthread_mutex_unlock(&progress.lock);
 }
 
@@ -278,11 +263,11 @@ progress_farewell(void)
 	char line[LINE_SIZE];
 
 	pthread_mutex_lock(&progress.lock);
-	if (progress.drawn > 0)
+	if (progress.drawn > 0 && terminal_welcome())
 		(void)write_full(STDERR_FILENO, "\n", 1);
 	progress.drawn = 0;
 	progress.paused = true;
-	if (!progress.last) {
+	if (!progress.last || !terminal_welcome()) {
 		pthread_mutex_unlock(&progress.lock);
 		return;
 	}
@@ -360,7 +345,7 @@ progress_start(const struct progress_options *options)
 	else
 		progress.style = options->lines ? STYLE_LINES : STYLE_SILENT;
 	if (options->claim && progress.style == STYLE_REDRAW)
-		(void)progress_claim();
+		(void)terminal_claim();
 	progress.since = clock_seconds();
 	rate_start(&progress.rate, RATE_SPAN, progress.since, 0);
 	rate_start(&progress.trend, ETA_SPAN, progress.since, 0);
@@ -386,9 +371,8 @@ progress_stop(void)
 	(void)eventfd_write(progress.wake, 1);
 	pthread_join(progress.thread, NULL);
 	pthread_mutex_lock(&progress.lock);
-	if (progress.drawn > 0)
-		progress_write("", false, -1);
-	progress_release();
+	progress_erase(-1);
+	terminal_release();
 	pthread_mutex_unlock(&progress.lock);
 	/* Last: until here a signal ends a process whose stderr takes no bytes. */
 	signals_stop();

@@ -6,7 +6,8 @@
  * One per process.  One thread draws, another waits for signals; the counters are atomic and
  * may be changed by any thread.  Several filters of one pipeline share a terminal: the one
  * that holds the lock on it (fcntl(2), byte 0 of the terminal's node) draws, the others
- * stay silent until it is free.  Nothing is drawn from the background.  If stderr takes no
+ * stay silent until it is free.  What other programs print begins on a line of its own, below the
+ * drawn one.  Nothing is drawn from the background.  If stderr takes no
  * bytes, a line is left out: the transfer never waits for its display, and never dies with
  * it.
  */

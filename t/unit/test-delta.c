@@ -4,6 +4,7 @@
 #include "check.h"
 #include "consume.h"
 #include "diff/delta.h"
+#include "meter/meter.h"
 #include "noise.h"
 #include "store.h"
 
@@ -133,7 +134,27 @@ check_stop(void)
 	CHECK_NUMBER(first.length, 4096);
 }
 
-/* A stream that was silent for long gets a NOTE, once, and is as good as before. */
+/* How far a meter sees the comparison, after all of the stream but its END. */
+static void
+check_meter(int fd)
+{
+	static struct meter meter;
+	unsigned char bytes[4096];
+	ssize_t length = pread(fd, bytes, sizeof(bytes), 0);
+	size_t at = 0, n;
+
+	meter_open(&meter, "delta", false);
+	while ((ssize_t)at < length && (n = meter_wants(&meter)) > 0) {
+		meter_see(&meter, bytes + at, n);
+		at += n;
+	}
+	CHECK_NUMBER(at, length);
+	CHECK_TEXT(meter.fault.text, "");
+	CHECK_NUMBER(meter.compared, 8192);
+	CHECK_NUMBER(meter.compared_total, MOST);
+}
+
+/* Now and then a NOTE says how far the comparison has come; a stream with one and is as good as before. */
 static void
 check_silence(void)
 {
@@ -146,12 +167,20 @@ check_silence(void)
 	noise_source(&source, after, MOST, "after");
 	header_init(&header, STREAM_DELTA, MOST);
 	CHECK(delta_begin(&delta, fd, &header));
+	delta.noted = clock_seconds() + 60;
 	CHECK(delta_pass(&delta, 4096));
+	delta.noted = clock_seconds();
 	CHECK_NUMBER(lseek(fd, 0, SEEK_CUR), STREAM_HEADER_MIN);
-	delta.sent -= 60;
+	delta.total = MOST;
+	delta.noted -= 60;
 	CHECK(delta_pass(&delta, 8192));
+	CHECK_NUMBER(lseek(fd, 0, SEEK_CUR), STREAM_HEADER_MIN + RECORD_SIZE +
+	    snprintf(NULL, 0, "compared=8192/%ju", (uintmax_t)MOST));
+	delta.noted = clock_seconds() + 60;
 	CHECK(delta_pass(&delta, 12288));
-	CHECK_NUMBER(lseek(fd, 0, SEEK_CUR), STREAM_HEADER_MIN + RECORD_SIZE + strlen("position=8192"));
+	CHECK_NUMBER(lseek(fd, 0, SEEK_CUR), STREAM_HEADER_MIN + RECORD_SIZE +
+	    snprintf(NULL, 0, "compared=8192/%ju", (uintmax_t)MOST));
+	check_meter(fd);
 	CHECK(delta_end(&delta, NULL, NULL));
 	if (lseek(fd, 0, SEEK_SET) != 0)
 		err(2, "memfd");

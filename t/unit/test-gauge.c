@@ -87,6 +87,30 @@ a_delta_is_counted_in_data(void)
 	CHECK(has("50.0 MiB") && !strstr(line, "%"));
 }
 
+/* A comparison that finds nothing, and one that found much in the beginning, are as far as it says. */
+static void
+a_delta_is_as_far_as_its_comparison(void)
+{
+	set_meter(STREAM_DELTA, 100 * GIB, METER_UNKNOWN);
+	show(1);
+	CHECK(!strstr(line, "ETA 0"));
+	meter.data = meter.wire = 100 * MIB;
+	meter.position = 100 * MIB;
+	meter.compared = 0;
+	meter.compared_total = 100 * GIB;
+	for (int second = 2; second <= 20; second++) {
+		meter.compared += GIB;
+		show(second);
+	}
+	CHECK(has("19.0 GiB of 100 GiB  19%  1.0 GiB/s") && has("ETA 0:01:21"));
+
+	set_meter(STREAM_DELTA, 100 * GIB, METER_UNKNOWN);
+	move(100 * MIB, 100 * MIB, 100 * MIB);
+	show(1);
+	show(2);
+	CHECK(has("ETA --:--"));
+}
+
 /*
  * A hole of a terabyte passes at once: the rest may be data at the rate of data, or half of it,
  * but no thousandth.
@@ -286,6 +310,7 @@ main(void)
 	an_image_is_as_far_as_its_position();
 	raw_bytes_have_a_total_only_if_told();
 	a_delta_is_counted_in_data();
+	a_delta_is_as_far_as_its_comparison();
 	a_hole_does_not_spoil_the_estimate();
 	a_burst_is_forgotten_in_ten_seconds();
 	holes_in_lumps_do_not_spoil_the_estimate();
