@@ -63,7 +63,7 @@ blkmigrate: $shown" ]
 	run -0 --separate-stderr inside 'address=([old]=old [new]=new)
 		receiver() { echo sink; }; meter() { echo cat; }
 		lock=([old]=x [new]=x)
-		ssh() { printf "\e%s\n" "$*" >&2; printf "\eout\n"; }
+		ssh() { printf "\e%s\n" "$*" >&2; printf "\eout\n"; cat >/dev/null; }
 		export -f ssh
 		transfer vda "blkread x" "ssh -- list"'
 	for host in old new list; do

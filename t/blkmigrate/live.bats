@@ -28,8 +28,10 @@ is_on_new() {
 	grep -q /nonexistent/ host/old/web.xml
 	grep -q "$dir/there/old.img" host/new/web.xml
 	run ! grep -E 'virsh (start|shutdown|destroy) ' log
-	[ -z "$(ls -d /tmp/blkmigrate-[0-9a-f]* 2>/dev/null)" ]
 	[ -n "$(ls state/to/*/commit)" ]
+	for folder in state/from/* state/to/*; do
+		[ ! -e "/tmp/blkmigrate-${folder##*/}" ]
+	done
 }
 
 # is_on_old: as if nothing had happened.

@@ -779,7 +779,7 @@ for byte in open("image", "rb").read():
 	start_sshd
 	make_image disk.img 4M
 	mandoc -Tascii "$root/filters/blkread.1" | col -bx | sed -n '/^EXAMPLES/,/^DIAGNOSTICS/s/^ *\$ //p' >examples
-	[ "$(wc -l <examples)" = 7 ]
+	[ "$(wc -l <examples)" = 10 ]
 
 	{
 		echo "set -eo pipefail"
