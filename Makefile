@@ -317,7 +317,7 @@ BASHCOMP ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMP ?= $(PREFIX)/share/zsh/site-functions
 MAGIC = $(PREFIX)/share/blk-filters/magic
 
-install: all $(COMPLETION)
+install: all $(COMPLETION) $(BUILD)/version
 	$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5
 	$(INSTALL) -m 755 $(FILTERS:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
 	$(INSTALL) -m 644 $(FILTERS:%=filters/%.1) $(DESTDIR)$(MANDIR)/man1
@@ -328,6 +328,9 @@ install: all $(COMPLETION)
 		share=$(DESTDIR)$(PREFIX)/share/$${room%%/*} && $(INSTALL) -d $$share/$${room#*/} && \
 		$(INSTALL) -m 644 scripts/$${room%%/*}.d/$${room#*/}/* $$share/$${room#*/} || exit; \
 	done
+	sed "s/.*VERSION='\"\(.*\)\"' .*COMMIT='\"\(.*\)\"'/\1 (blk-filters, commit \2)/" $(BUILD)/version \
+		>$(DESTDIR)$(PREFIX)/share/blkmigrate/version
+	chmod 644 $(DESTDIR)$(PREFIX)/share/blkmigrate/version
 	$(INSTALL) -d $(DESTDIR)$(BASHCOMP) $(DESTDIR)$(ZSHCOMP) $(DESTDIR)$(MAGIC:%/magic=%)
 	$(INSTALL) -m 644 $(COMPLETION) $(DESTDIR)$(BASHCOMP)/$(firstword $(FILTERS))
 	for program in $(wordlist 2,99,$(FILTERS)) $(SCRIPTS); do \

@@ -25,7 +25,7 @@ read_options() {
 			;;
 		--*=*)
 			set -- "${1%%=*}" "${1#*=}" "${@:2}"
-			[ -n "${value_goes_to[$1]:-}" ] || usage
+			[ -n "${value_goes_to[$1]:-}" ] || usage "$1: no option, or none with a value"
 			;;
 		-?*) ;;
 		*)
@@ -49,7 +49,7 @@ read_flag() {
 	local sets=${flag_sets[$1]:-}
 
 	case $sets in
-	'') usage ;;
+	'') usage "$1: no such option" ;;
 	!*) "${sets#!}" "$1" ;;
 	*) printf -v "${sets%%=*}" %s "${sets#*=}" ;;
 	esac

@@ -174,7 +174,7 @@ digest() {
 copy_main() {
 	disks=(disk)
 	source[disk]=$1
-	[[ $2 == ?*:?* ]] || usage
+	[[ $2 == ?*:?* ]] || usage "$2: the target is HOST:PATH"
 	address[new]=${2%%:*}
 	target[disk]=${2#*:}
 	absolute_or_dotted
