@@ -139,3 +139,18 @@ three_parts() {
   1  bytes 2097152 to 10485759  root.img (linux, boot)
 $PWD/disk.img is whole: 1 partitions, table gpt" ]
 }
+
+@test "a part that lies on the disk itself is refused, with --force too, and nothing is removed" {
+	require sfdisk partx lsblk
+	make_image parted.img 8M
+	sfdisk -q --label gpt parted.img <<<'start=2MiB, size=4MiB'
+	cp parted.img before.img
+	attach ./parted.img
+	add_partitions "$device"
+
+	run -2 --separate-stderr assemble --force --table gpt --to "$device" "${device}p1"
+	[[ $stderr == *"blkassemble: ${device}p1 lies on $device, which would be overwritten: copy it elsewhere first" ]]
+	run -2 --separate-stderr assemble --force --table gpt --to ./parted.img parted.img
+	[[ $stderr == *"blkassemble: parted.img is the disk itself" ]]
+	cmp before.img parted.img
+}

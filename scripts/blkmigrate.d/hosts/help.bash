@@ -14,27 +14,27 @@ help_about='' help_usage=() help_commands=() help_options=() help_examples=()
 
 # print_help PROGRAM [COMMAND]: with a command, of that one alone.
 print_help() {
-	local program=$1 command=${2:-} each
+	local program=$1 topic=${2:-} each
 
 	{
-		if [ -z "$command" ]; then
+		if [ -z "$topic" ]; then
 			printf '%s\n\n' "$help_about"
 			printf 'usage: %s\n' "${help_usage[0]}"
 			[ ${#help_usage[@]} -eq 1 ] || printf '       %s\n' "${help_usage[@]:1}"
 		else
 			for each in "${help_commands[@]}"; do
-				[ "${each%%; *}" != "$command" ] || printf '%s %s: %s\n' "$program" "$command" "${each#*; }"
+				[ "${each%%; *}" != "$topic" ] || printf '%s %s: %s\n' "$program" "$topic" "${each#*; }"
 			done
-			printf '\nusage: %s\n' "$(usage_of "$program" "$command")"
+			printf '\nusage: %s\n' "$(usage_of "$program" "$topic")"
 		fi
-		if [ -z "$command" ] && [ ${#help_commands[@]} -gt 0 ]; then
+		if [ -z "$topic" ] && [ ${#help_commands[@]} -gt 0 ]; then
 			printf '\nCommands; %s --help explains one:\n' "$program command"
 			printf '%s\n' "${help_commands[@]}" | two_columns 12
 		fi
 		printf '\nOptions:\n'
-		options_of "$command" | two_columns 28
+		options_of "$topic" | two_columns 28
 		printf '\nExamples:\n'
-		examples_of "$program" "$command"
+		examples_of "$program" "$topic"
 		printf '\nThe manual: man %s\n' "$program"
 	} || { warn "standard output: cannot be written" && exit 2; }
 	exit 0
