@@ -92,7 +92,7 @@ find_vm() {
 		return
 	fi
 	vm_ask_lines old "$a_uuid .+" list --all --uuid --name ||
-		die "libvirt on $(name_of old) does not answer; a machine of Xen is named by its configuration, /etc/xen/$1.cfg say"
+		die "libvirt on $(name_of old) does not answer: start libvirtd or virtqemud there, or name the host that has $1 by --from; a machine of Xen is named by its configuration, as /etc/xen/$1.cfg"
 	for line in "${answers[@]}"; do
 		uuid=${line%% *} vm=${line#* }
 		if [ "$uuid" = "$1" ] || [ "$vm" = "$1" ]; then
