@@ -45,7 +45,7 @@ moves_by_snapshots() {
 	[ "$status" = 0 ]
 
 	[[ $output == *domfsfreeze*'-n web-blkmigrate-1 '*'-n data-blkmigrate-1 '*domfsthaw* ]]
-	[[ $output == *'blkread /dev/vg/web-blkmigrate-1 | '* ]]
+	[[ $output == *'blkread -v /dev/vg/web-blkmigrate-1 | '* ]]
 	[[ $output == *'blkdiff --snapshot /dev/vg/web-blkmigrate-'* ]]
 	[[ $output =~ 'it was down for '[0-9.]+' seconds' ]]
 	read -r -d '' first second _ < <(on old 'cat /tmp/moment') || true
