@@ -55,47 +55,78 @@ stream_done(void)
 		err(2, "stream");
 }
 
+/* After a failure a thread may still read the input: what it uses is left to it (pool.h). */
+static struct attempt {
+	struct input input;
+	struct intake intake, again;
+	struct patch patch;
+	struct attempt *next;
+} *abandoned;
+
+static void
+attempt_destroy(struct attempt *attempt)
+{
+	writer_destroy(&attempt->patch.writer);
+	overlap_free(&attempt->patch.seen);
+	free(attempt->patch.head);
+	free(attempt->patch.head_before);
+	blk128_destroy(attempt->intake.digest);
+	blk128_destroy(attempt->again.digest);
+	close(attempt->input.fd);
+	free(attempt);
+}
+
+/* From its beginning, by a descriptor that nobody else closes. */
+static void
+input_begin(struct input *input)
+{
+	int fd = dup(stream.fd);
+
+	if (fd == -1)
+		err(2, "stream");
+	lseek(fd, 0, SEEK_SET);
+	input_open(input, fd, -1, "stream");
+}
+
 /* Apply the stream to a target that is all 0xaa, checked before or as from a pipe. */
 static bool
 apply(unsigned jobs, bool check, const char *log, char *now, size_t room)
 {
-	static struct input input;
-	static struct intake intake, again;
-	static struct patch patch;
+	struct attempt *attempt = calloc(1, sizeof(*attempt));
 	struct patch_options options = {
 		.writer = { .jobs = jobs, .sync = true }, .undo = log, .once = !check,
 		.cut_at = UINT64_MAX
 	};
+	struct patch *patch;
 	bool done;
 
+	if (attempt == NULL)
+		err(2, "memory");
+	patch = &attempt->patch;
 	CHECK(begin(SIZE, (struct target_options){ .length = UINT64_MAX }));
-	lseek(stream.fd, 0, SEEK_SET);
-	input_open(&input, stream.fd, -1, "stream");
-	CHECK(intake_open_stream(&intake, &input, INTAKE_PATCH, &error));
-	CHECK(patch_create(&patch, &options, &intake, &target, &error));
-	again.digest = NULL;
-	done = !check || patch_check(&patch, &error);
+	input_begin(&attempt->input);
+	CHECK(intake_open_stream(&attempt->intake, &attempt->input, INTAKE_PATCH, &error));
+	CHECK(patch_create(patch, &options, &attempt->intake, &target, &error));
+	done = !check || patch_check(patch, &error);
 	if (done && check) {
-		lseek(stream.fd, 0, SEEK_SET);
-		input_open(&input, stream.fd, -1, "stream");
-		CHECK(intake_open_stream(&again, &input, INTAKE_PATCH, &error));
-		patch.writer.intake = &again;
+		close(attempt->input.fd);
+		input_begin(&attempt->input);
+		CHECK(intake_open_stream(&attempt->again, &attempt->input, INTAKE_PATCH, &error));
+		patch->writer.intake = &attempt->again;
 	}
-	done = done && writer_run(&patch.writer, &error);
+	done = done && writer_run(&patch->writer, &error);
 	CHECK(done != error.set);
 	now[0] = '\0';
-	CHECK(done || writer_describe(&patch.writer, now, room) == (now[0] != '\0'));
+	CHECK(done || writer_describe(&patch->writer, now, room) == (now[0] != '\0'));
 	if (!done) {
 		struct error ignored = { 0 };
 
 		CHECK(target_close(&target, &ignored));
+		attempt->next = abandoned;
+		abandoned = attempt;
+	} else {
+		attempt_destroy(attempt);
 	}
-	writer_destroy(&patch.writer);
-	overlap_free(&patch.seen);
-	free(patch.head);
-	free(patch.head_before);
-	blk128_destroy(intake.digest);
-	blk128_destroy(again.digest);
 	return done;
 }
 
