@@ -350,7 +350,7 @@ words() {
 
 	cmp old.img new.img
 	[ -s root/usr/share/man/man1/blkmigrate.1 ]
-	diff -r "$root/scripts/blkmigrate.d" root/usr/share/blkmigrate
+	diff -r -x version "$root/scripts/blkmigrate.d" root/usr/share/blkmigrate
 	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -C "$root" BIN="$BIN" uninstall \
 		DESTDIR="$dir/root" PREFIX=/usr 3>&-
 	[ -z "$(find root -type f)" ]
