@@ -148,6 +148,26 @@ intake_give_note(struct intake *intake, struct piece *piece)
 	intake->note_length = 0;
 }
 
+bool
+intake_run(struct intake *intake, const struct pool_ops *ops, void *context, unsigned jobs,
+    struct error *error)
+{
+	unsigned i;
+
+	intake->pieces = calloc(jobs, sizeof(*intake->pieces));
+	if (intake->pieces == NULL)
+		return error_errno(error, "memory");
+	for (i = 0; i < jobs; i++)
+		if ((intake->pieces[i] = piece_create(intake)) == NULL)
+			return error_errno(error, "memory");
+	if (!pool_run(ops, context, intake->pieces, jobs, jobs))
+		return error_errno(error, "threads");
+	for (i = 0; i < jobs; i++)
+		piece_destroy(intake->pieces[i]);
+	free(intake->pieces);
+	return true;
+}
+
 struct place
 intake_place(const struct intake *intake, const struct piece *piece)
 {

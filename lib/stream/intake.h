@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/pool.h"
 #include "hash/blk128.h"
 #include "pipe/input.h"
 #include "stream/codec.h"
@@ -55,6 +56,7 @@ struct intake {
 	struct end_summary end;		/* valid once whole */
 	bool whole;			/* END was given, and all checks held */
 	bool ended;
+	void **pieces;			/* of intake_run */
 };
 
 /* Kinds of streams that are taken, for intake_open_stream. */
@@ -85,6 +87,13 @@ void intake_work(struct intake *, struct piece *);
  * is broken, and piece->error says how.
  */
 bool intake_give(struct intake *, struct piece *);
+
+/*
+ * Take, work on and give all pieces, one for each thread, as pool_run does.  False: error is filled,
+ * by give if it stopped the run; a thread may then still be in take: the intake must live as long as
+ * the process.
+ */
+bool intake_run(struct intake *, const struct pool_ops *, void *context, unsigned jobs, struct error *);
 
 /* The place of a piece's record in the stream.  Any thread. */
 struct place intake_place(const struct intake *, const struct piece *);

@@ -36,7 +36,6 @@ struct summing {
 	const struct container **holds;	/* what a source is is wanted there; or NULL */
 	struct intake intake;
 	struct piecemap *map;		/* of a stream, written as it passes; or NULL */
-	void **pieces;			/* of a stream, one for each thread */
 	struct error *error;
 };
 
@@ -210,26 +209,6 @@ give_piece(void *context, void *job)
 
 static const struct pool_ops piece_ops = { take_piece, work_piece, give_piece };
 
-/* Read the stream that the intake has begun to its end. */
-static bool
-sum_pieces(struct summing *summing, unsigned jobs, struct error *error)
-{
-	unsigned i;
-
-	summing->pieces = calloc(jobs, sizeof(*summing->pieces));
-	if (summing->pieces == NULL)
-		return error_errno(error, "memory");
-	for (i = 0; i < jobs; i++)
-		if ((summing->pieces[i] = piece_create(&summing->intake)) == NULL)
-			return error_errno(error, "memory");
-	if (!pool_run(&piece_ops, summing, summing->pieces, jobs, jobs))
-		return error_errno(error, "threads");
-	for (i = 0; i < jobs; i++)
-		piece_destroy(summing->pieces[i]);
-	free(summing->pieces);
-	return true;
-}
-
 /* Read the header of a stream.  NULL: error is filled. */
 static struct summing *
 stream_begin_sum(struct input *input, const struct sum_range *range, const struct sum_digests *digests,
@@ -260,7 +239,7 @@ sum_stream(struct input *input, const struct sum_range *range, struct sum_digest
 
 	if (summing == NULL)
 		return false;
-	if (!sum_pieces(summing, range->jobs, error)) {
+	if (!intake_run(&summing->intake, &piece_ops, summing, range->jobs, error)) {
 		left_add(left, &summing->left);
 		return false;
 	}
@@ -287,7 +266,7 @@ sum_stream_map(struct input *input, const struct sum_range *range, uint32_t grid
 			    "at its end: write to a file, not to a pipe and not with >>");
 		else
 			error_errno(error, "standard output");
-	} else if (!sum_pieces(summing, range->jobs, error)) {
+	} else if (!intake_run(&summing->intake, &piece_ops, summing, range->jobs, error)) {
 		(void)stream_put_abort(&map->writer.stream, error->text);
 	} else if (!piecemap_end(map, &summing->intake)) {
 		error_errno(error, "standard output");

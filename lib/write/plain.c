@@ -78,26 +78,6 @@ plain_give(void *context, void *job)
 
 static const struct pool_ops plain_ops = { plain_take, plain_work, plain_give };
 
-/* After a failure a thread may still use the pieces. */
-static bool
-plain_pieces(struct plain *plain, unsigned jobs, struct error *error)
-{
-	unsigned i;
-
-	plain->pieces = calloc(jobs, sizeof(*plain->pieces));
-	if (plain->pieces == NULL)
-		return error_errno(error, "memory");
-	for (i = 0; i < jobs; i++)
-		if ((plain->pieces[i] = piece_create(&plain->intake)) == NULL)
-			return error_errno(error, "memory");
-	if (!pool_run(&plain_ops, plain, plain->pieces, jobs, jobs))
-		return error_errno(error, "threads");
-	for (i = 0; i < jobs; i++)
-		piece_destroy(plain->pieces[i]);
-	free(plain->pieces);
-	return true;
-}
-
 bool
 plain_run(struct plain *plain, const char *id, unsigned jobs, struct error *error)
 {
@@ -112,7 +92,7 @@ plain_run(struct plain *plain, const char *id, unsigned jobs, struct error *erro
 	    !opening_has_id(id, plain->intake.reader.header.id, error))
 		return false;
 	progress_phase("writing", plain->intake.reader.header.size);
-	if (!plain_pieces(plain, jobs, error))
+	if (!intake_run(&plain->intake, &plain_ops, plain, jobs, error))
 		return false;
 	return plain->intake.whole || error_set(error, "standard input: the stream did not end");
 }

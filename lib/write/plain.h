@@ -22,7 +22,6 @@ struct plain {
 	struct error *error;
 	uint64_t written, zero;		/* bytes that have left, and zeros in blocks or holes of them */
 	int write_errno;		/* writing failed */
-	void **pieces;
 };
 
 /*

@@ -123,11 +123,10 @@ make_target_xml() {
 	make_later_xml
 }
 
-# write_target FILE [DISK ...]: write it without these disks.
-write_target() {
-	local file=$1 disk net
+# write_places: where disks, media, bridges and networks are on the new host, for rewrite.
+write_places() {
+	local disk net
 
-	shift
 	for disk in "${placed[@]}" "${media_there[@]}"; do
 		if [ "${target_kind[$disk]}" = lvm ]; then
 			place "$disk" block raw "${target[$disk]}"
@@ -135,13 +134,21 @@ write_target() {
 			place "$disk" file "$(format_at_target "$disk")" "${target[$disk]}"
 		fi
 	done >"$private/places"
+	for net in "${net_map[@]}"; do
+		printf '<net from="%s" to="%s"/>\n' "$(xml_escape "${net%%=*}")" "$(xml_escape "${net#*=}")"
+	done >>"$private/places"
+}
+
+# write_target FILE [DISK ...]: write it without these disks.
+write_target() {
+	local file=$1 disk
+
+	shift
+	write_places
 	printf '<identity name="%s" uuid="%s"/>\n' "$(xml_escape "$new_name")" "$new_uuid" >>"$private/places"
 	[ -z "$filled" ] || printf '<filled>%s</filled>\n' "$filled" >>"$private/places"
 	for disk; do
 		printf '<drop dev="%s"/>\n' "$(xml_escape "$disk")"
-	done >>"$private/places"
-	for net in "${net_map[@]}"; do
-		printf '<net from="%s" to="%s"/>\n' "$(xml_escape "${net%%=*}")" "$(xml_escape "${net#*=}")"
 	done >>"$private/places"
 	rewrite "$private/source.xml" "$private/$file" "$drives" <"$private/places"
 }

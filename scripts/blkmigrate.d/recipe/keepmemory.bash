@@ -203,20 +203,9 @@ send_memory() {
 
 # write_restored: what QEMU had, with the paths of the new host.
 write_restored() {
-	local disk net
-
 	xml_document old "$private/saved.xml" vm_on old save-image-dumpxml --security-info "$(memory_file old)" ||
 		die "libvirt on $(name_of old) does not tell what is in $(memory_file old)"
-	for disk in "${placed[@]}" "${media_there[@]}"; do
-		if [ "${target_kind[$disk]}" = lvm ]; then
-			place "$disk" block raw "${target[$disk]}"
-		else
-			place "$disk" file "$(format_at_target "$disk")" "${target[$disk]}"
-		fi
-	done >"$private/places"
-	for net in "${net_map[@]}"; do
-		printf '<net from="%s" to="%s"/>\n' "$(xml_escape "${net%%=*}")" "$(xml_escape "${net#*=}")"
-	done >>"$private/places"
+	write_places
 	rewrite "$private/saved.xml" "$private/restored.xml" keep <"$private/places"
 }
 

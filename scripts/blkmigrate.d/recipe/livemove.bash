@@ -50,20 +50,9 @@ libvirt_socket() {
 
 # write_live_xml: what QEMU has, with the paths of the new host.
 write_live_xml() {
-	local disk net
-
 	xml_document old "$private/running.xml" vm_on old dumpxml --migratable --security-info "$uuid" ||
 		die "libvirt on $(name_of old) does not tell the XML of $vm as it runs"
-	for disk in "${placed[@]}" "${media_there[@]}"; do
-		if [ "${target_kind[$disk]}" = lvm ]; then
-			place "$disk" block raw "${target[$disk]}"
-		else
-			place "$disk" file "$(format_at_target "$disk")" "${target[$disk]}"
-		fi
-	done >"$private/places"
-	for net in "${net_map[@]}"; do
-		printf '<net from="%s" to="%s"/>\n' "$(xml_escape "${net%%=*}")" "$(xml_escape "${net#*=}")"
-	done >>"$private/places"
+	write_places
 	rewrite "$private/running.xml" "$private/live.xml" keep <"$private/places"
 	put old "$(state_of old)/live.xml" <"$private/live.xml"
 }
