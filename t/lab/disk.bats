@@ -39,6 +39,11 @@ attach_partition() {
 	xfs_repair -n "$device"
 }
 
+# open_for_writing PID FILE: the process has a file open for writing whose name ends so.
+open_for_writing() {
+	find "/proc/$1/fd" -lname "*/$2" -perm -u=w | grep -q .
+}
+
 # A QEMU of libvirt has a /dev of its own; its lock is on that node, and no other shows it.
 @test "a device is not written while a QEMU has it by a node of its own" {
 	require_root "disks"
@@ -52,8 +57,8 @@ attach_partition() {
 		mount -t tmpfs none dev
 		mknod dev/disk b $((0x$(stat -c %t "$1"))) $((0x$(stat -c %T "$1")))
 		exec qemu-system-x86_64 -accel tcg -S -display none -nodefaults -monitor none -serial none \
-			-pidfile running -drive file=dev/disk,format=raw,if=virtio' qemu "$device"
-	wait_for 60 test -s running
+			-drive file=dev/disk,format=raw,if=virtio' qemu "$device"
+	wait_for 60 open_for_writing "$pid" dev/disk
 
 	run -2 --separate-stderr blkwrite "$device" <stream
 	[ "$stderr" = "blkwrite: $device: in use: qemu-system-x86_64 (process $pid) holds it open for writing; --force writes it all the same" ]
