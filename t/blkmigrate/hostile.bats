@@ -129,6 +129,37 @@ blkmigrate: $shown" ]
 	[[ $output == *'vm has a line feed in it, and cannot be kept: a?b'* ]]
 }
 
+@test "a plan of which a part is missing is not used, wherever it is cut" {
+	machine_is running
+	migrate prepare
+	plan=$(echo state/from/*/plan)
+	cp "$plan" whole
+	for ((lines = $(wc -l <whole) - 1; lines >= 0; lines -= 7)); do
+		head -n "$lines" whole >"$plan"
+		run -2 --separate-stderr inside "id=$(basename "${plan%/plan}"); load_plan; echo on"
+		[ -z "$output" ]
+		[[ $stderr == *'the plan in '*' cannot be understood: '@('it names no machine'|'its end is missing') ]]
+	done
+	mkdir state/from/0123456789ab
+	mv whole state/from/0123456789ab/plan
+	run -2 --separate-stderr inside 'load_plan; echo on'
+	[[ $stderr == *'cannot be understood: it is that of '* ]]
+	run -2 --separate-stderr blkmigrate status
+	[ -z "$output" ]
+}
+
+@test "a host that says a megabyte where its lock is taken: a line says so, and nothing has begun" {
+	machine_is running
+	migrate prepare
+	blkmigrate sync web
+	export -f blkmigrate
+	export root dir
+	with_odd long "$(grep -n -m 1 'exec 8<' calls | cut -d : -f 1)" blkmigrate sync web
+	[ "$odd_status" = 2 ]
+	[ "$(cat host/old/web.state)" = running ]
+	grep -q '^blkmigrate: cannot lock on old: ' said
+}
+
 @test "a machine of which libvirt says nothing is not taken for transient, or for one without autostart" {
 	code='xml_document() { :; }; vm_on() { printf "$said"; }; read_definition; echo "$persistent $autostart"'
 

@@ -166,11 +166,11 @@ count_in() {
 
 @test "the plan keeps the lanes; --lanes of a later command comes before it" {
 	code='document() { cat "$private/plan" >"$2.got" && mv "$2.got" "$2"; }
-		load() { printf "%s\n" "$1" >"$private/plan"; load_plan; lanes_ready; echo "[$lanes]"; }'
+		load() { printf "%s\n" vm=web uuid=1-2-3 "$1" >"$private/plan"; load_plan; lanes_ready; echo "[$lanes]"; }'
 
 	[ "$(inside "$code; load lanes=4")" = '[4]' ]
 	[ "$(inside "$code; lanes_wanted=8; load lanes=4")" = '[8]' ]
-	[ "$(inside "$code; load vm=web")" = '[]' ]
+	[ "$(inside "$code; load drives=empty")" = '[]' ]
 	for wrong in 'a[$(touch oops)]' 65 0 '4 4'; do
 		run -2 inside "$code; load 'lanes=$wrong'"
 		[[ $output == *'the plan in '*' cannot be understood: lanes='* ]]

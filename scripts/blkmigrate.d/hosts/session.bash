@@ -167,7 +167,8 @@ session_hold() {
 		kill -0 $! 2>/dev/null || break
 		nap 0.05
 	done
-	answer=$(brief cat "$said")
+	# Of a longer answer cat cannot write all.
+	answer=$(brief cat "$said") || true
 	case $answer in
 	held) ;;
 	"busy: "*) die "another blkmigrate is at work on this, on $(name_of "$host"): ${answer:6:200}" ;;

@@ -35,6 +35,10 @@ state_of() {
 	esac
 }
 
+# The first line of a plan, and the last one: without it a disk may be missing.  Plans of version 1
+# have neither.
+plan_begins='plan=2' plan_ends='end=plan'
+
 # save_plan: write the plan itself last; without it there is no migration.
 save_plan() {
 	local name disk
@@ -55,6 +59,7 @@ save_plan() {
 	# Last but one, so that a definition that is as it says has all else made of it.
 	put old "$(state_of old)/source.xml" <"$private/source.xml"
 	{
+		echo "$plan_begins"
 		for name in "${plan_scalars[@]}"; do
 			printf '%s=%s\n' "$name" "${!name}"
 		done
@@ -79,6 +84,7 @@ save_plan() {
 				printf '%s[%s]=%s\n' "$name" "$disk" "${array[$disk]}"
 			done
 		done
+		echo "$plan_ends"
 	} >"$private/plan"
 	put old "$(state_of old)/plan" <"$private/plan"
 }
@@ -144,13 +150,14 @@ plan_value() {
 
 # load_plan: read the plan of $id.  It is data: only known variables are set.
 load_plan() {
-	local line name nets_kept=false
+	local line='' first='' name nets_kept=false asked=$id
 
-	new_address=''
+	new_address='' vm='' uuid=''
 	document old "$private/plan" on old cat "${folder[old]}/from/$id/plan" || return
 	disks=() shared=() swaps=() skipped=() later=() media=() media_there=() parts=() parts_known='' lanes='' tunnel='' keep_memory='' memory_dir='' live=''
 	[ ${#net_map[@]} -gt 0 ] || nets_kept=true
 	while IFS= read -r line; do
+		first=${first:-$line}
 		if [[ $line =~ ^([a-z_]+)\+=([A-Za-z0-9]+)$ ]]; then
 			name=${BASH_REMATCH[1]}
 			[[ " ${plan_lists[*]} " == *" $name "* ]] || continue
@@ -168,9 +175,26 @@ load_plan() {
 			plan_value "$name" "$name" "${BASH_REMATCH[2]}"
 		fi
 	done <"$private/plan"
+	plan_is_whole "$first" "$asked"
 	! is_xen || [[ $vm != -* ]] || die "$(name_of old): the plan in $(state_of old) cannot be understood: vm=$vm"
 	placed=("${disks[@]}" "${swaps[@]}" "${media[@]}")
 	address['new']=$new_address
+}
+
+# plan_is_whole FIRST ID: die unless the plan that was read, whose first line that is, is all there.
+plan_is_whole() {
+	local last why=''
+
+	last=$(tail -n 1 "$private/plan")
+	if [ -z "$vm" ] || [ -z "$uuid" ]; then
+		why='it names no machine'
+	elif [ "$id" != "$2" ]; then
+		why="it is that of $id"
+	elif [ "$1" = "$plan_begins" ] && [ "$last" != "$plan_ends" ]; then
+		why='its end is missing'
+	fi
+	id=$2
+	[ -z "$why" ] || die "$(name_of old): the plan in $(state_of old) cannot be understood: $why"
 }
 
 # find_migration NAME: the one of this virtual machine that is not over, in $found and $id; $found
