@@ -135,7 +135,7 @@ transfer_tcp() {
 	local disk=$1 part=$2 input=${3:-} ports=()
 
 	need_netcat
-	part="$part | blkzip --adapt | $(meter "$disk")"
+	part="$(compressed "$part") | $(meter "$disk")"
 	input=${input:+$input | }
 	if $dry_run; then
 		mapfile -t ports < <(seq "$port_first" $((port_first + ${lanes:-1} - 1)))

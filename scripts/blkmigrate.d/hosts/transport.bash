@@ -16,7 +16,7 @@ transfer() {
 transfer_ssh() {
 	local disk=$1 part=$2 input=${3:-}
 
-	part="$part | blkzip --adapt"
+	part=$(compressed "$part")
 	input=${input:+$input | }
 	show old "$input$(ssh_text old "$part") | $(meter "$disk") | $(to_new "$(receiver "$disk")")"
 	$dry_run && return

@@ -15,9 +15,12 @@ check_fit() {
 
 # check_stream: the new host's programs must be able to read what the old host's send.
 check_stream() {
+	local pipe
+
 	$programs_there && ! needs_no_programs || return 0
+	pipe=$(compressed 'blkread "$file"')
 	on old bash -o pipefail -c 'file=$(mktemp) && echo blkmigrate >"$file" || exit
-		blkread "$file" | blkzip
+		'"$pipe"'
 		status=$?
 		rm "$file"
 		exit $status' stream 2>"$private/why" |

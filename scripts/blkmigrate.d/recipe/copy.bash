@@ -193,6 +193,7 @@ copy_main() {
 		return
 	fi
 	programs_ready
+	need_codec
 	prepare_copy
 	$dry_run || compare_sectors
 	journal begin copy

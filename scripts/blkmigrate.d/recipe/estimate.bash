@@ -142,6 +142,7 @@ show_plan() {
 	show_parts
 	show_memory
 	! several_lanes || say "  over $lanes connections at a time for each disk"
+	[ "${compress:-adapt}" = adapt ] || say "  compressed on the way: $compress"
 	say "  in all: $(sum_of_all); $(downtime_expected)"
 	show_xml_diff
 }

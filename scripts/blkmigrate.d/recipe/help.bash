@@ -33,6 +33,7 @@ help_options=(
 	'live; --auto-converge; slow the guest down where it writes faster than is sent'
 	'live; --backward; try it although libvirt or QEMU is older there'
 	"$sends plan prepare; --bwlimit rate; send at most that many bytes a second, as 20M; @file has it"
+	"copy run plan prepare sync cutover; --compress none | deflate | zstd | adapt; how the disks are compressed on the way (adapt)"
 	"run $plans sync cutover verify rollback finish status purge; --connect uri; libvirt's URI on both hosts (qemu:///system)"
 	'run cutover; --console; when it runs there, connect this terminal to its serial console'
 	"$plans; --copy-media; copy the files that are in its CD-ROM drives"

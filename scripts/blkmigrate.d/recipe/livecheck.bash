@@ -21,8 +21,8 @@ check_live() {
 	[[ $uri == qemu:///@(system|session) ]] ||
 		problem "libvirt is reached by $uri, and only qemu:///system and qemu:///session can be joined" "--connect qemu:///system"
 	! $keep_memory_wanted || problem "--keep-memory is for a machine that is saved" "leave it out: live moves the memory"
-	[ "$transport" = ssh ] && ! several_lanes ||
-		problem "--transport and --lanes are for disks that this program copies" "--native uses ports of libvirt, --parallel several connections"
+	[ "$transport" = ssh ] && ! several_lanes && [ -z "$compress" ] ||
+		problem "--transport, --lanes and --compress are for disks that this program copies" "--native uses ports of libvirt, --parallel several connections"
 	check_awake running
 	check_as_memory_knows_it
 	check_backward

@@ -23,6 +23,7 @@ preflight() {
 	check_tools
 	# Without its tools a host cannot be checked.
 	if [ ${#problems[@]} -eq "$before" ]; then
+		check_codec
 		check_source
 		check_name
 		check_addresses
@@ -71,7 +72,8 @@ check_tools() {
 	for host in old new; do
 		list=(virsh blksum flock sync blkid partx)
 		[ "$host" = new ] || ! is_xen || list+=(xl)
-		[ "$host" = old ] && list+=(blkread blkdiff blkzip) || list+=(blkwrite ip)
+		[ "$host" = old ] && list+=(blkread blkdiff) || list+=(blkwrite ip)
+		[ "$host" = new ] || [ "$compress" = none ] || list+=(blkzip)
 		# libvirt copies.
 		[ "$live" != yes ] || [ ${#media[@]} -gt 0 ] || list=(virsh flock sync)
 		! several_lanes || [ "$(fan_host)" != "$host" ] || list+=(blkfan)

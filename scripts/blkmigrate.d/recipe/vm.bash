@@ -117,6 +117,7 @@ connect_new() {
 	reach new
 	tcp_ready
 	lanes_ready
+	compress_ready
 }
 
 # open_migration NAME: resume the one that is known; $opened says whether there was one.  Call it
@@ -141,6 +142,7 @@ open_migration() {
 	choose_ciphers
 	session_open "$uuid"
 	find_pushed
+	[[ $command != @(run|sync|cutover) ]] || need_codec
 	journal_read
 	if [ -n "${begun[rollback]:-}" ]; then
 		roll_back
