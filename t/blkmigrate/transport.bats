@@ -35,6 +35,32 @@ sys.exit(not any(row[3] == "0A" and 49152 <= int(row[1][-4:], 16) <= 49215 for r
 	run ! listening
 }
 
+@test "--port: the new host listens there and nowhere else, and what cannot be is refused" {
+	run -0 --separate-stderr migrate copy -v --create --transport tcp --port 21873-21874 --lanes 2 old.img new:"$dir/new.img"
+
+	cmp old.img new.img
+	[[ $stderr =~ 'new# nc -n -v -l 127.0.0.1 2187'[34]' | blkwrite ' ]]
+	run -2 --separate-stderr migrate copy --create --transport tcp --port 21873 --lanes 2 old.img new:"$dir/new.img"
+	[ "${stderr##*$'\n'}" = "blkmigrate: --lanes 2 needs as many ports, and --port 21873 has 1" ]
+	run -2 --separate-stderr migrate copy --port 21873 old.img new:"$dir/new.img"
+	[ "${stderr##*$'\n'}" = "blkmigrate: --port is for --transport tcp" ]
+	for wrong in 0 65536 5-4 x 5-; do
+		run -2 --separate-stderr migrate copy --transport tcp --port "$wrong" old.img new:"$dir/new.img"
+		[ "$stderr" = "blkmigrate: --port is a port from 1 to 65535, or the first and the last of several, as 5000-5015" ]
+	done
+}
+
+@test "a port that is taken is said; no more disks are copied at a time than there are ports" {
+	nc -n -l 127.0.0.1 21875 >/dev/null &
+	at_end kill $!
+	wait_for 5 bash -c 'grep -q ":5573 .* 0A " /proc/net/tcp'
+
+	run -2 --separate-stderr migrate copy --create --transport tcp --port 21875 old.img new:"$dir/new.img"
+
+	[[ $stderr == *"blkmigrate: cannot listen: all ports from 21875 to 21875 are in use"* ]]
+	[ "$(inside 'transport=tcp port_count=3 jobs=4; ports_ready; echo $jobs; lanes=2; ports_ready; echo $jobs')" = $'3\n1' ]
+}
+
 @test "driven from a third host, the stream goes from the one to the other" {
 	run -0 --separate-stderr migrate copy -v --create --transport tcp --from new "$dir/old.img" new:"$dir/new.img"
 

@@ -9,7 +9,7 @@ listen=''
 declare -A netcat=()
 
 # Ports that libvirt uses for migrations, so a firewall may let them through already.
-port_first=49152 port_count=64
+port_first=49152 port_count=64 ports_wanted=''
 
 # tcp_ready: find out which nc both hosts have, and where the new one listens.
 tcp_ready() {
@@ -29,6 +29,17 @@ tcp_ready() {
 		[ -n "$listen" ] || die "$(name_of new) does not say which address it was reached at: --listen ADDRESS"
 	fi
 	warn "the disks cross the network unencrypted: whoever can listen on the way can read them, and whoever can change packets can change them (--transport ssh prevents both)"
+}
+
+# ports_ready: each lane of each disk that is copied at a time has a port.
+ports_ready() {
+	[ "$transport" = tcp ] || {
+		[ -z "$ports_wanted" ] || die "--port is for --transport tcp"
+		return 0
+	}
+	[ "$port_count" -ge "${lanes:-1}" ] ||
+		die "--lanes $lanes needs as many ports, and --port $ports_wanted has $port_count"
+	[ $((jobs * ${lanes:-1})) -le "$port_count" ] || jobs=$((port_count / ${lanes:-1}))
 }
 
 # need_netcat: die if it is missing; without a preflight nothing has said so before.
@@ -105,7 +116,7 @@ start_lane() {
 	done
 	if [ "$try" = "$count" ]; then
 		kill "${writers[@]}" "${listeners[@]}"
-		echo "blkmigrate: cannot listen: ${said:-all ports from $first on are in use}" >&2
+		echo "blkmigrate: cannot listen: ${said:-all ports from $first to $((first + count - 1)) are in use}" >&2
 		exit 2
 	fi
 	exec 7>&-

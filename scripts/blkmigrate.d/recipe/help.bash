@@ -62,6 +62,7 @@ help_options=(
 	'live; --parallel number; connections for the memory, 1 to 64'
 	'run sync; --passes number; passes after the first, at most (5)'
 	"$plans; --pool pool; put the disks into that libvirt pool"
+	"copy run sync cutover; --port port[-last]; with tcp: the ports on which the new host listens (49152-49215)"
 	'live; --post-copy; let it run there after one pass, and fetch the rest as it is used'
 	"copy $plans; --preallocate; allocate the whole space of files at once"
 	"copy $plans; --push; send programs that the new host lacks, for this time only"

@@ -117,6 +117,7 @@ connect_new() {
 	reach new
 	tcp_ready
 	lanes_ready
+	ports_ready
 	compress_ready
 }
 
