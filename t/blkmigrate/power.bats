@@ -199,6 +199,18 @@ taken_back() {
 	runs_on_old
 }
 
+@test "the same, driven on the old host itself" {
+	export at_virsh='start *--paused*' then_virsh='touch "$FAKE/new.down"; exit 1' HOST=old
+	run -2 "$root/scripts/blkmigrate" run --state "$dir/state" --yes --to new --dir "$dir/there" web
+	[[ ${lines[-1]} == 'blkmigrate: the rollback failed, and web on this host is shut off; '* ]]
+	rm new.down
+	at_virsh=''
+
+	"$root/scripts/blkmigrate" rollback --state "$dir/state" web
+
+	runs_on_old
+}
+
 @test "a commit whose host does not answer is not said to be impossible" {
 	export at_sync='[[ ${!#} != */journal || $(tail -n 1 "${!#}") != *" begin committed ." ]] || touch "$FAKE/new.down"'
 

@@ -143,7 +143,7 @@ went_to_new() {
 
 # says_why: somebody has ended it, or it is said what to do.
 says_why() {
-	grep -qE 'was off, and is off on new|nothing is started|nothing more is done|not started here any more|cannot be|is not as it was planned|was committed to new' said &&
+	grep -qE 'was off, and is off on new|nothing is started|nothing more is done|not started here any more|it is shut off|and web on this host is shut off|nothing has happened to it|was committed to new' said &&
 		{ [ "$status" != 0 ] || grep -q 'was off, and is off on new' said; }
 }
 

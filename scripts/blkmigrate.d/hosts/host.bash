@@ -77,13 +77,13 @@ feed() {
 	shift
 	if [ -z "${address[$host]}" ]; then
 		relayed "$@"
-		return
+	else
+		stream_ssh
+		quote_words "$@"
+		quoted="LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 $quoted"
+		relayed "${ssh[@]}" -o ControlMaster=auto -o "ControlPath=$private/$host" -o ControlPersist=60 \
+			-- "${address[$host]}" "$quoted"
 	fi
-	stream_ssh
-	quote_words "$@"
-	quoted="LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 $quoted"
-	relayed "${ssh[@]}" -o ControlMaster=auto -o "ControlPath=$private/$host" -o ControlPersist=60 \
-		-- "${address[$host]}" "$quoted"
 }
 
 # random_hex BYTES: set $random to twice as many digits, from the kernel's random numbers; BYTES is a

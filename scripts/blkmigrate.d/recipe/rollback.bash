@@ -136,14 +136,14 @@ after_failure() {
 	)
 	status=$?
 	set -e
-	[ "$status" = 0 ] || tell_failed_rollback
+	[ "$status" = 0 ] || (tell_failed_rollback)
 }
 
 # tell_failed_rollback: where that leaves the machine.
 tell_failed_rollback() {
 	local state name again
 
-	state=$(domain_state old 2>/dev/null) || state="in a state that $(name_of old) cannot be asked for"
+	state=$(domain_state old 2>/dev/null) || state="in a state for which $(name_of old) cannot be asked"
 	[ "$state" != none ] || state='not there'
 	name=$(quote "$vm")
 	again="blkmigrate rollback $name tries again"
