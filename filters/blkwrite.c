@@ -111,7 +111,7 @@ main(int argc, char **argv)
 	return incoming->writer->intake->end.bad > 0 || incoming->patch.cut.set ? 2 : 0;
 }
 
-enum { BACKING = 256, CREATE, RESIZE, ZEROED, DISCARD, VERIFY, NO_SYNC, ID, PROGRESS, FORCE, UNDO, MAP,
+enum { BACKING = 256, CREATE, RESIZE, PREALLOCATE, ZEROED, DISCARD, VERIFY, NO_SYNC, ID, PROGRESS, FORCE, UNDO, MAP,
 	PARTITION };
 
 static const struct option names[] = {
@@ -123,6 +123,7 @@ static const struct option names[] = {
 	{ "backing", required_argument, NULL, BACKING },
 	{ "create", no_argument, NULL, CREATE },
 	{ "resize", no_argument, NULL, RESIZE },
+	{ "preallocate", no_argument, NULL, PREALLOCATE },
 	{ "zeroed", no_argument, NULL, ZEROED },
 	{ "discard", no_argument, NULL, DISCARD },
 	{ "verify", no_argument, NULL, VERIFY },
@@ -173,6 +174,7 @@ parse_option(int option, struct options *options, struct error *error)
 	case BACKING: target->backing = optarg; break;
 	case CREATE: target->create = target->resize = true; break;
 	case RESIZE: target->resize = true; break;
+	case PREALLOCATE: target->allocate = true; break;
 	case ZEROED: restore->zeroed = true; break;
 	case DISCARD: restore->discard = true; break;
 	case VERIFY: restore->writer.verify = true; break;
@@ -206,6 +208,8 @@ check_options(struct options *options)
 
 	if (options->incoming.raw && options->incoming.id != NULL)
 		errx(2, "--id: raw bytes carry no id");
+	if (options->target.allocate && options->incoming.restore.discard)
+		errx(2, "--preallocate keeps what --discard gives up: give one of them");
 	check_logs(options);
 	options->incoming.length = options->target.length;
 	if (writer->jobs == 0)
@@ -241,7 +245,7 @@ check_plain(const struct options *options)
 	const struct restore_options *restore = &incoming->restore;
 
 	if (incoming->raw || incoming->force || incoming->undo != NULL || options->target.confined ||
-	    options->target.backing != NULL || options->target.resize || restore->discard || restore->zeroed ||
+	    options->target.backing != NULL || options->target.resize || options->target.allocate || restore->discard || restore->zeroed ||
 	    restore->map != NULL || restore->writer.verify || !restore->writer.sync)
 		help_errx(&help_blkwrite, "only -j, -v, --id and --progress go with `-', standard output");
 	if (isatty(STDOUT_FILENO))

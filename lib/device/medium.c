@@ -189,6 +189,20 @@ medium_discard(struct medium *medium, uint64_t at, uint64_t length)
 	    (off_t)length) == 0;
 }
 
+bool
+medium_allocate(struct medium *medium, uint64_t at, uint64_t length, struct error *error)
+{
+	int punch = ZERO_PUNCH;
+
+	atomic_compare_exchange_strong(&medium->zero_method, &punch, ZERO_KEEP);
+	if (medium->device || length == 0 ||
+	    fallocate(medium->fd, FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)length) == 0)
+		return true;
+	medium->written_only = errno == EOPNOTSUPP;
+	return medium->written_only || error_errno(error, "%s: at byte %ju: %ju bytes cannot be allocated",
+	    medium->name, (uintmax_t)at, (uintmax_t)length);
+}
+
 void
 medium_write_out(struct medium *medium, uint64_t at, uint64_t length)
 {

@@ -26,6 +26,7 @@ struct medium {
 	bool direct;		/* written past the page cache */
 	uint32_t sector;	/* 1 for a file */
 	uint64_t size;		/* when it was opened */
+	bool written_only;	/* its file system allocates only what is written */
 	atomic_int zero_method;
 	atomic_bool lost;	/* a flush has failed: earlier writes may be lost */
 	atomic_bool failed;	/* a write or a flush has failed: the page cache may be wrong */
@@ -46,6 +47,12 @@ bool medium_zero(struct medium *, uint64_t at, uint64_t length, struct error *);
  * a device is undefined.  False with errno set: not supported, and nothing has changed.
  */
 bool medium_discard(struct medium *, uint64_t at, uint64_t length);
+
+/*
+ * Allocate a range, and make none of it a hole from now on.  A file's size stays as it is; of a device
+ * nothing is asked.  Where a file system cannot do it, written_only is set.
+ */
+bool medium_allocate(struct medium *, uint64_t at, uint64_t length, struct error *);
 
 /* Start writing a range out, without waiting. */
 void medium_write_out(struct medium *, uint64_t at, uint64_t length);

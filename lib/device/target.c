@@ -159,6 +159,7 @@ target_open(struct target *target, const char *path, const struct target_options
 	target->confined = options->confined;
 	target->force = options->force;
 	target->resize = options->resize;
+	target->allocate = options->allocate;
 	if (strcmp(path, "-") == 0)
 		return error_set(error, "-: the target must be a device or a file, not standard output");
 	medium_init(medium, claim_open(path, &status, error), path);
@@ -197,13 +198,24 @@ target_fits(const struct target *target, uint64_t size, struct error *error)
 	    (uintmax_t)size, (uintmax_t)target->capacity);
 }
 
+static bool
+target_allocate(struct target *target, uint64_t size, struct error *error)
+{
+	uint64_t from = target->allocated;
+
+	if (!target->allocate || from >= size)
+		return true;
+	target->allocated = size;
+	return medium_allocate(&target->medium, target->offset + from, size - from, error);
+}
+
 bool
 target_grow(struct target *target, uint64_t size, struct error *error)
 {
 	struct stat status;
 	uint64_t end = target->offset + size;
 
-	if (!target_fits(target, size, error))
+	if (!target_fits(target, size, error) || !target_allocate(target, size, error))
 		return false;
 	if (target->medium.device)
 		return true;
@@ -280,7 +292,7 @@ target_held(const struct target *target, uint64_t offset, uint64_t length)
 {
 	uint64_t held = target->medium.size;
 
-	if (target->medium.device)
+	if (target->medium.device || target->medium.written_only)
 		return length;
 	held -= held < target->offset ? held : target->offset;
 	held -= held < offset ? held : offset;

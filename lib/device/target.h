@@ -26,6 +26,7 @@ struct target_options {
 	bool confined;		/* -o or -l was given: a file is not truncated */
 	bool create;		/* make the file if it does not exist */
 	bool resize;		/* cut a larger file to the size of an image */
+	bool allocate;		/* the whole range, and leave no holes in it */
 	const char *backing;	/* the file that its server keeps it in; NULL: not known */
 	bool force;		/* write it though others hold it */
 };
@@ -37,6 +38,8 @@ struct target {
 	bool confined;
 	bool resize;
 	bool uncut;		/* the caller leaves a larger file as large as it is */
+	bool allocate;
+	uint64_t allocated;	/* so many bytes of the range */
 	uint64_t offset;
 	uint64_t capacity;	/* bytes in the range */
 	bool readable;		/* readback is open */
@@ -86,13 +89,16 @@ bool target_prepare(struct target *, uint64_t size, bool readback, struct error 
  */
 bool target_open_readback(struct target *, struct error *);
 
-/* Extend a smaller file only; for a size that becomes known later than target_prepare. */
+/* Extend a smaller file, and allocate as it was asked for, only; for a size that becomes known later than target_prepare. */
 bool target_grow(struct target *, uint64_t size, struct error *);
 
 bool target_write(struct target *, uint64_t offset, const unsigned char *data, size_t length,
     struct error *);
 
-/* How many bytes of a range existed when the target was opened; for a device all. */
+/*
+ * How many bytes of a range have to be made zero where zeros are to be: those that existed when the
+ * target was opened; for a device, and for a file that has to be allocated by writing, all.
+ */
 uint64_t target_held(const struct target *, uint64_t offset, uint64_t length);
 
 /*

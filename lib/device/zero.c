@@ -6,8 +6,6 @@
 
 #include "device/zero.h"
 
-enum zero_method { ZERO_PUNCH, ZERO_KEEP, ZERO_OUT, ZERO_NONE };
-
 /* One try; false with errno set. */
 static bool
 zero_by(int fd, bool device, int method, uint64_t at, uint64_t length)

@@ -38,6 +38,7 @@ make_ready(struct restore *restore, uint64_t size, struct error *error)
 	if (!target_prepare(restore->writer.target, size, restore->writer.options.verify, error) ||
 	    !commit_begin(&restore->commit, size, error))
 		return false;
+	restore->zeroed = restore->zeroed && !restore->writer.target->medium.written_only;
 	if (restore->discard)
 		restore_discard(restore, size);
 	return true;

@@ -68,6 +68,19 @@ with_modules() {
 	[[ $stderr == *"new.img: 65536 bytes"* ]]
 }
 
+@test "--preallocate: every block of the copy stays allocated, in later passes too" {
+	truncate -s 16M old.img
+	dd if=/dev/urandom of=old.img bs=1M count=3 seek=2 conv=notrunc status=none
+
+	migrate copy --create --preallocate old.img new:"$dir/new.img"
+	[ "$(stat -c %b new.img)" -ge 32768 ]
+	fallocate -p -o 0 -l 4M old.img
+	migrate copy --preallocate old.img new:"$dir/new.img"
+
+	cmp old.img new.img
+	[ "$(stat -c %b new.img)" -ge 32768 ]
+}
+
 @test "a device is copied into a larger one, with --overwrite" {
 	attach old.img
 	old=$device

@@ -422,6 +422,49 @@ zeroed_by() {
 	is_zero target 0 1048576
 }
 
+# is_whole FILE: no part of it is a hole.
+is_whole() {
+	[ $(($(stat -c %b "$1") * 512)) -ge "$(stat -c %s "$1")" ]
+}
+
+@test "--preallocate leaves no hole: not in the first MiB, where zeros come, or where a delta brings them" {
+	truncate -s 8M image
+	printf data | dd of=image bs=1M seek=3 conv=notrunc status=none
+	blkread image >stream
+
+	blkwrite --create --preallocate --verify new <stream
+	truncate -s 2M grown
+	blkwrite --preallocate --verify grown <stream
+	cp --sparse=never image old
+	printf full | dd of=old bs=1M seek=5 conv=notrunc status=none
+	blkdiff old image | blkwrite --preallocate --verify old
+	blkwrite --create sparse <stream
+
+	for file in new grown old; do
+		cmp image "$file"
+		is_whole "$file"
+	done
+	run ! is_whole sparse
+	blkread - <image | blkwrite --create --preallocate unknown
+	cmp image unknown
+	is_whole unknown
+}
+
+@test "--preallocate without room ends before anything is written; where nothing is allocated ahead zeros are" {
+	truncate -s 4M image
+	blkread image >stream
+	cp image target
+
+	run -2 --separate-stderr inject "$dir/target" fallocate error=ENOSPC blkwrite --preallocate target <stream
+	[ "$stderr" = "blkwrite: target: at byte 0: 4194304 bytes cannot be allocated: No space left on device" ]
+	inject "$dir/target" fallocate error=EOPNOTSUPP blkwrite --preallocate --zeroed target <stream
+	is_whole target
+	cmp image target
+
+	run -2 --separate-stderr blkwrite --preallocate --discard target <stream
+	[ "$stderr" = "blkwrite: --preallocate keeps what --discard gives up: give one of them" ]
+}
+
 @test "--discard reaches a device, never counts as zeros, and spares the bytes after the image" {
 	make_noise image 1M
 	truncate -s 3M image

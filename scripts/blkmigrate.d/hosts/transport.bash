@@ -50,6 +50,7 @@ receiver() {
 	[ "$transport" = ssh ] || words+=(--id "@$(id_file new "$1")")
 	# A file that was made a moment ago is all hole.
 	[ -z "${made[$1]:-}" ] || [ "${target_kind[$1]}" != file ] || words+=(--zeroed)
+	[[ -z $preallocate || ${target_kind[$1]} != @(file|qcow2) ]] || words+=(--preallocate)
 	[ -z "${mapping[$1]:-}" ] || words+=(--map "$(map_path "$1")")
 	sink_words "$1"
 	quote "${words[@]}" "${sink_words[@]}"
