@@ -34,3 +34,51 @@ setup() {
 	cmp old.img there/old.img
 	[ "$(cat host/new/web.state)" = running ]
 }
+
+# two_disks: web has a second one, data.img.
+two_disks() {
+	make_image data.img 2M 7
+	sed -i "s|</devices>|<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='$dir/data.img'/><target dev='vdb'/></disk>&|" host/old/web.xml
+}
+
+@test "--start: a machine that was off runs there, also with a kernel of --first-boot; without it it stays off" {
+	machine_is 'shut off'
+	touch kernel
+	export at_virsh='create *' then_virsh='echo paused >web.state; exit 0'
+
+	run -2 --separate-stderr migrate plan --first-boot "kernel=$dir/kernel"
+	[[ $stderr == *'web is off, so there is no first start that --first-boot could be of'*'or --start, which starts it there'* ]]
+	run -0 --separate-stderr migrate run --start --first-boot "kernel=$dir/kernel"
+
+	[ "$(cat host/new/web.state) $(cat host/old/web.state)" = 'running shut off' ]
+	[[ $stderr == *'web was off, and runs on new now'* ]]
+	grep -q 'new: virsh create .*/first-boot.xml --paused' log
+	machine_is 'shut off'
+	run -0 --separate-stderr migrate run
+	[ ! -e host/new/web.state ]
+	[[ $stderr == *'web was off, and is off on new'* ]]
+}
+
+@test "--start with --later: it boots before the disk of data is copied, which then follows" {
+	machine_is 'shut off'
+	two_disks
+	export at_virsh='attach-device *' then_virsh='cmp "$FAKE/data.img" "$FAKE/there/data.img" && cat web.state >>"$FAKE/attached"; exit 0'
+
+	run -0 --separate-stderr migrate run -v --start --later vdb
+
+	cmp data.img there/data.img
+	cmp old.img there/old.img
+	[ "$(sort -u attached)" = running ]
+	[ "$(grep -c "^old# .*blkread.* $dir/data.img" <<<"$stderr")" = 1 ]
+	[ "$(grep -n 'virsh.* resume ' <<<"$stderr" | cut -d : -f 1 | head -n 1)" -lt "$(grep -n "^old# .*blkread.* $dir/data.img" <<<"$stderr" | cut -d : -f 1)" ]
+}
+
+@test "a rollback of --start leaves off what was off" {
+	machine_is 'shut off'
+	export at_virsh='define *' then_virsh='[ "$HOST" = old ] || exit 1'
+
+	run -2 --separate-stderr migrate run --start
+
+	[ "$(cat host/old/web.state)" = 'shut off' ]
+	[[ $stderr == *'web is on old as it was'* ]]
+}

@@ -7,7 +7,12 @@
 # The definition never names that kernel.  The machine keeps it while it runs, through its own
 # reboots; from its next start on, it boots from its disk's loader.
 
-first_boot='' console=false
+first_boot='' console=false start='' start_wanted=''
+
+# will_run: whether it runs on the new host in the end: because it ran here, or by --start.
+will_run() {
+	[ -n "${finished[ran]:-}" ] || [ "$start" = yes ]
+}
 
 # first_boot_part kernel|initrd|cmdline: the last part is all of the rest, commas included.
 first_boot_part() {
@@ -34,9 +39,11 @@ make_first_boot_xml() {
 check_first_boot() {
 	local part path
 
+	[ "$start,$keep_memory" != yes,yes ] || is_up "$was_running" ||
+		problem "$vm is off, and --keep-memory keeps it as it is" "leave out --start, or --keep-memory"
 	if [ -n "$first_boot" ]; then
-		[ "$was_running" != 'shut off' ] ||
-			problem "$vm is off, so there is no first start that --first-boot could be of" "start it, or leave out --first-boot"
+		[ "$was_running" != 'shut off' ] || [ "$start" = yes ] ||
+			problem "$vm is off, so there is no first start that --first-boot could be of" "start it, or --start, which starts it there, or leave out --first-boot"
 		for part in kernel initrd; do
 			path=$(first_boot_part "$part")
 			[ -z "$path" ] || asks_yes new test -r "$path" ||
@@ -62,7 +69,7 @@ start_there() {
 show_console() {
 	local words=(virsh -c "$uri" console "$new_uuid")
 
-	$console && [ -n "${finished[ran]:-}" ] || return 0
+	$console && will_run || return 0
 	if [ -n "${address[new]}" ]; then
 		stream_ssh
 		words=("${ssh[@]}" -t -- "${address[new]}" "$(quote "${words[@]}")")

@@ -63,10 +63,10 @@ cutover() {
 	! keeps_memory || step memory send_memory
 	step defined define_target
 	check_memory_current
-	# A machine that was off stays off.
+	# A machine that was off stays off, but for --start.
 	if keeps_memory; then
 		step started restore_there
-	elif [ -n "${finished[ran]:-}" ]; then
+	elif will_run; then
 		step started start_paused
 	fi
 	[ -z "$tunnel" ] || step routed route_machine
@@ -259,12 +259,12 @@ commit() {
 	put new "$(state_of new)/commit" <<<"$vm runs here since $(date -u +%FT%TZ)"
 }
 
-# resume: let the committed machine run, if it ran before.
+# resume: let the committed machine run, if it ran before, or by --start.
 resume() {
 	local state='' try
 
 	[ -z "${finished[resumed]:-}" ] || return 0
-	if [ -z "${finished[ran]:-}" ]; then
+	if ! will_run; then
 		journal 'done' committed
 		drop_memory
 		journal 'done' resumed
@@ -306,6 +306,10 @@ say_it_runs() {
 	local word="was down" what=runs
 
 	[ -n "$down_since" ] || return 0
+	if [ -z "${finished[ran]:-}" ]; then
+		say "$vm was off, and runs on $(name_of new) now"
+		return
+	fi
 	! goes_awake || word="stood still"
 	[ "$1" = running ] || what="is $1, as it was,"
 	say "$vm $what on $(name_of new); it $word for $(seconds_since "$down_since") seconds"

@@ -30,14 +30,18 @@ show_cutover() {
 	show new "$virsh define $(quote "$(state_of new)/domain.xml")"
 	if [ "$keep_memory" = yes ]; then
 		show new "$virsh restore $(quote "$(memory_file new)") --xml $(quote "$(state_of new)/restored.xml") --paused"
-	else
+	elif will_run_there; then
 		start_there --paused
 	fi
 	show_tunnel
 	show new "date >$(quote "$(state_of new)/commit")"
-	show new "$virsh resume $new_uuid"
+	! will_run_there || show new "$virsh resume $new_uuid"
 	[ "$autostart" = no ] || show new "$virsh autostart $new_uuid"
 	show_later
+}
+
+will_run_there() {
+	is_up "$was_running" || [ "$start" = yes ]
 }
 
 # show_live: and of live.

@@ -199,7 +199,7 @@ sum_of_all() {
 downtime_expected() {
 	local disk speed seconds=0
 
-	is_up "$was_running" || { echo "it is off already" && return; }
+	is_up "$was_running" || { echo "it is off already${start:+, and is started there}" && return; }
 	[ "$live" != yes ] || { echo "and its memory; $vm does not boot again" && return; }
 	for disk in "${disks[@]}"; do
 		! contains "$disk" "${later[@]}" || continue

@@ -73,6 +73,7 @@ help_options=(
 	"run plan prepare; --skip-disk disk; leave this disk on the old host"
 	"copy run plan prepare; --snapshot-size size; how much may be written while a volume has its snapshot"
 	'; --ssh-option option; an option for ssh, as Port=2222'
+	'run plan prepare; --start; start it there even if it was off'
 	'; --state folder; where the state is, on both hosts (/var/lib/blkmigrate)'
 	'live; --suspend; leave it paused on the new host'
 	'; --temp-key; log in with a key made for this run: a password is typed once for each host'

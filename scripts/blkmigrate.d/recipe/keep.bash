@@ -4,7 +4,7 @@
 # A migration is kept in from/ID on the old host: the plan, as lines of name=value, the XML, and
 # the journal; no other user can read it.  The part that the new host has to know is in to/ID there.
 
-plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool first_boot xen_config parts_known lanes compress preallocate keep_memory memory_dir tunnel live)
+plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool first_boot xen_config parts_known lanes compress preallocate start keep_memory memory_dir tunnel live)
 plan_lists=(disks shared swaps skipped later media media_there parts)
 plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label sector)
 part_arrays=(part_kind part_source part_target part_how part_seen)
@@ -135,7 +135,7 @@ declare -A plan_patterns=(
 	# What ssh or a command of its configuration might take for something else than a name.
 	[new_address]=$'([^-\x01-\x20"\'`$\\;&<>|(){}][^\x01-\x20"\'`$\\;&<>|(){}]*)?'
 	[tunnel]="($a_tunnel_name=[0-9A-Fa-f.:,]+)?"
-	[sector]='([1-9][0-9]{2,5})?' [parts_known]='(yes)?' [lanes]="($some_lanes)?" [compress]="($some_methods)?" [preallocate]='(yes)?'
+	[sector]='([1-9][0-9]{2,5})?' [parts_known]='(yes)?' [lanes]="($some_lanes)?" [compress]="($some_methods)?" [preallocate]='(yes)?' [start]='(yes)?'
 	[keep_memory]='(yes)?' [memory_dir]='(/.*)?' [live]='(yes)?'
 	[part_kind]='file|folder' [part_source]='/.*' [part_target]='/.*' [part_how]='copy|shared|same'
 	[part_seen]='(yes|[0-9]+ [0-9.]+)?'
@@ -176,7 +176,7 @@ load_plan() {
 		fi
 	done <"$private/plan"
 	plan_is_whole "$first" "$asked"
-	preallocate=${preallocate_wanted:-$preallocate}
+	preallocate=${preallocate_wanted:-$preallocate} start=${start_wanted:-$start}
 	! is_xen || [[ $vm != -* ]] || die "$(name_of old): the plan in $(state_of old) cannot be understood: vm=$vm"
 	placed=("${disks[@]}" "${swaps[@]}" "${media[@]}")
 	address['new']=$new_address

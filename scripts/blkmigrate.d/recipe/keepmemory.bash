@@ -286,7 +286,7 @@ is_as_it_was() {
 say_how_it_is() {
 	if [ -n "${finished[managed]:-}" ]; then
 		say "$vm was saved by libvirt, and is a managed save on $(name_of new): virsh start goes on there"
-	elif [ -z "${finished[ran]:-}" ]; then
+	elif ! will_run; then
 		say "$vm was off, and is off on $(name_of new)"
 	fi
 }

@@ -15,8 +15,8 @@ copy_in_passes() {
 			in_use=true
 			take_together
 		fi
-		for disk in "${disks[@]}"; do
-			[ "${kind[$disk]}" = qcow2 ] || copy_disk "$disk"
+		for disk in $(disks_for_now "$was_running"); do
+			copy_disk "$disk"
 		done
 		! is_up "$was_running" || copy_images
 		return
@@ -32,7 +32,7 @@ copy_in_passes() {
 		in_use=true
 		take_together
 	fi
-	each_disk copy_pass $(disks_but qcow2)
+	each_disk copy_pass $(disks_for_now "$running")
 	if is_up "$running"; then
 		copy_images
 		images=$images_copied
@@ -54,6 +54,16 @@ copy_in_passes() {
 		pass=$((pass + 1))
 		[ "$seconds" -gt "$downtime" ] || break
 		[ "$before" = 0 ] || [ "$seconds" -lt "$before" ] || break
+	done
+}
+
+# disks_for_now STATE: print those of the first pass.  A machine that is off waits for nothing but what it
+# starts with: the disks of --later follow when it runs.
+disks_for_now() {
+	local disk
+
+	for disk in $(disks_but qcow2); do
+		! is_up "$1" && contains "$disk" "${later[@]}" || printf '%s\n' "$disk"
 	done
 }
 
