@@ -43,8 +43,8 @@ struct options {
 
 struct diff {
 	struct options options;
-	struct source source;		/* what the device is now */
-	struct source old, store;	/* what it was before */
+	struct source source;		/* the device now */
+	struct source old, store;	/* its earlier contents */
 	struct cow cow;
 	struct extents ranges;		/* where it may have changed */
 	struct report report;
@@ -182,7 +182,7 @@ parse_option(int option, struct options *options, struct error *error)
 	return true;
 }
 
-/* What does not go together in these options, and so many operands; NULL if all does. */
+/* The conflict among these options and this number of operands; NULL if there is none. */
 static const char *
 disagreement(const struct options *options, int operands)
 {
@@ -243,7 +243,7 @@ diff_map(struct diff *diff, const char *path)
 	finish(diff, &error, digest, map.end.digest);
 }
 
-/* What was written to the origin since a snapshot of it was taken. */
+/* The writes to the origin since a snapshot of it was taken. */
 static void
 read_snapshot(struct diff *diff, const char *path)
 {

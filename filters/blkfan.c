@@ -27,7 +27,7 @@
 
 #define LANES	4		/* without -n */
 
-/* What ssh(1) ends with when it failed; it has said why, as filters have that end with 2. */
+/* The status of ssh(1) when it failed; it has printed the reason, as filters do that end with 2. */
 #define SSH_FAILED	255
 
 extern char **environ;

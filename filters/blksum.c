@@ -136,7 +136,7 @@ parse_options(struct options *options, int argc, char **argv)
 	options->sums.count += !options->has_kind;	/* of kind 0, blk128 */
 }
 
-/* What does not go together; md5sum refuses the same. */
+/* Refuse options that conflict, as md5sum does. */
 static void
 check_options(const struct options *options)
 {
@@ -227,7 +227,7 @@ print_lines(const struct options *options, const char *file, bool stream)
 
 	for (i = 0; i < sums->count; i++)
 		sumline_print(stdout, sums->kinds[i], sums->digits[i], file, options->form);
-	/* What ends with zeros is no line to stdio. */
+	/* stdio does not flush at the end of a line that ends with a zero byte. */
 	if ((options->form & SUMLINE_ZERO) != 0)
 		(void)fflush(stdout);
 	check_output();

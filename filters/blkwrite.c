@@ -216,7 +216,7 @@ check_options(struct options *options)
 		writer->jobs = pool_processors() > 2 ? pool_processors() : 2;
 }
 
-/* What is made besides the target: the undo log of a delta, or the map of an image. */
+/* Check the files to create besides the target: the undo log of a delta, or the map of an image. */
 static void
 check_logs(struct options *options)
 {

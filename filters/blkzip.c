@@ -171,7 +171,7 @@ parse_method(const char *name)
 	return RECORD_ZSTD;
 }
 
-/* What does not go together, or would end where nobody wants it. */
+/* Refuse options that conflict, or whose output would go where nobody wants it. */
 static void
 check_options(const struct options *options, const struct zip *zip)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * bytes: little-endian integers in byte strings, whatever the host's order.
+ * bytes: little-endian integers in byte strings, on hosts of any byte order.
  */
 #ifndef BYTES_H
 #define BYTES_H

@@ -156,7 +156,7 @@ confine_possible(void)
 	return kernel_version() > 0;
 }
 
-/* If a rule cannot be added, nothing is given up: what worked is not refused. */
+/* If a rule cannot be added, keep all rights, so that nothing fails that worked before. */
 bool
 confine_paths(const struct confine_rule *rules, size_t count)
 {

@@ -10,12 +10,12 @@
  *
  * It holds for the calling thread and for those that it creates afterwards, so call it before
  * there are others, or before those that parse.  It may be called again: then both sets of
- * rules hold.  Two things follow for who adds code that runs later:
+ * rules hold.  Two things follow for code that runs later:
  *
  *  - a path that it opens must be named by a rule of the filter, else it fails with EACCES.
  *    stat(2), readlink(2) and access(2) are not restricted, nor is anything done by a descriptor;
- *  - what the links in /proc/PID/fd of other processes lead to cannot be seen, whatever the
- *    rules say: the kernel counts that as tracing.
+ *  - the links in /proc/PID/fd of other processes cannot be followed under any rule, because
+ *    the kernel counts that as tracing.
  */
 #ifndef CONFINE_H
 #define CONFINE_H
@@ -23,7 +23,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What may be done with a path; if it is a folder, with all that is beneath it. */
+/* The accesses allowed to a path and, if it is a folder, to everything below it. */
 enum confine_may {
 	CONFINE_READ = 1,	/* open it for reading, list it */
 	CONFINE_WRITE = 2,	/* open it for writing, truncate it; ioctl(2) on devices */

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The largest size and offset anywhere: what off_t holds. */
+/* The largest size and offset anywhere: the maximum of off_t. */
 #define SIZE_LIMIT	((uint64_t)INT64_MAX)
 
 /*

@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "device/source.h"
 
-/* What each query opens, for reading and writing. */
+/* The device that each query opens, for reading and writing. */
 #define DM_CONTROL	"/dev/mapper/control"
 
 #define DM_PARAMS_MAX	1024
@@ -64,7 +64,7 @@ bool dm_only_reads(dev_t, dev_t below);
 /* "253:1" at the beginning of text; *rest is behind it.  False if it is none. */
 bool dm_parse_device(const char *text, dev_t *, const char **rest);
 
-/* What dm_below finds, by the table. */
+/* The result of dm_below, from the table. */
 bool dm_parse_piece(const struct dm_target *table, dev_t *below, uint64_t *begins);
 
 /* Bytes of a block of a dm-era device, by its table; 0 for any other device. */

@@ -48,7 +48,7 @@ evidence_next(struct evidence *evidence, char *line, size_t size)
 	if (evidence->lost > 0) {
 		used = put_names(&evidence->lost_name, &evidence->lost, line, size);
 		snprintf(line + used, size - (size_t)used,
-		    ": an earlier write was lost (%s); what counts here is what the medium has",
+		    ": an earlier write was lost (%s); the result is that of the medium",
 		    strerror(evidence->number));
 		return true;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * evidence: what limits a result as evidence of what is on a medium, in a line or two.
+ * evidence: reports, in a line or two, why a result may not prove what is on the medium.
  *
  * Of many files only the first of each kind is named, with the number of the others.  One
  * thread at a time.

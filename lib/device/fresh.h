@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * fresh: what is read of a file comes from its medium, not from the page cache.
+ * fresh: reads a file from its medium, not from the page cache.
  *
  * A page whose write-back has failed stays in the page cache, clean: it reads as if it had
  * been written, until it is evicted.  So what was read through the cache proves nothing.
@@ -24,22 +24,22 @@ enum fresh {
 };
 
 /*
- * What the file system of fd allows at best: FRESH_MEDIUM, FRESH_SERVER or FRESH_MEMORY.
+ * The best that the file system of fd allows: FRESH_MEDIUM, FRESH_SERVER or FRESH_MEMORY.
  * FRESH_MEDIUM for a block device.
  */
 enum fresh fresh_at_best(int fd);
 
 /*
  * Whether O_DIRECT reads of whole pages into page-aligned memory are known to bypass the
- * cache.  File systems may accept O_DIRECT, and then read through the cache all the same.
+ * cache.  File systems may accept O_DIRECT and read through the cache nevertheless.
  */
 bool fresh_is_direct(int fd);
 
 /*
  * Write out the dirty pages of a range, drop all its pages, and see that they went.  Pages
  * close to the range may be dropped too, since the kernel drops large folios only whole.  A
- * length of 0 means up to the end.  *lost is set to errno if writing out reports that a
- * write was lost, whoever made it, and is left alone otherwise.
+ * length of 0 means up to the end.  *lost is set to errno if the kernel reports that a write,
+ * of any process, was lost, and is left alone otherwise.
  */
 enum fresh fresh_drop(int fd, uint64_t offset, uint64_t length, int *lost);
 

@@ -135,7 +135,7 @@ opened_flags(pid_t pid, const char *fd)
 	return flags;
 }
 
-/* A process has a layer open: who hurts at once is said, who may only pass by is kept. */
+/* A process has a layer open: report it at once if it is a QEMU; look at other writers again later. */
 static void
 look_at_opened(struct look *look, const struct opened *opened)
 {
@@ -152,7 +152,7 @@ look_at_opened(struct look *look, const struct opened *opened)
 		error_set(&look->found->held, "%s (process %d) holds it open%s%s", name,
 		    (int)opened->pid, writes ? " for writing" : "",
 		    as_layer(look, opened->layer, as, sizeof(as)));
-	/* Who started us and waits for us, as a shell that locked the target with flock(1) does. */
+	/* Except for our ancestors, such as a shell that locked the target with flock(1) and waits. */
 	else if (writes && look->writer_count < WRITERS_MAX &&
 	    !process_is_ancestor(opened->pid, look->own))
 		look->writers[look->writer_count++] = *opened;
@@ -167,7 +167,7 @@ may_look(int folder, const char *fd)
 
 /*
  * All open files of a process.  Init may be kept from root as well, where a container is all there
- * is; it holds no disks, so nothing is said of it.
+ * is; it holds no disks, so it is not reported.
  */
 static void
 look_at_process(struct look *look, pid_t pid)
@@ -282,7 +282,7 @@ still_open(const struct look *look, const struct opened *opened)
 	return open_still;
 }
 
-/* Whoever has it open for writing for a second holds it. */
+/* A process that keeps it open for writing for a second is a holder. */
 static void
 look_at_writers(struct look *look)
 {

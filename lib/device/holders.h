@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * holders: who else uses a disk, by whichever name.
+ * holders: finds other users of a disk, under any of its names.
  *
  * The kernel refuses a block device that is claimed, and QEMU locks its images.  Neither sees a
  * QEMU that opened another node of the device, as each QEMU of libvirt does, nor a program that
@@ -24,13 +24,13 @@
 #include "base/error.h"
 
 enum holders_purpose {
-	HOLDERS_OF_TARGET,	/* to be written: all who would be hurt, or would hurt */
+	HOLDERS_OF_TARGET,	/* to be written: all users that would damage it, or be damaged */
 	HOLDERS_OF_WRITTEN,	/* the same, when all but the first MiB was written */
-	HOLDERS_OF_SOURCE	/* to be read: all who may write meanwhile */
+	HOLDERS_OF_SOURCE	/* to be read: all processes that may write meanwhile */
 };
 
 struct holders {
-	/* Who holds it: "qemu-system-x86_64 (process 7) holds it open for writing". */
+	/* The holder: "qemu-system-x86_64 (process 7) holds it open for writing". */
 	struct error held;
 
 	/*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * identity: which disk a descriptor reads or writes, whatever name it was opened by.
+ * identity: identifies the disk behind a descriptor, under any name it was opened by.
  *
  * A stream carries it (blkstream(5), "Header"), so that a program that writes notices that it
  * would overwrite the disk that is still being read.  It holds for one host and until that

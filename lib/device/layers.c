@@ -36,7 +36,7 @@ add_up(uint64_t a, uint64_t b)
 	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
-/* What a loop device is attached to; the kernel is asked where the path leads nowhere. */
+/* The file or device behind a loop device; ask the kernel if the path leads nowhere. */
 static bool
 loop_backing(const char *name, const char *path, struct layers_loop *loop)
 {
@@ -252,7 +252,7 @@ each_neighbour(struct layers *layers, const struct layer *layer, const char *fol
 	return done;
 }
 
-/* What the layer lies on: a disk, a loop device's file or device, the parts of a volume. */
+/* Walk down from the layer: to a disk, a loop device's file or device, the parts of a volume. */
 static bool
 go_down(struct layers *layers, const struct layer *layer, const char *folder)
 {
@@ -273,7 +273,7 @@ go_down(struct layers *layers, const struct layer *layer, const char *folder)
 	return each_neighbour(layers, layer, folder, "/slaves", add_slave);
 }
 
-/* What lies on the layer. */
+/* Walk up from the layer. */
 static bool
 go_up(struct layers *layers, const struct layer *layer, const char *folder)
 {

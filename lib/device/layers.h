@@ -4,11 +4,11 @@
  *
  * A disk is known by many names and numbers: a partition lies on a disk, a loop device on a
  * file, a logical volume on both, and each of them can be opened and written.  This finds
- * those whose bytes are bytes of a given range, by the kernel's lists in sysfs: what the
- * range lies on, what lies on it, and loop devices and partitions that show the same bytes.
+ * those that share bytes with a given range, by the kernel's lists in sysfs: devices and files
+ * below the range, those above it, and loop devices and partitions that map the same bytes.
  * Two partitions of one disk share none.
  *
- * What lies above but only reads is left out: a snapshot of device-mapper on its origin, and
+ * Devices above that only read are left out: a snapshot of device-mapper on its origin, and
  * a thin volume on its external origin.
  */
 #ifndef LAYERS_H

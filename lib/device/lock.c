@@ -151,7 +151,7 @@ open_file_layer(const struct layers *layers, const struct layer *file)
 	return -1;
 }
 
-/* What the device lies on, what lies on it, and what else shows the same bytes. */
+/* The devices below the device, those above it, and others that map the same bytes. */
 static enum lock_state
 lock_layers(const struct stat *status, double deadline)
 {

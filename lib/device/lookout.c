@@ -81,7 +81,7 @@ lookout_start(struct lookout *lookout)
 		lookout->socket = ends[0];
 	}
 	close(ends[1]);
-	/* Until it has closed the target, whoever comes after us would find that locked. */
+	/* Until the child has closed the target, the next program would find it locked. */
 	while (lookout->socket != -1 && recv(lookout->socket, &byte, 1, 0) == -1 && errno == EINTR)
 		;
 }

@@ -21,7 +21,7 @@ struct lookout {
 /* Start the child, before there are threads.  If it cannot be started, socket is -1. */
 void lookout_start(struct lookout *);
 
-/* The same as holders_find.  If the child has gone, or does not answer, that is said as unseen. */
+/* The same as holders_find.  If the child has died, or does not answer, unseen says so. */
 void lookout_find(const struct lookout *, struct holders *, const struct stat *, uint64_t start,
     uint64_t end, enum holders_purpose);
 

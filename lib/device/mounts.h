@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * mounts: what the kernel itself does with a disk, or with what shares bytes with it: file
- * systems, swap, and disks of Xen's domains.
+ * mounts: finds users in the kernel of a disk, or of devices that share bytes with it: file
+ * systems, swap, and Xen's domains.
  */
 #ifndef MOUNTS_H
 #define MOUNTS_H

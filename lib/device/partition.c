@@ -39,7 +39,7 @@ partition_narrow(const char *path, unsigned number, uint64_t *offset, uint64_t *
 
 #else
 
-/* The library counts in these, whatever the disk's sectors are. */
+/* The library counts in these, independent of the disk's sectors. */
 #define UNIT	512
 
 /* Where a GPT with its entries is, and an MBR without its logical partitions. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The half of target.h that reads: what the medium has, not what the page cache has. */
+/* The half of target.h that reads: from the medium, not from the page cache. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,7 +20,7 @@ target_note_fresh(struct target *target, enum fresh fresh)
 		;
 }
 
-/* Before the first write: what was lost is another program's. */
+/* Before the first write, so a lost write is another program's. */
 static void
 target_look_behind(struct target *target)
 {

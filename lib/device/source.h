@@ -23,7 +23,7 @@
 
 enum source_direct {
 	SOURCE_DIRECT_AUTO, SOURCE_DIRECT_ALWAYS, SOURCE_DIRECT_NEVER,
-	SOURCE_MEDIUM		/* what is read is evidence (fresh.h): see source.fresh */
+	SOURCE_MEDIUM		/* reads are evidence of the medium (fresh.h): see source.fresh */
 };
 
 /* The mode of that name, auto, always or never; false if it is none. */
@@ -72,10 +72,10 @@ bool source_look_behind(struct source *, const char *backing, dev_t *plain, stru
 uint64_t source_extent(const struct source *, uint64_t offset, uint64_t end, bool *hole);
 
 /*
- * Lock it against programs that write (lock.h), and look who may write to these bytes of it
- * while they are read (holders.h).  Then note is set: what is made of them, result in a word, may
- * be torn; or it could not be looked at.  With live it is meant to be written to, and nothing is
- * said.  A pipe is nobody's.
+ * Lock it against programs that write (lock.h), and look for processes that may write to this range
+ * while it is read (holders.h).  If there is one, or if that cannot be found out, note is set: the
+ * result, which the word result names, may be inconsistent.  With live, writers are expected and
+ * not reported.  A pipe has no other users.
  */
 void source_share(const struct source *, uint64_t offset, uint64_t length, bool live,
     const char *result, struct error *note);

@@ -10,7 +10,7 @@
 
 #include "device/stack.h"
 
-#define SECTOR	512		/* of sysfs, whatever the device's */
+#define SECTOR	512		/* of sysfs, with devices of any sector size */
 
 /* Read the first line of a device's file in sysfs, without its newline. */
 static bool

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * sysfs: what the kernel says of block devices in files below /sys.
+ * sysfs: reads the kernel's data on block devices from files below /sys.
  *
  * sys is where it is mounted, SYSFS, or a folder like it; a folder is named from there.
  * Any thread may call these.

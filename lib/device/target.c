@@ -110,7 +110,7 @@ target_is_free(struct target *target, const struct stat *status, struct error *e
 		return false;
 	}
 	if (holders.held.set)
-		error_set(&target->note, "%s: --force: %s: what it writes and what is written here destroy "
+		error_set(&target->note, "%s: --force: %s: its writes and ours destroy "
 		    "each other", target->name, holders.held.text);
 	if (holders.unseen.set)
 		error_set(&target->note, "%s: whether it is in use is not known: %s", target->name,

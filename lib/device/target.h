@@ -39,7 +39,7 @@ struct target {
 	bool resize;
 	bool uncut;		/* the caller leaves a larger file as large as it is */
 	bool allocate;
-	uint64_t allocated;	/* so many bytes of the range */
+	uint64_t allocated;	/* bytes of the range that were allocated */
 	uint64_t offset;
 	uint64_t capacity;	/* bytes in the range */
 	bool readable;		/* readback is open */
@@ -50,7 +50,7 @@ struct target {
 	struct source readback;
 	bool force;
 	struct lookout lookout;	/* looks again */
-	struct error note;	/* set: what is to be said of who held it when it was opened */
+	struct error note;	/* set: a message about its holder when it was opened */
 };
 
 /*

@@ -126,8 +126,8 @@ next_number(const char **line, uint64_t *number)
 }
 
 /*
- * What stands behind offset and length in nbdinfo's map.  An allocation map has the same
- * shape: its types and descriptions give it away.
+ * The words after offset and length in nbdinfo's map.  An allocation map looks the same but for
+ * its types and descriptions.
  */
 static bool
 read_type(const char *p, bool *dirty, struct error *error)
@@ -139,7 +139,7 @@ read_type(const char *p, bool *dirty, struct error *error)
 		return error_set(error, "not the type that nbdinfo prints behind the length");
 	p = skip_blanks(p);
 	if (strncmp(p, "data", 4) == 0 || strncmp(p, "hole", 4) == 0 || strncmp(p, "zero", 4) == 0)
-		return error_set(error, "this map says what is allocated, not what changed");
+		return error_set(error, "this map lists allocated ranges, not changes");
 	if (type > 1 || (*p != '\0' && (strncmp(p, words[type], 5) != 0 || *skip_blanks(p + 5) != '\0')))
 		return error_set(error, "not of a dirty bitmap: neither 0 clean nor 1 dirty");
 	*dirty = type == 1;
@@ -177,13 +177,13 @@ read_line(struct text *text, char *line, struct error *error)
 	return !dirty || add_range(text->changes, offset, length, error);
 }
 
-/* What can be told of a text as a whole. */
+/* Checks of the text as a whole. */
 static bool
 text_is_whole(const struct text *text, const char *name, struct error *error)
 {
 	uint64_t size = text->changes->options->size;
 
-	/* What wrote it has failed: that must not be taken for no changes. */
+	/* The program that should have written it has failed: do not take that for no changes. */
 	if (!text->content)
 		return error_set(error, "%s: empty: no list came", name);
 	/* A server's disk ends where its map does: the source is another, or not there yet. */

@@ -18,7 +18,7 @@
 #include "pipe/input.h"
 
 struct changes_options {
-	uint64_t size;		/* of the device: what lies behind its end is left out */
+	uint64_t size;		/* of the device: changes beyond its end are left out */
 	uint64_t era_block;	/* bytes of a block of era_invalidate's list; 0: not known */
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * compare: what a source holds now against what it held before, into a report.
+ * compare: compares the contents of a source with its earlier contents, into a report.
  *
  * The report was opened, and knows the source and the part of it (report_source).  All that is
  * given must live as long as the process, as for report_send; and the results are as its:
@@ -32,8 +32,8 @@ bool compare_map(struct report *, struct map_reader *, unsigned char digest[BLK1
     struct error *);
 
 /*
- * With the exceptions of a store for an origin of size bytes; pristine: what the store holds is
- * what the origin held before, so only what truly differs is reported.
+ * With the exceptions of a store for an origin of size bytes; pristine: the store holds the old data
+ * of the origin, so only real differences are reported.
  */
 bool compare_store(struct report *, const struct cow *, uint64_t size, bool pristine,
     struct extents *ranges, struct error *);

@@ -3,8 +3,8 @@
  * delta: changed ranges of a source leave as a stream of kind delta, or are only found.
  *
  * Ranges are read on several threads and put in order.  Where the old bytes are at
- * hand, only the 4 KiB pages that truly differ are sent, each record with the sum of
- * what it replaces.
+ * hand, only the 4 KiB pages that really differ are sent, each record with the checksum of
+ * the data that it replaces.
  */
 #ifndef DELTA_H
 #define DELTA_H
@@ -27,7 +27,7 @@ struct delta {
 	const struct extents *ranges;	/* of the source, settled, inside that part */
 	unsigned jobs;			/* threads */
 
-	/* What the ranges held before: a device, or a store that lists them; or neither. */
+	/* The old contents of the ranges: a device, or a store that lists them; or neither. */
 	struct source *old_source;
 	const struct cow *old_store;
 	uint64_t old_end;		/* there are no old bytes from here on */

@@ -12,7 +12,7 @@
 #define TAG_MAX		(1u << 20)	/* bytes of one tag: a hostile one has no end */
 #define NAMES_MAX	64		/* different names of attributes */
 
-/* What the tools write, told apart by the root element. */
+/* The dialects of the tools, which the root element tells apart. */
 enum dialect { DIALECT_THIN, DIALECT_ERA };
 
 /*
@@ -233,7 +233,7 @@ xml_parse(struct xml *xml, struct input *input)
 		if (XML_Parse(xml->parser, part, (int)n, n < PART) != XML_STATUS_OK)
 			return error_set(xml->error, "%s: line %ju: %s", xml->name, xml_line(xml),
 			    XML_ErrorString(XML_GetErrorCode(xml->parser)));
-		/* What the parser keeps is what it has not understood yet. */
+		/* The parser keeps only input that it has not parsed yet. */
 		read += (uint64_t)n;
 		if (XML_GetCurrentByteIndex(xml->parser) > seen)
 			seen = XML_GetCurrentByteIndex(xml->parser);

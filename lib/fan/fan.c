@@ -19,7 +19,7 @@ fan_open(struct fan *fan, struct input *input, struct error *error)
 	return stream_open(&fan->reader, input, error);
 }
 
-/* The first error is the one that is told. */
+/* The first error is the one to report. */
 static void
 fan_fail(struct fan *fan, int lane, const struct error *error)
 {

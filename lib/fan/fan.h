@@ -55,7 +55,7 @@ bool fan_ended(struct fan *);
 /* Whether END or ABORT has come, and there is no error.  Any thread. */
 bool fan_complete(struct fan *);
 
-/* From any thread: the lanes take no more, whatever their threads wait for. */
+/* From any thread: stop the lanes, even if their threads are blocked. */
 void fan_cut(struct fan *);
 
 /*

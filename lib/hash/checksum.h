@@ -28,7 +28,7 @@ size_t checksum_digits(enum checksum_kind);
 /* False if there is none of that name, in either spelling or that of openssl(1). */
 bool checksum_find(const char *name, size_t length, enum checksum_kind *);
 
-/* The kind that a bare digest of so many digits is taken for; false if none. */
+/* The kind that a bare digest of this many digits is taken for; false if none. */
 bool checksum_guess(size_t digits, enum checksum_kind *);
 
 struct checksum;

@@ -26,10 +26,10 @@ extern const struct help help_blkread, help_blkzip, help_blkmeter, help_blkfan, 
 	"  -V, --version               print the version, and what is built in\n"
 
 /*
- * What getopt_long(3) returned besides the filter's own options.  Print the help ('h') or the version
- * ('V') to standard output, or after '?', when it has said what is wrong, the line of usage, which names
- * --help, to standard error.  Returns the status to exit with: 0, or 2, also if standard output cannot be
- * written.
+ * Handle a result of getopt_long(3) that is none of the filter's own options.  'h' prints the help and 'V'
+ * the version to standard output; '?', after which getopt_long has reported the mistake, prints the line of
+ * usage, which names --help, to standard error.  Returns the exit status: 0, or 2, also if standard output
+ * cannot be written.
  */
 int help_answer(const struct help *, int option);
 

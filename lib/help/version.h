@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * version: what this program is, and what it was built of.
+ * version: the program's version, and the libraries it was built with.
  *
  * make passes the version, which only the head of the Makefile states, and the commit.
  */

@@ -8,7 +8,7 @@
 /* For getopt_long(3); with ":" behind those that take a value. */
 #define LETTERS_OF_PV	"0AEIKTUXlF:H:P:R:S:d:"
 
-/* What to do instead; NULL if it is none of these. */
+/* The replacement to suggest; NULL if it is none of these letters. */
 const char *letters_instead(int letter);
 
 #endif

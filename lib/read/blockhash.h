@@ -24,7 +24,7 @@ struct blockhash {
 	unsigned char zero[MAP_HASH_MAX];	/* the hash of a whole block of zeros */
 };
 
-/* Of one chunk: what scan.user_size asks for, and chunk->user points to. */
+/* Per chunk: the memory that scan.user_size asks for and chunk->user points to. */
 struct blockhash_chunk {
 	unsigned char hashes[BLOCKHASH_MAX * MAP_HASH_MAX];
 	bool zero[BLOCKHASH_MAX];		/* the block is all zeros */

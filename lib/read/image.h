@@ -22,7 +22,7 @@ struct image_run {
 	struct record record;		/* of data, sealed */
 };
 
-/* What a chunk's user memory holds (scan.user_size). */
+/* The contents of a chunk's user memory (scan.user_size). */
 struct image_runs {
 	struct image_run run[SCAN_BLOCKS];
 	unsigned count;

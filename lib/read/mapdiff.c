@@ -78,7 +78,7 @@ run_add(struct mapdiff_state *state, uint64_t offset, uint64_t length, const uns
 	return true;
 }
 
-/* The map's hash of a block: what it lists, or that of zeros. */
+/* The map's hash of a block: the one it lists, or that of zeros. */
 static const unsigned char *
 map_hash(const struct mapdiff_state *state, const unsigned char *listed, uint64_t length,
     unsigned char room[MAP_HASH_MAX])
@@ -212,7 +212,7 @@ drain_map(struct mapdiff_state *state, struct error *error)
 	return true;
 }
 
-/* The map of just this source has its digest, whatever the grid and the hash. */
+/* A map of exactly this source has its digest, with any grid and any hash. */
 static bool
 digest_agrees(const struct mapdiff_state *state, struct error *error)
 {

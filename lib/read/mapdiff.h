@@ -31,7 +31,7 @@ struct mapdiff {
 	uint64_t offset, length;	/* UINT64_MAX: up to the end; on success what was compared */
 	unsigned jobs;
 	struct map_reader *map;
-	bool beyond;			/* what lies behind the map's end differs too */
+	bool beyond;			/* data beyond the map's end differs, too */
 
 	/* Called in order; false stops. */
 	bool (*differs)(void *context, const struct mapdiff_run *);

@@ -128,7 +128,7 @@ errno_is_of_medium(int number)
 	}
 }
 
-/* Read the chunk; what cannot be read is listed, or is an error that names its byte. */
+/* Read the chunk; unreadable ranges are listed, or are an error that names the byte. */
 static void
 chunk_read(const struct scan *scan, struct scan_chunk *chunk)
 {

@@ -22,7 +22,7 @@
 #define RATE_SPAN	4
 #define ETA_SPAN	8
 
-/* Seconds: who draws this much too late was stopped (SIGSTOP), and so was the transfer. */
+/* Seconds: if drawing is this late, the process was stopped (SIGSTOP), and so was the transfer. */
 #define STOPPED_MIN	1.0
 
 enum style { STYLE_SILENT, STYLE_REDRAW, STYLE_LINES };

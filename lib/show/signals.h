@@ -6,8 +6,8 @@
  * finish completes whatever must not be left half done, and farewell writes a last message.
  * stderr may take no bytes: a full pipe, or a terminal stopped by Ctrl-S. So this thread
  * writes nothing while it waits for signals; and once one has come, the message gets
- * SIGNALS_PATIENCE seconds.  Then a timer ends the process by the signal, whatever its
- * threads wait for.
+ * SIGNALS_PATIENCE seconds.  Then a timer ends the process by the signal, even if its
+ * threads are blocked.
  *
  * One per process.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * terminal: who may write to the terminal on standard error, and how a line is drawn there so that
- * it stays apart from what others print.  Where standard error is no terminal all may.
+ * terminal: decides whether this process may draw on the terminal on standard error, and draws a line
+ * apart from the output of other processes.  If standard error is not a terminal, all may write.
  */
 #ifndef TERMINAL_H
 #define TERMINAL_H

@@ -3,8 +3,8 @@
  * container: files that hold a disk without being one, by their first bytes.  Only container_of reads
  * a file, and leaves its first page in the page cache.
  *
- * What is copied or written as a disk and is one of these is nearly always a mistake: the reader of
- * the copy wants the disk in it.
+ * Copying one of these as if it were a disk is nearly always a mistake: the reader of the copy wants
+ * the disk in it.
  */
 #ifndef CONTAINER_H
 #define CONTAINER_H

@@ -49,7 +49,7 @@ struct intake {
 	uint64_t raw_length;		/* of raw bytes, or UINT64_MAX */
 	uint64_t position;		/* raw bytes taken; of a delta, where the last range ended */
 	struct stream_reader reader;
-	struct record zeros;		/* what is left of a ZERO record; length 0: nothing */
+	struct record zeros;		/* the rest of a ZERO record; length 0: nothing */
 	unsigned char note[RECORD_NOTE_MAX];	/* the last one, for the record behind it */
 	size_t note_length;
 	struct blk128 *digest;		/* of what was given */
@@ -70,7 +70,7 @@ bool intake_open_stream(struct intake *, struct input *, unsigned kinds, struct 
 bool intake_open_raw(struct intake *, struct input *, uint64_t length, struct error *);
 
 /*
- * What raw input begins like: a block stream, compressed data or an image of another format, else
+ * The format that raw input begins like: a block stream, compressed data or another image format, else
  * NULL. *length is the result of input_peek: 0 for no input at all, -1 with errno set.
  */
 const struct container *intake_mistaken(struct input *, ssize_t *length);

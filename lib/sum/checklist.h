@@ -2,7 +2,7 @@
 /*
  * checklist: the files of a list of digests, checked as md5sum -c checks them.
  *
- * Nothing is printed here: what is found goes to the caller, in the order of the list.  One
+ * Nothing is printed here: the results go to the caller, in the order of the list.  One
  * thread.
  */
 #ifndef CHECKLIST_H
@@ -15,11 +15,11 @@
 #include "pipe/input.h"
 #include "sum/tally.h"
 
-/* What a text for standard error is about. */
+/* The subject of a text for standard error. */
 enum checklist_about {
 	CHECKLIST_TROUBLE,	/* a file, or the whole list, could not be read */
-	CHECKLIST_LINE,		/* a line that is none */
-	CHECKLIST_SUMMARY	/* what the list has come to */
+	CHECKLIST_LINE,		/* a line that is not a digest's */
+	CHECKLIST_SUMMARY	/* the result of the whole list */
 };
 
 struct checklist {

@@ -45,14 +45,14 @@ bool mapsum_check_open(struct mapsum_check *, struct input *map, const char *fil
     const struct sum_range *, struct error *);
 
 /*
- * Call differs, in order, with each range of the source that is not as the map says,
- * neighbours merged; what the source lacks differs.  What a file has beyond the map's
- * end differs too, but not what a device has: a copy may lie on a larger one.
+ * Call differs, in order, with each range of the source that does not match the map, adjacent
+ * ranges merged; bytes that the source lacks differ.  Bytes of a file beyond the map's end
+ * differ, too; those of a device do not, since a copy may be on a larger device.
  */
 bool mapsum_check_run(struct mapsum_check *,
     void (*differs)(void *context, uint64_t offset, uint64_t length), void *context, struct error *);
 
-/* What is to be said of the result, a line each; false: no more. */
+/* The next line of the report on the result; false: no more. */
 bool mapsum_check_next(struct mapsum_check *, char *line, size_t size);
 
 /* The same as mapsum_check_run, of a source and a map that are open. */

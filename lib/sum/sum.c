@@ -33,7 +33,7 @@ struct summing {
 	bool blocks;			/* blk128 is among them */
 	struct blk128 *digest;		/* of a source */
 	struct scan scan;
-	const struct container **holds;	/* what a source is is wanted there; or NULL */
+	const struct container **holds;	/* where to store the format of the source; or NULL */
 	struct intake intake;
 	struct piecemap *map;		/* of a stream, written as it passes; or NULL */
 	struct error *error;

@@ -25,7 +25,7 @@ struct sum_range {
 	uint64_t offset;
 	uint64_t length;	/* UINT64_MAX: up to the end */
 	unsigned jobs;
-	const char *backing;	/* what the files' server keeps them in; NULL: not known */
+	const char *backing;	/* the file in which the files' server keeps them; NULL: not known */
 	const struct container **holds;	/* is set to what a file is, by its beginning; NULL: not wanted */
 	struct evidence *evidence;	/* NULL: the page cache will do */
 };

@@ -159,7 +159,7 @@ parse_plain(char *line, struct sumline_style *style, struct sumline *sum)
 	return *sum->name != '\0';
 }
 
-/* What xxhsum(1) writes besides XXH64 and XXH128 as they are read here; NULL for anything else. */
+/* Name the formats of xxhsum(1) other than XXH64 and XXH128, which are not read; else NULL. */
 static const char *
 find_foreign(const char *line)
 {

@@ -36,12 +36,12 @@ void sumline_print(FILE *, enum checksum_kind, const char *digits, const char *n
 /* Print "name: verdict", the name as on a terminal. */
 void sumline_print_verdict(FILE *, const char *name, const char *verdict);
 
-/* How the lines of a list are to be understood; what is known at its beginning is set. */
+/* How to parse the lines of a list; the caller sets whatever it knows at the beginning. */
 struct sumline_style {
 	bool has_bare;			/* a bare digest is of kind bare; else its length decides */
 	enum checksum_kind bare;
 	bool seen, one_blank;		/* the first line has told how many blanks stand before names */
-	const char *foreign;		/* what a line that was refused is, if it is known; else NULL */
+	const char *foreign;		/* the format of a line that was refused, if known; else NULL */
 };
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * tally: what the check of a list of digests has counted, and what is said of it, in the
- * words of md5sum(1), which scripts know.
+ * tally: the counts of a check of a list of digests, and the messages about them, in the
+ * words of md5sum(1), which scripts parse.
  */
 #ifndef TALLY_H
 #define TALLY_H

@@ -84,7 +84,7 @@ apply_check(struct apply *apply, const struct piece *piece, unsigned char *room,
 	return read;
 }
 
-/* Save what a part of the piece overwrites; what lies behind a file's old end is in no log. */
+/* Save the data that a part of the piece overwrites; no log has bytes beyond a file's old end. */
 static bool
 save_part(struct apply *apply, const struct piece *piece, uint64_t at, uint64_t length,
     unsigned char *room, struct error *error)

@@ -86,15 +86,15 @@ accept_image(struct incoming *incoming, uint64_t size, struct error *error)
 	return true;
 }
 
-/* What cannot be had of a delta. */
+/* Refuse options that a delta cannot satisfy. */
 static bool
 check_patch_options(const struct incoming *incoming, struct error *error)
 {
 	const struct incoming_options *options = incoming->options;
 
 	if (options->restore.map != NULL)
-		return error_set(error, "--map applies to images only: a delta says only a part of what its target "
-		    "is; blksum --map makes the map");
+		return error_set(error, "--map applies to images only: a delta has only a part of what is on its "
+		    "target; blksum --map makes the map");
 	if (options->restore.zeroed || options->restore.discard)
 		return error_set(error, "--zeroed and --discard apply to images only: a delta needs the old content");
 	if (options->undo != NULL && !options->restore.writer.sync)

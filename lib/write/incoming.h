@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * incoming: what arrives on standard input, and whether the target may get it.
+ * incoming: decides whether the input on standard input may be written to the target.
  *
- * The beginning of the input is read and checked: what it is, its id, who else uses the target,
- * the size; of a delta that can be read twice, all that it expects to find on the target.  Then a
- * writer is ready to run.  Nothing is written here.  One thread; but the writer may be looked
- * for from any other.
+ * It reads the beginning of the input and checks the format, the id, the size, and other users of the
+ * target; for a delta that can be read twice, also all old data that it expects on the target.  Then
+ * a writer is ready to run.  Nothing is written here.  One thread; but any thread may ask for the
+ * writer.
  */
 #ifndef INCOMING_H
 #define INCOMING_H

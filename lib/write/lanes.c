@@ -90,7 +90,7 @@ gather_others(struct lanes *lanes, struct error *error)
 	return true;
 }
 
-/* The lanes that still come are told at once that nothing becomes of it. */
+/* Tell the lanes that still arrive at once that the transfer has failed. */
 static void
 turn_away(struct lanes *lanes)
 {
@@ -158,7 +158,7 @@ lanes_follow(struct input *input, const struct lane *lane, struct error *error)
 	leader = rendezvous_connect(lane->id, clock_seconds() + LANES_PATIENCE, input, error);
 	if (leader == -1)
 		return false;
-	/* Whoever sends us the lane would be held back by a second reader of it. */
+	/* A second reader of the lane would stall its sender. */
 	close(input->fd);
 	do
 		n = read(leader, &verdict, 1);

@@ -23,7 +23,7 @@
 #define LANES_PATIENCE	30	/* seconds until all lanes must be there */
 #define LANES_STALL	60	/* seconds that one may be silent while the others wait */
 #define LANES_SLOTS	4
-#define LANES_LINGER	1	/* seconds in which lanes that come after a failure are told */
+#define LANES_LINGER	1	/* seconds in which lanes that arrive after a failure learn of it */
 
 /* The leader's verdict, a byte to each of the others. */
 #define LANES_GOOD	1

@@ -40,7 +40,7 @@ opening_suits_stream(struct input *input, struct error *error)
 		return error_set(error, "%s: stream byte 0: not a block stream but %s: %s makes a disk of it, which "
 		    "blkread reads", input->name, container->name, container->unpack);
 	if (is_gzip(container) && gzip_is_empty(input))
-		return error_set(error, "%s: nothing came but an empty gzip file: what should have been compressed was "
+		return error_set(error, "%s: only an empty gzip file arrived: the input of the compressor was "
 		    "empty", input->name);
 	return error_set(error, "%s: stream byte 0: not a block stream but %s: decompress it by %s; -r writes the "
 	    "plain bytes of a disk", input->name, container->name,

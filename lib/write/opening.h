@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * opening: what the first bytes of the input say, and what to do if they are not what was expected.
+ * opening: classifies the input by its first bytes, and words the error if they are unexpected.
  *
- * Each looks ahead and takes nothing.  False: error is filled, with the cure where there is one.
+ * Each function looks ahead and consumes nothing.  False: error is filled, with the cure where there is one.
  */
 #ifndef OPENING_H
 #define OPENING_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * outcome: what is to be said of a run that succeeded, in lines.
+ * outcome: composes the messages about a run that succeeded, line by line.
  *
  * One thread, after writer_run.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * overlap: notices a range that overlaps an earlier one, whatever order they come in.
+ * overlap: detects a range that overlaps an earlier one, in any order.
  *
  * Ranges that touch are joined.  Each one that touches no other takes 64 bytes of memory,
  * which is what the header of its record takes in a stream.

@@ -2,20 +2,20 @@
 /*
  * patch: a delta or an undo log, for the writer.
  *
- * Each record is compared with what the target holds: what it replaces is overwritten, what
- * is new already is passed over, anything else is refused.  Where the input can be read
- * twice, all records are checked before the first is applied.  The first MiB is held in
- * memory as it will be, and the pages that change in it are written last.
+ * Each record is compared with the contents of the target: old data that it replaces is
+ * overwritten, new data that is there already is skipped, and anything else is refused.  If the
+ * input can be read twice, all records are checked before the first is applied.  The final
+ * contents of the first MiB are held in memory, and its changed pages are written last.
  *
- * A file that is shorter than the base is refused, for the delta does not say what is missing;
- * where the size of the base is not known, a record must cover all that the file lacks.
+ * A file that is shorter than the base is refused, because the delta does not have the missing
+ * bytes; if the size of the base is not known, records must cover all bytes that the file lacks.
  *
- * An undo log without END was left by a crash: it is applied up to where it breaks off, and
- * patch.cut says where.  One that is broken in front of its END, or says that its sender gave
- * up, is refused; from a pipe it is applied up to there as well.
+ * An undo log without END was left by a crash: it is applied up to the point where it breaks off,
+ * which patch.cut gives.  A log that is damaged before its END, or whose sender gave up, is
+ * refused; from a pipe it is applied up to that point, too.
  *
- * The ranges of an undo log must not overlap: in which order they are written would decide
- * what the target becomes.  An overlap is refused before its record is written.
+ * The ranges of an undo log must not overlap, or the result would depend on the order of the
+ * writes.  An overlap is refused before its record is written.
  */
 #ifndef PATCH_H
 #define PATCH_H

@@ -33,8 +33,8 @@ enum sectors_verdict {
 };
 
 /*
- * What a range holds, of which the sum was not that of the record.  restored is what the
- * record brings, NULL for zeros; note may be of any length, or of another record.
+ * Classify the contents of a range whose checksum does not match the record.  restored is the
+ * data of the record, NULL for zeros; note may have any length, or belong to another record.
  */
 enum sectors_verdict sectors_compare(uint64_t offset, const unsigned char *held, size_t length,
     const unsigned char *restored, const unsigned char *note, size_t note_length);

@@ -145,8 +145,8 @@ give_verified(struct writer *writer, const struct verify_job *job)
 }
 
 /*
- * What was written is to be read back, except for the first MiB, which was not.  Hashes are
- * of blocks from where the rest begins; mostly that is where one of the piece's begins.
+ * Queue the piece to be read back, except for the first MiB, which has not been written yet.  The
+ * hashes cover blocks from the start of the rest on; usually a block of the piece starts there, too.
  */
 static bool
 keep_for_verify(struct writer *writer, struct piece *piece)

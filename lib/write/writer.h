@@ -51,7 +51,7 @@ struct writer_job {
 void writer_confine(struct writer_options *, struct target *, const char *log);
 
 /*
- * What an image and a delta do differently, in the order of the calls.
+ * The operations in which an image and a delta differ, in the order of the calls.
  *
  * One policy for errors: an operation that fails returns false and fills the error.  The
  * first failure, in the order of the input, is the error of the run.  Afterwards no piece is
@@ -93,7 +93,7 @@ struct writer_ops {
 	/* Write the first MiB, flush it, and push it to writer->verify unless that is NULL. */
 	bool (*commit)(void *context, struct error *);
 
-	/* The first MiB was read back: what is left to do. */
+	/* The first MiB was read back: do the rest. */
 	bool (*finish)(void *context, struct error *);
 
 	/* commit, finish or the reading back between them failed: take the first MiB back. */
@@ -126,7 +126,7 @@ struct writer {
 	bool draining;			/* only reading back is left */
 	bool differs;			/* something read back otherwise, or not at all */
 	atomic_bool closed;		/* nothing more is taken from the intake */
-	struct error remark;		/* set: what went wrong without being a failure */
+	struct error remark;		/* set: a problem that was no failure */
 	struct evidence evidence;	/* of what was read back */
 };
 
@@ -149,8 +149,8 @@ void writer_destroy(struct writer *);
 bool writer_check(struct writer *, struct error *);
 
 /*
- * All of it, up to the close of the target.  False: error is filled; writer_describe tells
- * what the target is now, writer_differences what read back otherwise.
+ * Run it all, up to the close of the target.  False: error is filled; writer_describe gives the
+ * state of the target, writer_differences the ranges that did not read back as written.
  */
 bool writer_run(struct writer *, struct error *);
 
@@ -158,8 +158,8 @@ bool writer_run(struct writer *, struct error *);
 uint64_t writer_head_part(const struct writer *, uint64_t offset, uint64_t length);
 
 /*
- * What the target is after a failure, in words; may flush, to find out how much of it is on
- * the medium.  False: there is nothing to say, it is as it was or complete.
+ * Describe the state of the target after a failure; may flush, to find out how much of it is on
+ * the medium.  False: there is nothing to report, since it is unchanged or complete.
  */
 bool writer_describe(struct writer *, char *out, size_t size);
 

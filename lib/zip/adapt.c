@@ -16,8 +16,8 @@
 #define CONTENDED_STEP	2
 
 /*
- * What a gear may take of the processors: one step up, several at once, and above level
- * 1, where little is won and much can be lost.
+ * The share of the processors that a gear may take: one step up, several at once, and above level
+ * 1, where there is little to gain and much to lose.
  */
 #define LOAD_STEP	0.90
 #define LOAD_JUMP	0.50
@@ -158,7 +158,7 @@ hold(struct adapt *adapt)
 		adapt->patience *= 2;
 }
 
-/* What made us wait may be gone where the wire's rate is another, or processors idle. */
+/* The reason to wait may be gone if the wire's rate has changed, or processors are idle. */
 static void
 hold_on(struct adapt *adapt, const struct adapt_sample *sample)
 {

@@ -50,7 +50,7 @@ bool gzip_is_ours(const unsigned char *bytes, size_t length);
 
 void gzip_header_encode(const struct gzip_member *, unsigned char out[GZIP_HEADER]);
 
-/* Decode and check a header that gzip_is_ours; what it lets through is in bounds. */
+/* Decode and check a header that gzip_is_ours; if true, its values are in bounds. */
 bool gzip_header_decode(struct gzip_member *, const unsigned char in[GZIP_HEADER],
     struct error *);
 

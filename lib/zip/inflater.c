@@ -69,7 +69,7 @@ fault_read(const struct inflater *inflater, struct error *error)
 	return error_errno(error, "%s: at byte %ju", input->name, (uintmax_t)input->position);
 }
 
-/* What other programs decompress is named, with the one that does. */
+/* Name other formats, and the program that decompresses them. */
 static bool
 fault_foreign(const struct inflater *inflater, uint64_t at, struct zip_job *job, size_t length)
 {
@@ -99,7 +99,7 @@ take_padding(struct inflater *inflater, struct inflater_job *job)
 			return false;
 		if (inflater->any && !bytes_are_zero(job->common.out, (size_t)n))
 			return fault_text(inflater, at, &job->common.error,
-			    "trailing garbage: what follows is not gzip");
+			    "trailing garbage: the rest is not gzip");
 		if (!inflater->any && (n == 0 || !bytes_are_zero(job->common.out, (size_t)n)))
 			return fault_foreign(inflater, at, &job->common, n > 0 ? (size_t)n : 0);
 	}

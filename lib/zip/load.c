@@ -117,7 +117,7 @@ load_worked(struct load *load, const struct load_mark *mark)
 	atomic_fetch_add(&load->work, (uint64_t)((clock_seconds() - mark->wall) * 1e9));
 }
 
-/* What a counter has gained since, in seconds. */
+/* The increase of a counter since then, in seconds. */
 static double
 gained(_Atomic uint64_t *counter, uint64_t *since)
 {

@@ -16,7 +16,7 @@
 #include "zip/gzip.h"
 #include "zip/zip.h"
 
-/* What deflate may make longer: a head for each of some blocks, and the boundary. */
+/* The most that deflate may add: a header for each stored block, and the boundary. */
 #define ROOM	(GZIP_PLAIN + GZIP_PLAIN / 64 + 1024)
 
 /* No time, no name, from Unix. */

@@ -141,7 +141,7 @@ DATA 49152 16384 unchecked" ]
 }
 
 @test "a map of allocated blocks is refused, like anything but a dirty bitmap" {
-	local allocated='line 1: this map says what is allocated, not what changed'
+	local allocated='line 1: this map lists allocated ranges, not changes'
 	local other='line 1: not of a dirty bitmap: neither 0 clean nor 1 dirty'
 
 	refuses '0 4194304 0 data\n' "$allocated"

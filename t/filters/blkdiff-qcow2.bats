@@ -113,5 +113,5 @@ manual_block() {
 	nbdinfo --map "$uri" >list
 	run -2 --separate-stderr blkdiff --changes list after
 
-	[ "$stderr" = "blkdiff: list: line 1: this map says what is allocated, not what changed" ]
+	[ "$stderr" = "blkdiff: list: line 1: this map lists allocated ranges, not changes" ]
 }

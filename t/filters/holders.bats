@@ -112,7 +112,7 @@ stale_disk() {
 
 	run -0 --separate-stderr blkwrite --force disk <stream
 
-	[ "$stderr" = "blkwrite: disk: --force: holder (process $pid) holds it open for writing: what it writes and what is written here destroy each other" ]
+	[ "$stderr" = "blkwrite: disk: --force: holder (process $pid) holds it open for writing: its writes and ours destroy each other" ]
 	cmp disk image
 }
 

@@ -161,7 +161,7 @@ held() {
 	cp image copy
 
 	run -2 --separate-stderr blkwrite --map map copy <delta
-	[ "$stderr" = "blkwrite: --map applies to images only: a delta says only a part of what its target is; blksum --map makes the map" ]
+	[ "$stderr" = "blkwrite: --map applies to images only: a delta has only a part of what is on its target; blksum --map makes the map" ]
 	[ ! -e map ]
 	cmp image copy
 	run -2 --separate-stderr blkwrite --map map --undo undo copy <delta

@@ -100,7 +100,7 @@ says() {
 
 @test "a program that failed before blkzip or gzip is recognised by what they made of nothing" {
 	for program in blkzip "blkzip --store" "gzip -c" "gzip -1"; do
-		says 2 "blkwrite: standard input: nothing came but an empty gzip file: what should have been compressed was empty" \
+		says 2 "blkwrite: standard input: only an empty gzip file arrived: the input of the compressor was empty" \
 			"true | $program | blkwrite --create copy"
 	done
 }

@@ -137,5 +137,5 @@ make_written() {
 @test "nbdinfo's map of what is allocated is refused" {
 	run -2 --separate-stderr blkdiff --changes "$files/lists/tool-allocation.txt" after
 
-	[ "$stderr" = "blkdiff: $files/lists/tool-allocation.txt: line 1: this map says what is allocated, not what changed" ]
+	[ "$stderr" = "blkdiff: $files/lists/tool-allocation.txt: line 1: this map lists allocated ranges, not changes" ]
 }

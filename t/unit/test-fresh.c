@@ -136,7 +136,7 @@ evidence_names_the_first_and_counts_the_others(void)
 	CHECK_TEXT(line, "a: only a cache was read, not the medium: its file system is in memory");
 	CHECK(evidence_next(&evidence, line, sizeof(line)));
 	CHECK_TEXT(line, "b: an earlier write was lost (Input/output error); "
-	    "what counts here is what the medium has");
+	    "the result is that of the medium");
 	CHECK(!evidence_next(&evidence, line, sizeof(line)));
 
 	evidence_add(&evidence, "c", FRESH_KEPT, 0);
