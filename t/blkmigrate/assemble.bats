@@ -103,7 +103,7 @@ three_parts() {
 	run -2 --separate-stderr assemble --table mbr --to disk.img root.img,size=4M
 	[ "$stderr" = "blkassemble: root.img has 8388608 bytes, more than size=4194304: shrink its file system first" ]
 	run -2 --separate-stderr assemble --table mbr --to disk.img root.img home.img swap.img root.img home.img
-	[ "$stderr" = "blkassemble: an MBR has four partitions, and these are 5: --table gpt" ]
+	[ "$stderr" = "blkassemble: an MBR has four partitions, and one of these is number 5: --table gpt" ]
 	[ ! -e disk.img ]
 }
 

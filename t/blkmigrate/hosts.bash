@@ -222,6 +222,8 @@ resume) has; echo running >"$name.state" ;;
 destroy | shutdown) has; echo 'shut off' >"$name.state"; echo "$1" | sed 's/y$/yed/' >"$name.reason" ;;
 autostart) [[ $* == *--disable* ]] && rm -f auto || touch auto ;;
 capabilities | domcapabilities) echo "<$1/>" ;;
+domxml-from-native) cat "$FAKE/native.xml" ;;
+create) cp "$2" made.xml; echo paused >"$(xmllint --xpath 'string(/domain/name)' "$2").state" ;;
 version) echo 'Running against daemon: 9.0.0' ;;
 migrate)
 	has

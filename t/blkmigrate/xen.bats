@@ -175,7 +175,6 @@ xl_says() {
 
 	[[ $output == *'db starts again when it shuts down (on_poweroff is rename-restart)'* ]]
 	[[ $output == *'db is a Xen machine, and has no guest agent'* ]]
-	[[ $output == *'xvda2 is a partition without a disk'*'--skip-disk vda2'* ]]
 	[[ $output == *'two disks would be called vdb'* ]]
 	[[ $output == *'an interface of db has the type ethernet'* ]]
 	[[ $output == *'db does not run on /x.qcow2'* ]]

@@ -167,9 +167,15 @@ clear_tail() {
 	[ "$whole" -ge "${size[$disk]}" ] ||
 		die "$(name_of new): ${target[$disk]} has $whole bytes, ${size[$disk]} are needed"
 	[ "$whole" -gt "${size[$disk]}" ] || return 0
-	act new dd if=/dev/zero "of=${target[$disk]}" bs=1M iflag=count_bytes oflag=seek_bytes \
-		"seek=${size[$disk]}" "count=$((whole - size[disk]))" conv=notrunc,fsync status=none ||
-		die "$(name_of new): ${target[$disk]}: its end cannot be zeroed"
+	zero_bytes "$disk" "${size[$disk]}" $((whole - size[disk]))
+}
+
+# zero_bytes DISK FIRST COUNT: of its target.
+zero_bytes() {
+	[ "$3" -gt 0 ] || return 0
+	act new dd if=/dev/zero "of=${target[$1]}" bs=1M iflag=count_bytes oflag=seek_bytes \
+		"seek=$2" "count=$3" conv=notrunc,fsync status=none ||
+		die "$(name_of new): ${target[$1]}: the $3 bytes from $2 on cannot be zeroed"
 }
 
 # make_file DISK: give it its final name when it has its size, by a link, which does not replace a

@@ -8,7 +8,7 @@ check_gpt() {
 	local disk more
 
 	for disk in "${disks[@]}"; do
-		[ "${target_kind[$disk]}" = lvm ] && [ -n "${target_volume[$disk]}" ] || continue
+		[ -z "${within[$disk]:-}" ] && [ "${target_kind[$disk]}" = lvm ] && [ -n "${target_volume[$disk]}" ] || continue
 		ask new '[1-9][0-9]{0,17}' vgs --noheadings --nosuffix --units b -o vg_extent_size "${target_volume[$disk]%/*}" || continue
 		more=$((answer - size[$disk] % answer))
 		[ "$more" != "$answer" ] && has_gpt "$disk" || continue
@@ -42,19 +42,20 @@ same_layout() {
 	$dry_run && return
 	[ "${target_kind[$1]:-}" != lvm ] ||
 		hint="a target of the very same size, a file say, keeps what is found from the end of a disk: --map-disk"
-	ours=$(brief layout old "$2" "${sector[$1]:-512}") && theirs=$(brief layout new "${sink[$1]:-${target[$1]}}" "${sector[$1]:-512}") ||
+	ours=$(brief layout old "$2" "${sector[$1]:-512}" "${within[$1]:+0}" "${size[$1]}") && theirs=$(brief layout new "${sink[$1]:-${target[$1]}}" "${sector[$1]:-512}" "${offset[$1]:-}" "${size[$1]}") ||
 		die "$1: partitions and filesystems cannot be looked at; blkid and partx have to be on both hosts"
 	[ "$ours" = "$theirs" ] || die "$1: blkid and partx do not recognise the same on ${target[$1]} as on ${source[$1]}:
 $(diff <(echo "$ours") <(echo "$theirs") || true)
 $hint"
 }
 
-# layout HOST FILE SECTOR: print what is recognised, a line for each partition, and for each signature
+# layout HOST FILE SECTOR [OFFSET SIZE]: print what is recognised, a line for each partition, and for each signature
 # on the disk or in a partition.  Partitions begin and end in units of 512 bytes, whatever the sectors
-# are.  Other tags than these are printed by some versions of blkid only.
+# are.  Other tags than these are printed by some versions of blkid only.  With an offset it is of a
+# partition there, which has none itself.
 layout() {
 	on "$1" bash -c '
-		path=$1 sector=$2
+		path=$1 sector=$2 offset=$3 size=$4
 		command -v blkid >/dev/null && command -v partx >/dev/null || exit
 		dd "if=$path" of=/dev/null bs=4096 count=1 status=none || exit
 		recognise() {
@@ -70,6 +71,10 @@ layout() {
 			esac
 			grep -E "^(TYPE|UUID|UUID_SUB|LABEL)=" <<<"$list" | sort | sed "s/^/$where /"
 		}
+		if [ -n "$offset" ]; then
+			recognise disk -O "$offset" -S "$size"
+			exit
+		fi
 		recognise disk
 		# No table is status 1.
 		list=$(partx -g -r -S "$sector" -o NR,START,SECTORS,TYPE,UUID,NAME,FLAGS,SCHEME "$path" 2>/dev/null) || list=""
@@ -77,5 +82,5 @@ layout() {
 			[ -n "$number" ] || continue
 			echo "partition $number: start=$start size=$length $rest"
 			recognise "partition $number:" -O "$((start * 512))" -S "$((length * 512))"
-		done <<<"$list"' layout "$2" "$3"
+		done <<<"$list"' layout "$2" "$3" "${4:-}" "${5:-}"
 }

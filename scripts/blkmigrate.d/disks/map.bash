@@ -50,8 +50,10 @@ begin_map() {
 	mapping[$1]=yes
 }
 
-# is_next_by_map DISK: nothing on the old host knows what has changed.
+# is_next_by_map DISK: nothing on the old host knows what has changed.  Of a target with several
+# partitions the kernel does not note which was written to.
 is_next_by_map() {
+	[ -z "${within[$1]:-}" ] || return
 	case ${kind[$1]} in
 	file | block) ;;
 	lvm | thin) ! $snapshots_wanted ;;

@@ -64,8 +64,8 @@ find_sectors() {
 	local disk
 
 	sector=()
-	for disk in "${placed[@]}" "${shared[@]}"; do
-		contains "$disk" "${media[@]}" || find_sector "$disk"
+	for disk in "${disks[@]}" "${swaps[@]}" "${shared[@]}"; do
+		find_sector "$disk"
 	done
 }
 
@@ -98,7 +98,9 @@ check_sector() {
 	elif [ "$passed_on" = yes ]; then
 		there=$device_sector
 	fi
-	if [ "${sector[$disk]}" != "$there" ] && has_boot_sector "$disk"; then
+	if [ -n "${within[$disk]:-}" ] && [ "$there" != 512 ]; then
+		problem "$disk: $vm would see sectors of $there bytes on $(name_of new), and the table of ${within[$disk]} is made for 512" "--map-disk ${within[$disk]}=PATH, on another device"
+	elif [ -z "${within[$disk]:-}" ] && [ "${sector[$disk]}" != "$there" ] && has_boot_sector "$disk"; then
 		problem "$disk: $vm sees sectors of ${sector[$disk]} bytes on $(name_of old), and would see $there on $(name_of new), where it finds no partitions then" "$(sector_remedy "$disk")"
 	elif [ "${sector[$disk]}" != "$there" ]; then
 		remark "$disk: $vm sees sectors of ${sector[$disk]} bytes on $(name_of old), and $there on $(name_of new); it has no partition table, but its file system may care"

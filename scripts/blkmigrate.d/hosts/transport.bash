@@ -53,7 +53,7 @@ receiver() {
 	[[ -z $preallocate || ${target_kind[$1]} != @(file|qcow2) ]] || words+=(--preallocate)
 	[ -z "${mapping[$1]:-}" ] || words+=(--map "$(map_path "$1")")
 	sink_words "$1"
-	quote "${words[@]}" "${sink_words[@]}"
+	quote "${words[@]}" "${sink_limit[@]}" "${sink_words[@]}"
 }
 
 # held HOST PART: print it so that it holds the lock: a later run waits until it has ended, or kills

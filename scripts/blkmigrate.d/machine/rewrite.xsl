@@ -3,6 +3,7 @@
 
      A domain whose disks lie elsewhere; nothing else changes.  The parameter places
      names a document: place elements with dev, type, format and path, drop elements with dev,
+     assembled elements with dev, a disk that takes the place of the first of its partitions, from,
      net elements with from and to, an identity with name and uuid, and filled, the elements of
      the firmware that libvirt has chosen.  Unless
      drives=keep those without a place are emptied. -->
@@ -11,6 +12,7 @@
   <xsl:param name="places"/>
   <xsl:param name="drives">keep</xsl:param>
   <xsl:variable name="place" select="document($places)/places/place"/>
+  <xsl:variable name="assembled" select="document($places)/places/assembled"/>
   <xsl:variable name="drop" select="document($places)/places/drop"/>
   <xsl:variable name="identity" select="document($places)/places/identity"/>
   <xsl:variable name="net" select="document($places)/places/net"/>
@@ -78,7 +80,8 @@
   </xsl:template>
 
   <xsl:template name="disk">
-    <xsl:variable name="mine" select="$place[@dev = current()/target/@dev]"/>
+    <xsl:variable name="mine" select="$place[@dev = current()/target/@dev or
+        @dev = $assembled[@from = current()/target/@dev]/@dev]"/>
     <xsl:copy>
       <xsl:choose>
         <xsl:when test="$mine">
@@ -154,6 +157,21 @@
       </xsl:if>
       <xsl:apply-templates select="node()"/>
     </xsl:copy>
+  </xsl:template>
+
+  <xsl:template match="target" mode="moved">
+    <xsl:param name="mine"/>
+    <xsl:copy>
+      <xsl:apply-templates select="@*"/>
+      <xsl:attribute name="dev"><xsl:value-of select="$mine/@dev"/></xsl:attribute>
+    </xsl:copy>
+  </xsl:template>
+
+  <!-- Of a partition, not of the disk. -->
+  <xsl:template match="readonly" mode="moved">
+    <xsl:if test="not($assembled[@from = current()/../target/@dev])">
+      <xsl:apply-templates select="."/>
+    </xsl:if>
   </xsl:template>
 
   <xsl:template match="backingStore" mode="moved"/>

@@ -170,7 +170,7 @@ xen_start() {
 
 # check_xen: report the problems that only Xen machines have.
 check_xen() {
-	local action disk network list
+	local action network list
 
 	action=$(xml_value /domain/on_poweroff "$private/native.xml")
 	[[ $action != *restart ]] ||
@@ -179,11 +179,7 @@ check_xen() {
 		problem "$xen_config is in $xen_auto itself, where nothing else can take its place" "mv it to /etc/xen, and ln -s it from there"
 	[ "$was_running" != running ] || ! $quiesce ||
 		problem "$vm is a Xen machine, and has no guest agent" "leave out --quiesce"
-	while IFS= read -r disk; do
-		[[ ! $disk =~ [0-9]$ ]] ||
-			problem "$disk is a partition without a disk, which only Xen has" "make one disk of its partitions there (blkassemble), and define the virtual machine with it by hand, or --skip-disk ${disk/xvd/vd}"
-	done < <(xml_values '/domain/devices/disk/target/@dev' "$private/native.xml")
-	list=$(xml_values '/domain/devices/disk/target/@dev' "$private/source.xml" | sort | uniq -d)
+	list=$({ xml_values '/domain/devices/disk/target/@dev' "$private/source.xml" && printf '%s\n' "${assembled[@]}"; } | sort | uniq -d)
 	[ -z "$list" ] || problem "two disks would be called ${list%%$'\n'*}" "give them other letters in $xen_config"
 	while IFS= read -r network; do
 		[ "$network" = bridge ] ||

@@ -134,6 +134,11 @@ write_places() {
 			place "$disk" file "$(format_at_target "$disk")" "${target[$disk]}"
 		fi
 	done >"$private/places"
+	for disk in "${assembled[@]}"; do
+		members_of "$disk"
+		printf '<assembled dev="%s" from="%s"/>\n' "$disk" "${members[0]}"
+		[ ${#members[@]} -le 1 ] || printf '<drop dev="%s"/>\n' "${members[@]:1}"
+	done >>"$private/places"
 	for net in "${net_map[@]}"; do
 		printf '<net from="%s" to="%s"/>\n' "$(xml_escape "${net%%=*}")" "$(xml_escape "${net#*=}")"
 	done >>"$private/places"

@@ -110,7 +110,7 @@ show_plan() {
 	say "$vm ($uuid), $was_running, from $(name_of old) to $(name_of new)$(other_name):"
 	for disk in "${disks[@]}"; do
 		say "  $disk: $(human "${size[$disk]}") ${kind[$disk]} ${source[$disk]}"
-		say "    becomes ${target_kind[$disk]} ${target[$disk]}"
+		say "    becomes ${target_kind[$disk]} ${target[$disk]}$(where_within "$disk")"
 		if [ "$live" = yes ]; then
 			say "    while it runs: copied by libvirt, with what is written meanwhile"
 			continue
@@ -127,8 +127,9 @@ show_plan() {
 	done
 	for disk in "${swaps[@]}"; do
 		say "  $disk: $(human "${size[$disk]}") ${kind[$disk]} ${source[$disk]}, not copied"
-		say "    becomes ${target_kind[$disk]} ${target[$disk]}, empty swap with the same UUID and label"
+		say "    becomes ${target_kind[$disk]} ${target[$disk]}$(where_within "$disk"), empty swap with the same UUID and label"
 	done
+	show_assembled
 	for disk in "${media[@]}"; do
 		say "  $disk: $(human "${size[$disk]}") file ${source[$disk]}, in this drive"
 		say "    becomes file ${target[$disk]}"

@@ -76,6 +76,7 @@ help_options=(
 	'run plan prepare; --start; start it there even if it was off'
 	'; --state folder; where the state is, on both hosts (/var/lib/blkmigrate)'
 	'live; --suspend; leave it paused on the new host'
+	"run plan prepare; --table gpt | mbr; of a disk that is made of Xen's partitions (gpt)"
 	'; --temp-key; log in with a key made for this run: a password is typed once for each host'
 	'live; --timeout seconds[,suspend | ,post-copy]; give up then; or suspend it, or switch to post-copy'
 	'; --to host; the new host, by ssh'

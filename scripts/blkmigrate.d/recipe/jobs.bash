@@ -25,7 +25,9 @@ each_disk() {
 	[ $# -le 1 ] || [ "$jobs" = 1 ] || sharing=true
 	screen_begin "$@"
 	for disk; do
-		[ ${#workers[@]} -lt "$jobs" ] || worker_end
+		while [ ${#workers[@]} -ge "$jobs" ] || shares_target "$disk"; do
+			worker_end
+		done
 		worker_begin "$work" "$disk"
 	done
 	while [ ${#workers[@]} -gt 0 ]; do
@@ -33,6 +35,17 @@ each_disk() {
 	done
 	screen_end
 	sharing=false
+}
+
+# shares_target DISK: a worker writes to the same target, of which only one at a time can have the lock.
+shares_target() {
+	local each
+
+	[ -n "${within[$1]:-}" ] || return
+	for each in "${workers[@]}"; do
+		[ "${within[$each]:-}" != "${within[$1]}" ] || return 0
+	done
+	return 1
 }
 
 worker_begin() {

@@ -4,9 +4,9 @@
 # A migration is kept in from/ID on the old host: the plan, as lines of name=value, the XML, and
 # the journal; no other user can read it.  The part that the new host has to know is in to/ID there.
 
-plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool first_boot xen_config parts_known lanes compress preallocate start keep_memory memory_dir tunnel live)
+plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool first_boot xen_config parts_known lanes compress preallocate start keep_memory memory_dir tunnel live table)
 plan_lists=(disks shared swaps skipped later media media_there parts)
-plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label sector)
+plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label sector within offset extent holds)
 part_arrays=(part_kind part_source part_target part_how part_seen)
 # address[new], as the plan has it.
 new_address=''
@@ -72,7 +72,7 @@ save_plan() {
 		for disk in "${!net_map[@]}"; do
 			printf 'net_map[%s]=%s\n' "$disk" "${net_map[disk]}"
 		done
-		for disk in "${placed[@]}" "${shared[@]}" "${media_there[@]}"; do
+		for disk in "${placed[@]}" "${sliced[@]}" "${shared[@]}" "${media_there[@]}"; do
 			for name in "${plan_arrays[@]}"; do
 				local -n array=$name
 				printf '%s[%s]=%s\n' "$name" "$disk" "${array[$disk]:-}"
@@ -135,6 +135,7 @@ declare -A plan_patterns=(
 	# What ssh or a command of its configuration might take for something else than a name.
 	[new_address]=$'([^-\x01-\x20"\'`$\\;&<>|(){}][^\x01-\x20"\'`$\\;&<>|(){}]*)?'
 	[tunnel]="($a_tunnel_name=[0-9A-Fa-f.:,]+)?"
+	[table]='gpt|mbr' [within]='(vd[a-z]{1,3})?' [offset]="($a_number)?" [extent]="($a_number)?" [holds]='(linux|swap)?'
 	[sector]='([1-9][0-9]{2,5})?' [parts_known]='(yes)?' [lanes]="($some_lanes)?" [compress]="($some_methods)?" [preallocate]='(yes)?' [start]='(yes)?'
 	[keep_memory]='(yes)?' [memory_dir]='(/.*)?' [live]='(yes)?'
 	[part_kind]='file|folder' [part_source]='/.*' [part_target]='/.*' [part_how]='copy|shared|same'
@@ -155,6 +156,7 @@ load_plan() {
 	new_address='' vm='' uuid=''
 	document old "$private/plan" on old cat "${folder[old]}/from/$id/plan" || return
 	disks=() shared=() swaps=() skipped=() later=() media=() media_there=() parts=() parts_known='' lanes='' compress='' tunnel='' keep_memory='' memory_dir='' live=''
+	within=()
 	[ ${#net_map[@]} -gt 0 ] || nets_kept=true
 	while IFS= read -r line; do
 		first=${first:-$line}
@@ -178,7 +180,7 @@ load_plan() {
 	plan_is_whole "$first" "$asked"
 	preallocate=${preallocate_wanted:-$preallocate} start=${start_wanted:-$start}
 	! is_xen || [[ $vm != -* ]] || die "$(name_of old): the plan in $(state_of old) cannot be understood: vm=$vm"
-	placed=("${disks[@]}" "${swaps[@]}" "${media[@]}")
+	list_assembled
 	address['new']=$new_address
 }
 

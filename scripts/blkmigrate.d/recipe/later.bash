@@ -14,7 +14,9 @@ find_later() {
 	later=()
 	for disk in "${later_wanted[@]}"; do
 		! contains "$disk" "${later[@]}" || continue
-		if contains "$disk" "${disks[@]}"; then
+		if [ -n "${within[$disk]:-}" ]; then
+			problem "$disk becomes a partition of ${within[$disk]}, and cannot come later by itself" "leave out --later $disk"
+		elif contains "$disk" "${disks[@]}"; then
 			later+=("$disk")
 		elif contains "$disk" "${skipped[@]}" "${shared[@]}" "${swaps[@]}"; then
 			problem "$disk is not copied, so it cannot come later" "leave out --later $disk"

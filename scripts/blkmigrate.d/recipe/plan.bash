@@ -57,7 +57,7 @@ find_disks() {
 		fi
 		fields=("${fields[@]:8}")
 	done
-	placed=("${disks[@]}" "${swaps[@]}" "${media[@]}")
+	find_assembled
 	check_selection "${known[@]}"
 	find_later
 	[ ${#disks[@]} -gt 0 ] || [ ${#shared[@]} -gt 0 ] || problem "$vm has no disk that could be copied" "define it on the other host by hand"
@@ -163,6 +163,8 @@ choose_target() {
 	done
 	target_kind[$disk]="file" target_volume[$disk]=''
 	[ "${kind[$disk]}" != qcow2 ] || target_kind[$disk]=qcow2
+	# The disk that it becomes a part of has a place.
+	! is_partition "$disk" || { target[$disk]='' target_kind[$disk]="file" && return; }
 	if [ -n "$mapped" ]; then
 		target[$disk]=$mapped
 	elif [ -n "$group" ]; then

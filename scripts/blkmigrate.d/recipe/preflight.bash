@@ -39,6 +39,7 @@ preflight() {
 		check_gpt
 		check_agent
 		check_first_boot
+		check_assembled
 		check_keep_memory
 		check_live
 	fi
@@ -78,7 +79,8 @@ check_tools() {
 		[ "$live" != yes ] || [ ${#media[@]} -gt 0 ] || list=(virsh flock sync)
 		! several_lanes || [ "$(fan_host)" != "$host" ] || list+=(blkfan)
 		[ ${#swaps[@]} -eq 0 ] || [ "$host" = old ] || list+=(mkswap blkdiscard)
-		for disk in "${placed[@]}"; do
+		[ ${#assembled[@]} -eq 0 ] || [ "$host" = old ] || list+=(sfdisk)
+		for disk in "${placed[@]}" "${sliced[@]}"; do
 			case $host,$live${kind[$disk]},${target_kind[$disk]} in
 			new,yes*,qcow2) list+=(qemu-img) ;;
 			old,qcow2,*) list+=(qemu-storage-daemon qemu-img nbdinfo) ;;

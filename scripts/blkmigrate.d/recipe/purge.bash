@@ -95,8 +95,10 @@ purge_target() {
 
 	backup_end
 	drop_checkpoints
-	for disk in "${placed[@]}"; do
+	for disk in "${disks[@]}"; do
 		drop_snapshots "$disk"
+	done
+	for disk in "${placed[@]}"; do
 		remove_target "$disk"
 	done
 	refresh_pool

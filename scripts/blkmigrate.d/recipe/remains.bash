@@ -56,7 +56,7 @@ check_started() {
 		asks_yes new test "/var/log/libvirt/qemu/$new_name.log" -nt "$(state_of new)/commit" ||
 		problem "$vm was never started on $(name_of new), so nothing tells that its disks there are good" "start it there once"
 	for disk in "${disks[@]}"; do
-		asks_yes new test -e "${target[$disk]}" || uses_other "$state" "$disk" ||
+		asks_yes new test -e "${target[$disk]}" || uses_other "$state" "${within[$disk]:-$disk}" ||
 			problem "$disk: ${target[$disk]} is gone from $(name_of new)" "find out where the disk is"
 	done
 }

@@ -12,7 +12,7 @@ plan_again() {
 	continue_committed
 	! $moved || die "$vm is on $(name_of new) already"
 	[ -z "${begun[quiet]:-}${begun[down]:-}" ] || die "$vm is in the cutover: blkmigrate rollback $(quote "$vm") first"
-	known=("${placed[@]}" "${shared[@]}")
+	known=("${placed[@]}" "${sliced[@]}" "${shared[@]}")
 	for disk in "${known[@]}"; do
 		planned[$disk]=$(place_of "$disk")
 	done
@@ -22,8 +22,8 @@ plan_again() {
 	[ "$new_name" != "$was_vm" ] || new_name=''
 	make_plan
 	for disk in "${known[@]}"; do
-		contains "$disk" "${placed[@]}" "${shared[@]}" || gone+=("$disk")
-		! contains "$disk" "${placed[@]}" "${shared[@]}" || [ "$(place_of "$disk")" = "${planned[$disk]}" ] ||
+		contains "$disk" "${placed[@]}" "${sliced[@]}" "${shared[@]}" || gone+=("$disk")
+		! contains "$disk" "${placed[@]}" "${sliced[@]}" "${shared[@]}" || [ "$(place_of "$disk")" = "${planned[$disk]}" ] ||
 			problem "$disk is not the disk, or would not go to the place, that was planned: ${planned[$disk]} before, $(place_of "$disk") now" \
 				"begin anew: blkmigrate purge $(quote "$was_vm")"
 	done
@@ -41,7 +41,7 @@ plan_again() {
 
 # place_of DISK: what may not change, because of what is copied.
 place_of() {
-	echo "${kind[$1]} ${source[$1]} (${identity[$1]:-}) of ${size[$1]} bytes to ${target_kind[$1]} ${target[$1]}"
+	echo "${kind[$1]} ${source[$1]} (${identity[$1]:-}) of ${size[$1]} bytes to ${target_kind[$1]} ${target[$1]}$(where_within "$1")"
 }
 
 # choose_as_before: as the options that gave the first plan.

@@ -65,13 +65,14 @@ make_swaps() {
 	local disk words
 
 	for disk in "${swaps[@]}"; do
+		words=(mkswap)
+		[ -z "${swap_uuid[$disk]}" ] || words+=(-U "${swap_uuid[$disk]}")
+		[ -z "${swap_label[$disk]}" ] || words+=(-L "${swap_label[$disk]}")
+		[ -z "${within[$disk]:-}" ] || { make_swap_within "$disk" "${words[@]}" && continue; }
 		# A new volume holds another one's old data, and a guest can read all of its disk.
 		[ "${target_kind[$disk]}" != lvm ] ||
 			act new blkdiscard -z -- "${target[$disk]}" ||
 			die "$(name_of new): ${target[$disk]} cannot be zeroed"
-		words=(mkswap)
-		[ -z "${swap_uuid[$disk]}" ] || words+=(-U "${swap_uuid[$disk]}")
-		[ -z "${swap_label[$disk]}" ] || words+=(-L "${swap_label[$disk]}")
 		act new "${words[@]}" -- "${target[$disk]}" >/dev/null 2>"$private/why" ||
 			die "$(name_of new): no swap can be made on ${target[$disk]}: $(tail -n 1 "$private/why")"
 	done

@@ -215,6 +215,7 @@ prepare_targets() {
 	for disk in "${placed[@]}"; do
 		make_target "$disk"
 	done
+	make_tables
 	make_swaps
 	refresh_pool
 }
@@ -247,8 +248,10 @@ finish() {
 			vm_keep new autostart "$new_uuid" || die "autostart of $vm cannot be switched on at $(name_of new)"
 		fi
 		bring_later
-		for disk in "${placed[@]}"; do
+		for disk in "${disks[@]}"; do
 			drop_snapshots "$disk"
+		done
+		for disk in "${placed[@]}"; do
 			unmark_target "$disk"
 		done
 		refresh_pool
