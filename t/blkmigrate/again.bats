@@ -207,7 +207,7 @@ says() {
 @test "before the shutdown all that has changed is said at once, and how to plan again" {
 	change inactive 's,32768,65536,'
 
-	run -2 --separate-stderr inside 'autostart=no
+	run -3 --separate-stderr inside 'autostart=no
 		backup_end() { :; }
 		check_name() { problem "new has one" "remove it"; }
 		check_addresses() { :; }
@@ -316,7 +316,7 @@ purging() {
 }
 
 not_purged() {
-	run -2 --separate-stderr purging "${2:-}"
+	run -3 --separate-stderr purging "${2:-}"
 	echo "$output$stderr"
 	[ -z "$output" ]
 	[[ $stderr == *"$1"*'nothing was removed'* ]]

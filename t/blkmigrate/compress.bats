@@ -21,7 +21,7 @@ setup() {
 		[[ $stderr == *"${part[$method]}"* ]]
 	done
 
-	run -2 --separate-stderr migrate copy --create --compress gzip old.img new:"$dir/gzip.img"
+	run -64 --separate-stderr migrate copy --create --compress gzip old.img new:"$dir/gzip.img"
 	[ "$stderr" = "blkmigrate: --compress is none, deflate, zstd or adapt" ]
 }
 

@@ -298,16 +298,16 @@ with_modules() {
 }
 
 @test "without a terminal there is no console, and a kernel has a path" {
-	run -2 --separate-stderr "$root/scripts/blkmigrate" run --console web --to new </dev/null
+	run -64 --separate-stderr "$root/scripts/blkmigrate" run --console web --to new </dev/null
 	[ "$stderr" = 'blkmigrate: --console wants a terminal' ]
-	run -2 --separate-stderr "$root/scripts/blkmigrate" run --first-boot initrd=/boot/initrd.img web --to new
+	run -64 --separate-stderr "$root/scripts/blkmigrate" run --first-boot initrd=/boot/initrd.img web --to new
 
 	[ "$stderr" = 'blkmigrate: --first-boot is kernel=PATH,initrd=PATH,cmdline=TEXT, in this order' ]
 }
 
 @test "wrong words are a usage error" {
 	for words in '' 'copy' 'copy a' 'copy a b' 'copy a :b' 'copy a b:' 'copy --none a b:c' 'copy a b:c d' 'fly'; do
-		run -2 --separate-stderr "$root/scripts/blkmigrate" $words
+		run -64 --separate-stderr "$root/scripts/blkmigrate" $words
 		[[ $stderr == 'blkmigrate: '*$'\nusage: blkmigrate '* ]]
 	done
 }

@@ -104,7 +104,7 @@ blkmigrate: $shown" ]
 
 @test "an option with a line feed in it is refused: it would be a line of the plan" {
 	for option in --map-disk=vda= --dir= --vg= --pool= --to= --rename= --map-net=a=; do
-		run -2 --separate-stderr migrate plan "$option"/x$'\n'target_kind[vda]=thin
+		run -64 --separate-stderr migrate plan "$option"/x$'\n'target_kind[vda]=thin
 		[ "$stderr" = "blkmigrate: ${option%%=*}: a value with a line feed in it cannot be kept in a plan" ]
 	done
 	[ ! -e calls ]

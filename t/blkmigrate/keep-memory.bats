@@ -16,7 +16,7 @@ setup() {
 
 # refused PATTERN OPTION ...: by the plan; nothing is touched.
 refused() {
-	run -2 --separate-stderr blkmigrate plan --keep-memory --to new --dir "$dir/there" "${@:2}" web
+	run -3 --separate-stderr blkmigrate plan --keep-memory --to new --dir "$dir/there" "${@:2}" web
 	echo "$stderr"
 	[[ $stderr == *"$1"* ]]
 	[ -z "$(ls there)" ]
@@ -70,7 +70,7 @@ is_as_it_was() {
 
 @test "a paused machine is refused without the option, and stays paused with it" {
 	machine_is paused
-	run -2 --separate-stderr blkmigrate plan --to new --dir "$dir/there" web
+	run -3 --separate-stderr blkmigrate plan --to new --dir "$dir/there" web
 	[[ $stderr == *'web is paused'*'--keep-memory, with which it stays paused'* ]]
 
 	run -0 --separate-stderr migrate run --keep-memory
@@ -87,7 +87,7 @@ is_as_it_was() {
 	ln -s "$dir/host/old" config/libvirt/qemu/save
 	HOST=old programs/virsh managedsave $web
 	at_virsh='restore *' then_virsh='ls "$FAKE/host/old" >"$FAKE/seen"'
-	run -2 --separate-stderr blkmigrate plan --to new --connect qemu:///session --dir "$dir/there" web
+	run -3 --separate-stderr blkmigrate plan --to new --connect qemu:///session --dir "$dir/there" web
 	[[ $stderr == *'web has a managed save'*'--keep-memory, which moves it as well'* ]]
 
 	run -0 --separate-stderr migrate run --keep-memory --connect qemu:///session
@@ -107,7 +107,7 @@ is_as_it_was() {
 	HOST=old programs/virsh managedsave $web
 	at_virsh='restore *' then_virsh='[ "$HOST" = old ] || exit 1'
 
-	run -2 --separate-stderr migrate run --keep-memory --connect qemu:///session
+	run -4 --separate-stderr migrate run --keep-memory --connect qemu:///session
 	echo "$stderr"
 
 	[[ $stderr == *'the memory of web cannot be restored on new'* ]]
@@ -159,7 +159,7 @@ is_as_it_was() {
 	run -0 --separate-stderr blkmigrate plan --keep-memory --to new --dir "$dir/small" --memory-dir "$dir/small" web
 	mount -o remount,size=12M small
 
-	run -2 --separate-stderr blkmigrate plan --keep-memory --to new --dir "$dir/small" --memory-dir "$dir/small" web
+	run -3 --separate-stderr blkmigrate plan --keep-memory --to new --dir "$dir/small" --memory-dir "$dir/small" web
 
 	echo "$stderr"
 	[[ $stderr == *"$dir/small on new, where the memory"* ]]
@@ -169,7 +169,7 @@ is_as_it_was() {
 @test "what cannot be saved runs on as it was" {
 	at_virsh='save *' then_virsh='exit 1'
 
-	run -2 --separate-stderr migrate run --keep-memory
+	run -4 --separate-stderr migrate run --keep-memory
 	echo "$stderr"
 
 	[[ $stderr == *'the memory of web cannot be saved in '*'/memory on old'* ]]
@@ -180,7 +180,7 @@ is_as_it_was() {
 @test "a restore that fails there is taken back by a restore here; then the same command moves it" {
 	at_virsh='restore *' then_virsh='[ "$HOST" = old ] || { echo "error: the CPU is incompatible with host CPU" >&2; exit 1; }'
 
-	run -2 --separate-stderr migrate run --keep-memory
+	run -4 --separate-stderr migrate run --keep-memory
 	echo "$stderr"
 
 	[[ $stderr == *'the CPU is incompatible'*'the memory of web cannot be restored on new'* ]]
@@ -195,7 +195,7 @@ is_as_it_was() {
 	machine_is paused
 	at_virsh='restore *' then_virsh='[ "$HOST" = old ] || exit 1'
 
-	run -2 --separate-stderr migrate run --keep-memory
+	run -4 --separate-stderr migrate run --keep-memory
 
 	is_as_it_was paused
 	run ! grep 'virsh resume' log
@@ -204,7 +204,7 @@ is_as_it_was() {
 @test "where neither host restores it, it stays off with its memory, status says so, and rollback tries again" {
 	at_virsh='restore *' then_virsh='exit 1'
 
-	run -2 --separate-stderr migrate run --keep-memory
+	run -5 --separate-stderr migrate run --keep-memory
 	echo "$stderr"
 
 	[[ $stderr == *'cannot be restored on old; it is kept in '*'/memory, and the disks are as it knows them'* ]]
@@ -235,7 +235,7 @@ saved_and_killed() {
 	HOST=old programs/virsh start $web
 	HOST=old programs/virsh shutdown $web
 
-	run -2 --separate-stderr migrate run
+	run -4 --separate-stderr migrate run
 	echo "$stderr"
 
 	[[ $stderr == *'web has run on old since its memory was saved (shutdown)'* ]]
@@ -250,7 +250,7 @@ saved_and_killed() {
 	saved_and_killed
 	rm host/old/web.reason
 
-	run -2 --separate-stderr blkmigrate rollback web
+	run -5 --separate-stderr blkmigrate rollback web
 	echo "$stderr"
 
 	[[ $stderr == *'does not tell whether web has run there since its memory was saved; it stays off. If it has not, virsh restore '* ]]

@@ -67,7 +67,7 @@ count_in() {
 	[[ $output == *' | blkmeter '*" | blkfan -n 2 sh -c 'shift "*' lane 49152 49153'* ]]
 	[ ! -e new.img ]
 	for wrong in 0 65 100 x ''; do
-		run -2 --separate-stderr migrate copy --lanes "$wrong" old.img new:"$dir/new.img"
+		run -64 --separate-stderr migrate copy --lanes "$wrong" old.img new:"$dir/new.img"
 		[ "$stderr" = "blkmigrate: --lanes wants a number from 1 to 64" ]
 	done
 }

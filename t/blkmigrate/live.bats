@@ -46,7 +46,7 @@ is_on_old() {
 
 # refused PATTERN OPTION ...: nothing is touched.
 refused() {
-	run -2 --separate-stderr live "${@:2}"
+	run -3 --separate-stderr live "${@:2}"
 	echo "$stderr"
 	[[ $stderr == *"$1"* ]]
 	[ -z "$(ls there)" ]
@@ -99,16 +99,17 @@ refused() {
 
 @test "a failure of libvirt leaves the machine where it was, and nothing of the move" {
 	at_virsh='migrate *' then_virsh='echo "error: the guest is on strike" >&2; exit 1'
-	run -2 --separate-stderr live
+	run -4 --separate-stderr live --json
 	echo "$stderr"
 
+	[ "$(jq -c '[.result, .stage, .id]' <<<"$output")" = '["taken-back","none",null]' ]
 	[[ $stderr == *'the guest is on strike'*'web is on old as it was; nothing runs on new'* ]]
 	is_on_old
 }
 
 @test "what libvirt has left paused on the old host is resumed there" {
 	at_virsh='migrate *' then_virsh='echo paused >web.state; exit 1'
-	run -2 --separate-stderr live
+	run -4 --separate-stderr live
 	echo "$stderr"
 
 	is_on_old
@@ -122,10 +123,12 @@ refused() {
 	rm -f log
 
 	[[ $(blkmigrate status --connect qemu:///session) == *'being moved live'* ]]
-	run -2 --separate-stderr blkmigrate rollback --connect qemu:///session web
+	[ "$(blkmigrate status --json --connect qemu:///session | jq -r '.migrations[0].stage')" = moving ]
+	run -5 --separate-stderr blkmigrate rollback --json --connect qemu:///session web
 	echo "$stderr"
+	[ "$(jq -r '.result + " " + .stage' <<<"$output")" = 'needs-person moving' ]
 	[[ $stderr == *'the memory of web is on new alone'* ]]
-	run -2 --separate-stderr migrate run --connect qemu:///session
+	run -3 --separate-stderr migrate run --connect qemu:///session
 	[[ $stderr == *'is being moved by blkmigrate live'* ]]
 	run -0 --separate-stderr live
 	echo "$stderr"
@@ -150,7 +153,7 @@ refused() {
 	sed -i 's,</devices>,<controller type="sata"/><hostdev/></devices>,' host/old/web.xml
 	at_virsh='version *' then_virsh='echo "Running against daemon: 9.0.0"; [ "$HOST" = old ] && v=9.2.0 || v=8.0.0; echo "Running hypervisor: QEMU $v"; exit'
 	refused 'QEMU is older on new (8.0.0) than on old (9.2.0)' --rename other --lanes 2
-	[[ $stderr == *'a device of the host passed through'*'--transport and --lanes'*'by another name'* ]]
+	[[ $stderr == *'a device of the host passed through'*'--transport, --lanes and --compress'*'by another name'* ]]
 }
 
 @test "a machine that is off is moved by run" {
@@ -161,7 +164,7 @@ refused() {
 @test "a machine that does not come to an end in time stays where it is" {
 	printf 'Job type:         Unbounded\nOperation:        Outgoing migration\nFile processed:   1.000 MiB\nFile total:       4.000 MiB\n' >job
 	at_virsh='migrate *' then_virsh='cp "$FAKE/job" job; while [ -e job ]; do sleep 0.1; done; exit 1'
-	run -2 --separate-stderr live --timeout 3 --json
+	run -4 --separate-stderr live --timeout 3 --json
 	echo "$stderr"
 
 	[[ $stderr == *'{"name":"web","state":"disks",'*'"disk_bytes":1048576,"disk_total":4194304,'* ]]

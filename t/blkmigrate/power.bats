@@ -107,7 +107,7 @@ lost_after() {
 @test "a definition that is taken back is gone from the medium before the machine starts" {
 	at_virsh='start*' then_virsh='[ "$HOST" = old ] || exit 1'
 
-	run -2 migrate run
+	run -4 migrate run
 
 	runs_on_old
 	run -0 awk '/new: virsh undefine/ { at = 1 } at && /new: sync -f/ { at = 2 } at == 2 && /old: virsh define/ { at = 3 }
@@ -144,7 +144,7 @@ lost_after() {
 taken_back() {
 	export at_virsh=$1 then_virsh=$2
 
-	run -2 migrate run
+	run -4 migrate run
 
 	echo "$at_virsh $then_virsh: $output"
 	runs_on_old

@@ -40,12 +40,12 @@ sys.exit(not any(row[3] == "0A" and 49152 <= int(row[1][-4:], 16) <= 49215 for r
 
 	cmp old.img new.img
 	[[ $stderr =~ 'new# nc -n -v -l 127.0.0.1 2187'[34]' | blkwrite ' ]]
-	run -2 --separate-stderr migrate copy --create --transport tcp --port 21873 --lanes 2 old.img new:"$dir/new.img"
+	run -64 --separate-stderr migrate copy --create --transport tcp --port 21873 --lanes 2 old.img new:"$dir/new.img"
 	[ "${stderr##*$'\n'}" = "blkmigrate: --lanes 2 needs as many ports, and --port 21873 has 1" ]
-	run -2 --separate-stderr migrate copy --port 21873 old.img new:"$dir/new.img"
+	run -64 --separate-stderr migrate copy --port 21873 old.img new:"$dir/new.img"
 	[ "${stderr##*$'\n'}" = "blkmigrate: --port is for --transport tcp" ]
 	for wrong in 0 65536 5-4 x 5-; do
-		run -2 --separate-stderr migrate copy --transport tcp --port "$wrong" old.img new:"$dir/new.img"
+		run -64 --separate-stderr migrate copy --transport tcp --port "$wrong" old.img new:"$dir/new.img"
 		[ "$stderr" = "blkmigrate: --port is a port from 1 to 65535, or the first and the last of several, as 5000-5015" ]
 	done
 }
@@ -183,7 +183,7 @@ sys.exit(not any(row[3] == "0A" and 49152 <= int(row[1][-4:], 16) <= 49215 for r
 	run -2 --separate-stderr migrate copy --transport tcp --listen 203.0.113.9 old.img new:"$dir/new.img"
 	[[ $stderr == *'cannot listen: nc: Cannot assign requested address'* ]]
 	[[ $stderr == *'new does not listen on 203.0.113.9'* ]]
-	run -2 --separate-stderr migrate copy --transport tcp --listen 'a;b' old.img new:"$dir/new.img"
+	run -64 --separate-stderr migrate copy --transport tcp --listen 'a;b' old.img new:"$dir/new.img"
 	[[ $stderr == *'--listen wants an address in numbers'* ]]
 }
 
@@ -219,7 +219,7 @@ with_jobs() {
 		say() { printf '%s\n' "$*" >&2; }
 		warn() { say "blkmigrate: $*"; }
 		driver_lives() { kill -0 $$; }
-		for part in hosts/shown hosts/transport hosts/tcp recipe/jobs recipe/rate; do
+		for part in hosts/shown recipe/outcome hosts/transport hosts/tcp recipe/jobs recipe/rate; do
 			. "$1/scripts/blkmigrate.d/$part.bash"
 		done
 		private=$2
@@ -312,7 +312,7 @@ vdb: half' ]
 
 @test "a number of jobs and a rate that make no sense are refused" {
 	for words in '--jobs 0' '--jobs 17' '--jobs two' '--bwlimit fast' '--bwlimit 1.5' '--transport udp'; do
-		run -2 --separate-stderr migrate copy $words old.img new:"$dir/new.img"
+		run -64 --separate-stderr migrate copy $words old.img new:"$dir/new.img"
 		[[ $stderr == "blkmigrate: ${words% *} "* ]]
 	done
 	for rate in 1.5M 20MiB 8s; do

@@ -20,7 +20,7 @@ copied() {
 
 # is_refused PATTERN: the cutover, before anything has happened.
 is_refused() {
-	run -2 --separate-stderr migrate cutover web
+	run -3 --separate-stderr migrate cutover web
 	echo "$stderr"
 	[[ $stderr == *"$1"* ]]
 	[[ $stderr == *'nothing has happened to it'* ]]
@@ -56,7 +56,7 @@ at_shutdown() {
 	run -0 --separate-stderr migrate prepare web --yes
 	echo "$stderr"
 	[[ $stderr == *'web starts on new as it is defined, and not as it runs: memory: 65536 defined, 32768 running'* ]]
-	run -2 --separate-stderr migrate cutover web
+	run -3 --separate-stderr migrate cutover web
 	[[ $stderr == *'the disks of web have not been copied yet'* ]]
 	run -0 --separate-stderr migrate sync web
 	# What was there is kept.
@@ -72,7 +72,7 @@ at_shutdown() {
 	copied
 	on old "virsh -q blockresize web vda 20M"
 
-	run -2 --separate-stderr migrate sync web
+	run -3 --separate-stderr migrate sync web
 	echo "$stderr"
 
 	[[ $stderr == *"$disk was resized: it had 16777216 bytes, and has 20971520"*'nothing is copied'* ]]
@@ -83,7 +83,7 @@ at_shutdown() {
 	copied
 	at_shutdown '"$tool" -q managedsave web >/dev/null; exit 0'
 
-	run -2 --separate-stderr migrate cutover web
+	run -4 --separate-stderr migrate cutover web
 	echo "$stderr"
 
 	[[ $stderr == *'web has a managed save'*'web was changed while it shut down'* ]]
@@ -100,7 +100,7 @@ at_shutdown() {
 @test "an edit while it shuts down, and one behind the fence, are taken back and kept" {
 	copied
 	at_shutdown '"$tool" -q setmaxmem web 65536 --config'
-	run -2 --separate-stderr migrate cutover web
+	run -4 --separate-stderr migrate cutover web
 	echo "$stderr"
 	[[ $stderr == *'memory: 32768 planned, 65536 now'*'web was changed while it shut down'* ]]
 	stays web "$disk"
@@ -109,7 +109,7 @@ at_shutdown() {
 
 	shim old blkdiff 'virsh -q domrename web mail; virsh -q setmaxmem mail 65536 --config'
 	rm "$lab"/old/shims/virsh
-	run -2 --separate-stderr migrate cutover web
+	run -4 --separate-stderr migrate cutover web
 	echo "$stderr"
 
 	[[ $stderr == *'somebody has changed the definition of web on this host, which would be lost: name: web before, mail now; memory: 32768 before, 65536 now'* ]]
@@ -124,7 +124,7 @@ at_shutdown() {
 	on new 'truncate -s 1M /srv/own.img; cat >/tmp/own.xml' <own.xml
 	shim old blkdiff 'ssh -n new virsh -q define /tmp/own.xml >/dev/null'
 
-	run -2 --separate-stderr migrate cutover web
+	run -4 --separate-stderr migrate cutover web
 	echo "$stderr"
 
 	[[ $stderr == *'new has got a virtual machine of that name or UUID meanwhile (web, '* ]]
@@ -135,7 +135,7 @@ at_shutdown() {
 
 # purge_refused PATTERN
 purge_refused() {
-	run -2 on old 'echo web | blkmigrate purge web'
+	run -3 on old 'echo web | blkmigrate purge web'
 	echo "$output"
 	[[ $output == *"$1"* ]]
 	[[ $output == *'nothing was removed'* ]]

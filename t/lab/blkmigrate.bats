@@ -79,7 +79,7 @@ load migrate
 
 	moved web "$disk"
 	cp "$lab/old/images/web.img" "$lab/old/images/other.img"
-	run -2 on old 'echo yes | blkmigrate purge web'
+	run -3 on old 'echo yes | blkmigrate purge web'
 	[ -e "$lab/old/images/web.img" ]
 	run -0 on old 'echo web | blkmigrate purge web'
 	[ ! -e "$lab/old/images/web.img" ]
@@ -116,7 +116,7 @@ load migrate
 		sed -i "s,br0,br7," /tmp/w.xml
 		virsh -q define /tmp/w.xml'
 
-	run -2 --separate-stderr migrate run web --to new --yes
+	run -3 --separate-stderr migrate run web --to new --yes
 
 	[[ $stderr == *'new has a virtual machine with the UUID'* ]]
 	[[ $stderr == *'new has a virtual machine called web already'* ]]

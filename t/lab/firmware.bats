@@ -57,7 +57,7 @@ setup() {
 		"<nvram template='$vars' type='file'><source file='/srv/firmware/web.fd'/></nvram>" ''
 	shim new virsh '[[ " $* " != *" start "* ]] || exit 1'
 
-	run -2 migrate run web --to new --yes --shutdown-timeout 1 --destroy
+	run -4 migrate run web --to new --yes --shutdown-timeout 1 --destroy
 	echo "$output"
 	is_state old web running
 	[ -z "$(kept new)" ]

@@ -14,7 +14,7 @@ load migrate
 	make_running web raw
 	shim new virsh 'if [[ " $* " == *" restore "* ]]; then echo "error: the CPU is incompatible with host CPU" >&2; exit 1; fi'
 
-	run -2 --separate-stderr migrate run web --to new --yes --keep-memory
+	run -4 --separate-stderr migrate run web --to new --yes --keep-memory
 	echo "$stderr"
 	[[ $stderr == *'the memory of web cannot be restored on new'*'web is on this host as it was; nothing runs on new'* ]]
 	stays_awake web "$disk"

@@ -21,7 +21,7 @@ load migrate
 		"$tool" -c qemu:///system domjobabort web
 	fi'
 
-	run -2 --separate-stderr migrate live web --to new --yes --dir /srv/there --bwlimit 4M
+	run -4 --separate-stderr migrate live web --to new --yes --dir /srv/there --bwlimit 4M
 	echo "$stderr"
 	[[ $stderr == *'libvirt did not move web'*'web is on this host as it was; nothing runs on new'* ]]
 	stays_awake web "$disk"

@@ -61,7 +61,7 @@ swap_tags() {
 	echo "$stderr"
 	[[ $stderr =~ 'in all: at most '[0-9]+'MiB to send, about '[0-9]+' '[a-z]+' at '[0-9.]+[A-Z]iB/s' as measured; it is off already' ]]
 	[[ $stderr == *'drives with media will be empty; --keep-media keeps what new has, --copy-media copies it'* ]]
-	run -2 --separate-stderr migrate plan web --to new --rename mail --recreate-swap vdc --disk vdx --pool none
+	run -3 --separate-stderr migrate plan web --to new --rename mail --recreate-swap vdc --disk vdx --pool none
 	echo "$stderr"
 
 	[[ $stderr == *'new has a virtual machine called mail already'*'--rename ANOTHER'* ]]

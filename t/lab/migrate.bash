@@ -92,7 +92,7 @@ stays() {
 # fails_and_is_taken_back PATTERN: the machine web was down and runs on old again; once the cause
 # is fixed, the same command succeeds.
 fails_and_is_taken_back() {
-	run -2 --separate-stderr migrate run web --to new --yes
+	run -4 --separate-stderr migrate run web --to new --yes
 	echo "$stderr"
 	[[ $stderr == *$1* ]]
 	[[ $stderr == *'web is on this host as it was; nothing runs on new'* ]]
@@ -303,7 +303,7 @@ goes_back() {
 
 # goes_nowhere_but_on: after the commit it cannot be rolled back.
 goes_nowhere_but_on() {
-	run -2 migrate rollback web
+	run -3 migrate rollback web
 	echo "$output"
 	[[ $output == *'web was committed to new'* ]]
 	is_state old web 'shut off'

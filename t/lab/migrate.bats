@@ -29,13 +29,13 @@ load migrate
 	goes_back
 }
 
-# refused PATTERN COMMAND ...: with that message and status 2; the machine has not noticed,
-# and nothing was made on new.
+# refused STATUS PATTERN COMMAND ...: with that message; the machine has not noticed, and nothing was
+# made on new.
 refused() {
-	local pattern=$1
+	local expected=$1 pattern=$2
 
-	shift
-	run -2 "$@"
+	shift 2
+	run "-$expected" "$@"
 	echo "$output"
 	[[ $output == *$pattern* ]]
 	stays web "$disk"
@@ -47,7 +47,7 @@ refused() {
 	on old 'cp ~/.ssh/known_hosts /tmp/known && sed -i "s/^new /other /; s/^old /new /" ~/.ssh/known_hosts'
 	at_end on old 'cp /tmp/known ~/.ssh/known_hosts'
 
-	refused 'new does not answer by ssh' \
+	refused 2 'new does not answer by ssh' \
 		migrate run web --to new --yes --ssh-option StrictHostKeyChecking=no
 }
 
@@ -55,7 +55,7 @@ refused() {
 	make_running web raw
 	on new 'mkdir -p /srv/small && { mountpoint -q /srv/small || mount -t tmpfs -o size=8M none /srv/small; }'
 
-	refused '/srv/small' migrate run web --to new --yes --dir /srv/small
+	refused 3 '/srv/small' migrate run web --to new --yes --dir /srv/small
 	[ -z "$(on new 'ls -A /srv/small')" ]
 }
 
@@ -66,7 +66,7 @@ refused() {
 		*) "$tool" "$@" | sed "s/blk128:..../blk128:0000/"; exit ;;
 		esac'
 
-	run -2 migrate run web --to new --yes --verify full
+	run -4 migrate run web --to new --yes --verify full
 	echo "$output"
 
 	[[ $output == *'the digests of both sides differ'* ]]

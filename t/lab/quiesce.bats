@@ -39,7 +39,7 @@ also_needed+=(nbdinfo "${agent_needs[@]}")
 @test "--quiesce without an agent: nothing is touched" {
 	make_running web qcow2
 
-	run -2 migrate run web --to new --yes --quiesce
+	run -3 migrate run web --to new --yes --quiesce
 
 	[[ $output == *'the guest agent of web does not answer: error: '*'start qemu-guest-agent in the guest, or leave out --quiesce'* ]]
 	stays web "$disk"

@@ -14,7 +14,7 @@ load ../lab/migrate
 	make_transient web raw
 	shim new virsh '[[ " $* " != *" start "* ]] || exit 1'
 
-	run -2 --separate-stderr migrate run web --to new --yes
+	run -4 --separate-stderr migrate run web --to new --yes
 
 	[[ $stderr == *'web is on this host as it was; nothing runs on new'* ]]
 	is_state old web running
@@ -36,7 +36,7 @@ load ../lab/migrate
 		virsh -q define /tmp/w.xml; virsh -q start web'
 	wait_for 30 is_counting old web 20
 
-	run -2 migrate run web --to new --yes --shutdown-timeout 1
+	run -4 migrate run web --to new --yes --shutdown-timeout 1
 
 	stays web "$disk"
 	[[ $(on old 'virsh dumpxml web') == *'<on_poweroff>restart'* ]]
@@ -137,7 +137,7 @@ load ../lab/migrate
 	on old 'virsh -q autostart web; virsh -q start web'
 	wait_for 30 is_counting old web 20
 
-	run -2 --separate-stderr migrate run web --to new --yes --shutdown-timeout 2
+	run -4 --separate-stderr migrate run web --to new --yes --shutdown-timeout 2
 	[[ $stderr == *'web does not shut down in 2 seconds'* ]]
 	stays web "$disk"
 	[[ $(on old 'virsh dominfo web') =~ Autostart:\ +enable ]]
@@ -181,7 +181,7 @@ load ../lab/migrate
 		"$tool" -q start web
 	fi'
 
-	run -2 migrate run web --to new --yes
+	run -4 migrate run web --to new --yes
 	echo "$output"
 
 	stays web "$disk"
@@ -225,7 +225,7 @@ load ../lab/migrate
 	wait_for 60 is_counting old web 10
 	shim new virsh '[[ " $* " != *" start "* ]] || exit 1'
 
-	run -2 migrate run web --to new --yes --disk vda --recreate-swap vdb --copy-media --rename mail --new-uuid
+	run -4 migrate run web --to new --yes --disk vda --recreate-swap vdb --copy-media --rename mail --new-uuid
 
 	stays web "$disk"
 	[ -z "$(on new 'virsh list --all --name')" ]

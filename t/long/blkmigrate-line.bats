@@ -30,7 +30,7 @@ mend_line() {
 	is_state old web 'shut off'
 	is_state new web paused
 	[[ $(migrate status web) == 'web: in the cutover'*'does not answer'* ]]
-	run -2 migrate rollback web
+	run -5 migrate rollback web
 	is_state old web 'shut off'
 	mend_line
 	rm "$lab"/new/shims/*
@@ -50,7 +50,7 @@ mend_line() {
 	is_state old web 'shut off'
 	mend_line
 	rm "$lab"/new/shims/*
-	run -2 --separate-stderr migrate rollback web
+	run -3 --separate-stderr migrate rollback web
 	[[ $stderr == *'web was committed to new; it is not rolled back any more'* ]]
 	is_state old web 'shut off'
 

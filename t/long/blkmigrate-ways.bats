@@ -31,7 +31,7 @@ new_path() {
 	new_path "s|$BIN:||"
 	at_end new_path "s|PATH=|PATH=$BIN:|"
 
-	run -2 --separate-stderr migrate run web --to new --yes
+	run -3 --separate-stderr migrate run web --to new --yes
 	[[ $stderr == *'blkwrite is missing on new'*'--push sends it along for this migration'* ]]
 	run -0 migrate run web --to new --yes --push
 
@@ -118,7 +118,7 @@ firmware_sums() {
 	make_uefi
 	shim new virsh '[[ " $* " != *" start "* ]] || exit 1'
 
-	run -2 migrate run web --to new --yes --shutdown-timeout 1 --destroy
+	run -4 migrate run web --to new --yes --shutdown-timeout 1 --destroy
 	is_state old web running
 	[ -z "$(state new web)" ]
 	[ -z "$(on new 'ls -A /var/lib/libvirt/qemu/nvram /var/lib/libvirt/swtpm/* 2>/dev/null | grep -v :')" ]

@@ -86,7 +86,7 @@ goes_back_if_it_can() {
 # fails_and_goes_on PATTERN [OPTION ...]: it is taken back, without a boot; once the cause is fixed,
 # the same command moves it.
 fails_and_goes_on() {
-	run -2 --separate-stderr migrate run web --to new --yes --keep-memory "${@:2}"
+	run -4 --separate-stderr migrate run web --to new --yes --keep-memory "${@:2}"
 	echo "$stderr"
 	[[ $stderr == *$1* ]]
 	[[ $stderr == *'web is on this host as it was; nothing runs on new'* ]]
@@ -126,7 +126,7 @@ small() {
 	make_running web raw
 	shim old virsh 'if [[ " $* " == *" save "* ]]; then head -c 100M /dev/zero >/srv/small/filler; fi'
 
-	run -2 --separate-stderr migrate run web --to new --yes --keep-memory --memory-dir /srv/small
+	run -4 --separate-stderr migrate run web --to new --yes --keep-memory --memory-dir /srv/small
 	echo "$stderr"
 
 	[[ $stderr == *'the memory of web cannot be saved in /srv/small/blkmigrate-'* ]]
@@ -145,7 +145,7 @@ small() {
 	make_running web raw
 	shim old virsh 'if [[ " $* " == *" save "* ]]; then ssh new "head -c 100M /dev/zero >/srv/small/filler"; fi'
 
-	run -2 --separate-stderr migrate run web --to new --yes --keep-memory --memory-dir /srv/small
+	run -4 --separate-stderr migrate run web --to new --yes --keep-memory --memory-dir /srv/small
 	echo "$stderr"
 
 	[[ $stderr == *'the memory of web cannot be sent'* ]]
@@ -163,7 +163,7 @@ small() {
 		"$tool" dumpxml --inactive web | sed "/<uuid>/d; /<mac /d; s,$PWD,," | ssh new "cat >/tmp/other.xml; virsh -q define /tmp/other.xml"
 	fi'
 
-	run -2 --separate-stderr migrate run web --to new --yes --keep-memory
+	run -4 --separate-stderr migrate run web --to new --yes --keep-memory
 	echo "$stderr"
 
 	[[ $stderr == *'new has got a virtual machine of that name or UUID meanwhile'* ]]
@@ -193,7 +193,7 @@ small() {
 	shim old blkread 'case "$*" in *"/memory"*) ip link set cable down; ( sleep 30; ip link set cable up ) & ;; esac'
 	at_end on old 'ip link set cable up'
 
-	run -2 --separate-stderr migrate run web --to new --yes --keep-memory
+	run -5 --separate-stderr migrate run web --to new --yes --keep-memory
 	echo "$stderr"
 	on old 'ip link set cable up'
 	rm "$lab"/*/shims/*
@@ -276,7 +276,7 @@ small() {
 	on old 'virsh -q managedsave web --paused'
 	shim new virsh '[[ " $* " != *" restore "* ]] || exit 1'
 
-	run -2 --separate-stderr migrate run web --to new --yes --keep-memory
+	run -4 --separate-stderr migrate run web --to new --yes --keep-memory
 	echo "$stderr"
 
 	[[ $stderr == *'web is on this host as it was; nothing runs on new'* ]]
@@ -292,7 +292,7 @@ small() {
 	make_transient web raw
 	shim new virsh '[[ " $* " != *" restore "* ]] || exit 1'
 
-	run -2 --separate-stderr migrate run web --to new --yes --keep-memory
+	run -4 --separate-stderr migrate run web --to new --yes --keep-memory
 	echo "$stderr"
 
 	is_state old web running

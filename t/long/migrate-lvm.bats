@@ -22,7 +22,7 @@ volume_is_shared() {
 
 	run migrate run web --to new --yes -v
 	echo "$output"
-	[ "$status" = 2 ]
+	[ "$status" = 4 ]
 
 	[[ $output == *'shared by both hosts: it stays where it is'* ]]
 	[[ $output == *'old# lvchange -q -q -an vg/web'*'new# lvchange -q -q -ay vg/web'* ]]

@@ -52,7 +52,7 @@ moves_to_the_user_of_qemu() {
 	make_running web qcow2
 	shim new virsh '[[ " $* " != *" start "* ]] || exit 1'
 
-	run -2 migrate run web --to new --yes
+	run -4 migrate run web --to new --yes
 
 	stays web "$disk"
 	[ "$(owner old "$disk")" = libvirt-qemu ]

@@ -71,7 +71,7 @@ is_taken_back() {
 	cp domain.cfg before.cfg
 	shim new virsh 'case " $* " in *" start "*) echo "no start today" >&2; exit 1 ;; esac'
 
-	run -2 --separate-stderr migrate run "$file" --to new --yes --vg far
+	run -4 --separate-stderr migrate run "$file" --to new --yes --vg far
 	echo "$stderr"
 
 	[[ $stderr == *'web cannot be started on new'*'web is on this host as it was; nothing runs on new'* ]]

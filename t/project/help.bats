@@ -145,7 +145,9 @@ help_items() {
 @test "a wrong command line says what is wrong, one line of usage, and where help is" {
 	while IFS= read -r command; do
 		echo "$command"
-		run -2 --separate-stderr eval "$command </dev/null"
+		wrong=2
+		[[ $command != blkmigrate* ]] || wrong=64
+		run -$wrong --separate-stderr eval "$command </dev/null"
 		[ -z "$output" ]
 		[ "${#stderr_lines[@]}" = 2 ]
 		[[ ${stderr_lines[0]} =~ ^[a-z/]*${command%% *}:\ ...... ]]

@@ -95,3 +95,30 @@ take_map() {
 		say "$disk: something has changed ${target[$disk]} on $(name_of new) since it was copied: its map is made again"
 	[ "$answer" = good ]
 }
+
+# --- targets that nobody has written to ---------------------------------------------
+
+# note_untouched: at the end of prepare: the next command may send all of a disk as an image, with its
+# digest, where nothing has been sent yet.
+note_untouched() {
+	local disk
+
+	! $dry_run || return 0
+	for disk in "${disks[@]}"; do
+		[ -z "${made[$disk]:-}" ] || [ -n "${finished[untouched-$disk]:-}" ] || journal 'done' "untouched-$disk"
+	done
+}
+
+# find_untouched: set made for those that are still as they were made.  A file that is no longer all
+# hole is compared by a map, which writes only what differs.
+find_untouched() {
+	local disk
+
+	for disk in "${disks[@]}"; do
+		[ -n "${finished[untouched-$disk]:-}" ] && [ -z "${made[$disk]:-}" ] || continue
+		if [ "${target_kind[$disk]}" = file ]; then
+			ask new "$a_number" stat -L -c %b -- "${target[$disk]}" && [ "$answer" = 0 ] || continue
+		fi
+		made[$disk]=yes
+	done
+}

@@ -11,7 +11,7 @@ use_pool() {
 	local type
 
 	[ -n "$pool" ] || return 0
-	[ -z "$dir_option$group_option" ] || die "--pool, --dir and --vg each name the place of the disks; give only one of them"
+	[ -z "$dir_option$group_option" ] || usage_error "--pool, --dir and --vg each name the place of the disks; give only one of them"
 	if ! vm_ask -q new "$any_text" pool-info "$pool"; then
 		problem "$(name_of new) has no storage pool $pool" "virsh pool-list --all shows those that it has"
 		return

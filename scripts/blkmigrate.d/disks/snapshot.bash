@@ -73,7 +73,7 @@ snapshot_size() {
 	local wanted share
 
 	if [ -n "$snapshot_size_option" ]; then
-		snapshot_bytes=$(numfmt --from=iec -- "$snapshot_size_option") || die "--snapshot-size wants bytes, as 1G"
+		snapshot_bytes=$(numfmt --from=iec -- "$snapshot_size_option") || usage_error "--snapshot-size wants bytes, as 1G"
 		return
 	fi
 	ask old "$a_number" vgs --noheadings --nosuffix --units b -o vg_free "${volume[$1]%/*}" ||

@@ -8,8 +8,10 @@
 #	help_commands	'command; what it does', if it has commands
 #	help_options	'commands; option and argument; what it means'; the commands that take it, with
 #			blanks between; none: all
+#	help_like	[command]=another, which takes the same options
 #	help_examples	command lines
 
+declare -A help_like=()
 help_about='' help_usage=() help_commands=() help_options=() help_examples=()
 
 # print_help PROGRAM [COMMAND]: with a command, of that one alone.
@@ -70,6 +72,7 @@ usage_of() {
 options_of() {
 	local each commands
 
+	[ -z "$1" ] || set -- "${help_like[$1]:-$1}"
 	for each in "${help_options[@]}"; do
 		commands=${each%%; *}
 		[[ -n $1 && -n $commands && " $commands " != *" $1 "* ]] || printf '%s\n' "${each#*; }"
@@ -105,9 +108,9 @@ print_version() {
 	exit 0
 }
 
-# wrong PROGRAM SYNOPSIS TEXT: a command line that means nothing.
+# wrong PROGRAM SYNOPSIS TEXT: a command line that means nothing; $wrong_usage has another status for it.
 wrong() {
 	warn "$3"
 	say "usage: $2; $1 --help explains the options"
-	exit 2
+	exit "${wrong_usage:-2}"
 }

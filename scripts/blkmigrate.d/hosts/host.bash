@@ -123,10 +123,12 @@ name_of() {
 	printf '%s\n' "${address[$1]:-this host}"
 }
 
-# reach HOST: die unless it answers.
+# reach HOST [COMMAND]: die unless it answers, after the command.
 reach() {
-	reached "$1" ||
+	reached "$1" || {
+		${2:-true}
 		die "$(name_of "$1") does not answer by ssh: mend that first (ssh ${address[$1]} true)"
+	}
 }
 
 # reached HOST: whether it answers.  Check that its shell returns words unchanged, and set has_aes[HOST],

@@ -34,11 +34,11 @@ tcp_ready() {
 # ports_ready: each lane of each disk that is copied at a time has a port.
 ports_ready() {
 	[ "$transport" = tcp ] || {
-		[ -z "$ports_wanted" ] || die "--port is for --transport tcp"
+		[ -z "$ports_wanted" ] || usage_error "--port is for --transport tcp"
 		return 0
 	}
 	[ "$port_count" -ge "${lanes:-1}" ] ||
-		die "--lanes $lanes needs as many ports, and --port $ports_wanted has $port_count"
+		usage_error "--lanes $lanes needs as many ports, and --port $ports_wanted has $port_count"
 	[ $((jobs * ${lanes:-1})) -le "$port_count" ] || jobs=$((port_count / ${lanes:-1}))
 }
 

@@ -65,7 +65,7 @@ refuse_changes() {
 	for each in "${problems[@]}"; do
 		say "  - $each"
 	done
-	die "$1"
+	die_as "$refused" "$1"
 }
 
 # A transient machine has no definition that could be asked when it is off.

@@ -12,6 +12,7 @@ in_use=false
 bulk() {
 	local status=0 words=(blkread)
 
+	[ -z "${finished[untouched-$1]:-}" ] || journal undo "untouched-$1"
 	begin_map "$1"
 	forget_digests "$1"
 	if will_compare "$1"; then

@@ -74,7 +74,7 @@ cutover() {
 	source_is_fenced || die "$vm on $(name_of old) is not fenced and off any more; somebody has changed it"
 	fence_is_unchanged
 	commit
-	cutting=false
+	cutting=false moved=true
 	resume
 }
 

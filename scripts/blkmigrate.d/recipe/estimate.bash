@@ -198,10 +198,28 @@ sum_of_all() {
 }
 
 downtime_expected() {
-	local disk speed seconds=0
-
 	is_up "$was_running" || { echo "it is off already${start:+, and is started there}" && return; }
 	[ "$live" != yes ] || { echo "and its memory; $vm does not boot again" && return; }
+	find_downtime
+	if [ -z "$downtime_seconds" ]; then
+		echo "down for as long as that takes"
+	elif [ "$keep_memory" = yes ]; then
+		downtime_with_memory "$downtime_seconds"
+	elif [ "$downtime_seconds" -gt 0 ]; then
+		echo "down for about $(duration "$downtime_seconds"), and while it shuts down and starts"
+	else
+		echo "down for seconds, while the last changes are sent"
+	fi
+}
+
+# find_downtime: set $downtime_seconds to what the last pass takes, besides shutdown and start; empty
+# where no rate is known.
+downtime_seconds=''
+find_downtime() {
+	local disk speed seconds=0
+
+	downtime_seconds=0
+	is_up "$was_running" && [ "$live" != yes ] || return 0
 	for disk in "${disks[@]}"; do
 		! contains "$disk" "${later[@]}" || continue
 		case ${kind[$disk]}${no_bitmap[$disk]:+,old} in
@@ -209,17 +227,11 @@ downtime_expected() {
 		qcow2,old) speed=$line_rate ;;
 		*) speed=$read_rate ;;
 		esac
-		if [ -z "$speed" ]; then
-			echo "down for as long as that takes"
-			return
+		if [ -z "$speed" ] || [ -z "${to_send[$disk]:-}" ]; then
+			downtime_seconds=''
+			return 0
 		fi
 		seconds=$((seconds + to_send[$disk] / speed + 1))
 	done
-	if [ "$keep_memory" = yes ]; then
-		downtime_with_memory "$seconds"
-	elif [ "$seconds" -gt 0 ]; then
-		echo "down for about $(duration "$seconds"), and while it shuts down and starts"
-	else
-		echo "down for seconds, while the last changes are sent"
-	fi
+	downtime_seconds=$seconds
 }

@@ -7,7 +7,7 @@ help_about='Move a libvirt virtual machine, or copy one disk, to another host.'
 
 help_usage=(
 	'blkmigrate copy [options] source host:target'
-	'blkmigrate run | live | plan | prepare [options] vm --to host'
+	'blkmigrate run | live | plan | preflight | prepare [options] vm --to host'
 	'blkmigrate sync | cutover | verify | rollback | finish | purge [options] vm'
 	'blkmigrate status [options] [vm]'
 )
@@ -17,6 +17,7 @@ help_commands=(
 	'run; move a virtual machine: everything from plan to finish'
 	'live; move it while it runs, with its memory'
 	'plan; print the steps and all obstacles, and change nothing'
+	'preflight; make the checks of plan alone, and change nothing'
 	'prepare; make and check the plan, keep it, and make empty disks on the new host'
 	'sync; copy while it runs, in passes'
 	'cutover; shut it down, send the last changes, and start it on the new host'
@@ -34,7 +35,7 @@ help_options=(
 	'live; --backward; try it although libvirt or QEMU is older there'
 	"$sends plan prepare; --bwlimit rate; send at most that many bytes a second, as 20M; @file has it"
 	"copy run plan prepare sync cutover; --compress none | deflate | zstd | adapt; how the disks are compressed on the way (adapt)"
-	"run $plans sync cutover verify rollback finish status purge; --connect uri; libvirt's URI on both hosts (qemu:///system)"
+	"$plans sync cutover verify rollback finish status purge; --connect uri; libvirt's URI on both hosts (qemu:///system)"
 	'run cutover; --console; when it runs there, connect this terminal to its serial console'
 	"$plans; --copy-media; copy the files that are in its CD-ROM drives"
 	'copy; --create; create the target'
@@ -42,11 +43,12 @@ help_options=(
 	"$plans; --dir folder; put the disks into files in that folder"
 	"$plans; --disk disk; copy this disk, as vda, and only those named so"
 	'run sync; --downtime seconds; make passes until one takes no longer than that (30)'
+	'; --events fd | file; write what happens there, an object of JSON a line'
 	'copy; --finish; copy nothing, remove snapshots and marks'
 	"run plan prepare; --first-boot kernel=path[,initrd=path[,cmdline=text]]; boot it once with this kernel there"
 	'; --from host; the old host, by ssh; this one is the default'
 	"run sync cutover; --jobs number; disks that are copied at a time, 1 to 16 (2)"
-	"$sends; --json; print progress as JSON"
+	'; --json; print one object of JSON at the end, and progress as JSON'
 	"$plans; --keep-media; leave media in the drives: the new host has them"
 	'run plan prepare; --keep-memory; move its memory, too: it stands still, and does not boot'
 	"copy run plan prepare sync cutover; --lanes number; connections for each disk, 1 to 64 (1)"
@@ -91,6 +93,9 @@ help_options=(
 	'; -V, --version; print the version'
 )
 
+# preflight takes what plan takes.
+help_like=([preflight]=plan)
+
 help_examples=(
 	'blkmigrate plan web --to new --vg ssd'
 	'blkmigrate run web --to new --yes'
@@ -106,5 +111,6 @@ help_examples=(
 
 # usage TEXT: say what is wrong.
 usage() {
+	keep_reason "$1"
 	wrong blkmigrate "blkmigrate command [options] vm --to host | source host:target" "$1"
 }

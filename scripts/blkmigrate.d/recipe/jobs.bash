@@ -22,6 +22,7 @@ each_disk() {
 		done
 		return
 	fi
+	[ $# -eq 0 ] || changed=true
 	[ $# -le 1 ] || [ "$jobs" = 1 ] || sharing=true
 	screen_begin "$@"
 	for disk; do
@@ -59,6 +60,7 @@ worker_begin() {
 		"$@"
 	) &
 	workers[$!]=$2
+	event disk disk "$2" state begin
 }
 
 worker_stop() {
@@ -74,11 +76,13 @@ worker_end() {
 	disk=${workers[$ended]}
 	unset "workers[$ended]"
 	if [ "$status" != 0 ]; then
+		event disk disk "$disk" state failed
 		disk=${workers[*]}
 		end_workers
 		[ -z "$disk" ] || warn "the copy of $disk was ended as well"
 		exit 2
 	fi
+	event disk disk "$disk" state "done"
 	unset "made[$disk]"
 	rm -f "$private/$disk.bar"
 	share_rate "${#workers[@]}"

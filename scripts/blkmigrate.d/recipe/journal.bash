@@ -100,7 +100,10 @@ journal() {
 	begin) begun[$2]=now ;;
 	done) finished[$2]=now ;;
 	undo) unset "begun[$2]" "finished[$2]" ;;
+	note) return ;;
 	esac
+	changed=true
+	event step step "$2" state "$1"
 }
 
 # step NAME COMMAND [ARGUMENT ...]: run it once in the life of a migration, and record it only if it

@@ -216,7 +216,7 @@ take_back_live() {
 back_where_it_was() {
 	memory_is
 	[ "$memory_at" != new ] ||
-		die "the memory of $vm is on $(name_of new) alone; it goes on there, with no count lost: blkmigrate live $(quote "$vm") --to ${address[new]}"
+		die_as "$needs_person" "the memory of $vm is on $(name_of new) alone; it goes on there, with no count lost: blkmigrate live $(quote "$vm") --to ${address[new]}"
 }
 
 # let_go_on: what libvirt has left paused on the old host.

@@ -9,7 +9,7 @@ declare -A identity=() format=() planned_kind=()
 
 # make_plan: find out all that there is to know, and touch nothing.
 make_plan() {
-	[ -n "${address[new]}" ] || die "say where $vm goes: --to HOST"
+	[ -n "${address[new]}" ] || usage_error "say where $vm goes: --to HOST"
 	random_hex 6
 	id=${id:-$random}
 	read_definition
@@ -29,6 +29,7 @@ make_plan() {
 	make_first_boot_xml
 	make_fenced_xml
 	find_tunnel
+	plan_made=true
 }
 
 # other_name: for messages: its name on the new host, if that differs.

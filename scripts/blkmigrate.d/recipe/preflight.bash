@@ -57,7 +57,8 @@ report() {
 	for each in "${problems[@]}"; do
 		say "  - $each"
 	done
-	exit 2
+	keep_reason "$vm cannot move to $(name_of new) like this"
+	exit "$refused"
 }
 
 programs_there=true

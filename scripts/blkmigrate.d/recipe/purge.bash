@@ -12,17 +12,17 @@ vm_purge() {
 	committed || status=$?
 	case $status in
 	0)
-		[ -n "${finished[finished]:-}" ] || die "the migration is not finished yet: blkmigrate finish $(quote "$vm")"
+		[ -n "${finished[finished]:-}" ] || die_as "$refused" "the migration is not finished yet: blkmigrate finish $(quote "$vm")"
 		state=$(source_state) || exit
 		# A purge that was interrupted may have undefined it.
-		[ "$state" = none ] || source_is_fenced || die "$vm on $(name_of old) is not fenced and off; nothing is removed"
+		[ "$state" = none ] || source_is_fenced || die_as "$refused" "$vm on $(name_of old) is not fenced and off; nothing is removed"
 		check_source_purge
 		type_name "This removes the disks of $vm on $(name_of old) for good" source "${disks[@]}" "${swaps[@]}"
 		purge_source "$state"
 		;;
 	1)
-		[ -z "${begun[started]:-}" ] || [ "$live" != yes ] || die "$vm is being moved live: blkmigrate rollback $(quote "$vm") first"
-		[ -z "${begun[down]:-}" ] || die "$vm is in the cutover: blkmigrate rollback $(quote "$vm") first"
+		[ -z "${begun[started]:-}" ] || [ "$live" != yes ] || die_as "$refused" "$vm is being moved live: blkmigrate rollback $(quote "$vm") first"
+		[ -z "${begun[down]:-}" ] || die_as "$refused" "$vm is in the cutover: blkmigrate rollback $(quote "$vm") first"
 		check_target_purge
 		type_name "This removes what was made for $vm on $(name_of new); it stays on $(name_of old)" target "${placed[@]}"
 		purge_target
@@ -33,6 +33,7 @@ vm_purge() {
 	# Remove the commit last: without it, the remains would look like a migration that failed.
 	forget_state old
 	forget_state new
+	id='' changed=true
 	say "purged"
 }
 
@@ -55,7 +56,7 @@ type_name() {
 	done
 	[ ! -t 0 ] || printf 'Type its name to continue: ' >&2
 	IFS= read -r typed || true
-	[ "$typed" = "$vm" ] || die "that is not its name; nothing was removed"
+	[ "$typed" = "$vm" ] || die_as "$refused" "that is not its name; nothing was removed"
 }
 
 # purge_source STATE: remove the machine's disks on the old host.

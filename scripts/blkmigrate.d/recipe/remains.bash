@@ -39,7 +39,7 @@ refuse_removal() {
 	for each in "${problems[@]}"; do
 		say "  - $each"
 	done
-	die "nothing was removed"
+	die_as "$refused" "nothing was removed"
 }
 
 # check_started: a log of QEMU that is newer than the commit tells of a start by somebody else.

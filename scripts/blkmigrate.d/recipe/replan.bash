@@ -10,8 +10,8 @@ plan_again() {
 	local -A planned=()
 
 	continue_committed
-	! $moved || die "$vm is on $(name_of new) already"
-	[ -z "${begun[quiet]:-}${begun[down]:-}" ] || die "$vm is in the cutover: blkmigrate rollback $(quote "$vm") first"
+	! $moved || die_as "$refused" "$vm is on $(name_of new) already"
+	[ -z "${begun[quiet]:-}${begun[down]:-}" ] || die_as "$refused" "$vm is in the cutover: blkmigrate rollback $(quote "$vm") first"
 	known=("${placed[@]}" "${sliced[@]}" "${shared[@]}")
 	for disk in "${known[@]}"; do
 		planned[$disk]=$(place_of "$disk")

@@ -12,7 +12,7 @@ roll_back() {
 	session_renew
 	committed || status=$?
 	case $status in
-	0) die "$vm was committed to $(name_of new); it is not rolled back any more" ;;
+	0) die_as "$refused" "$vm was committed to $(name_of new); it is not rolled back any more" ;;
 	1) ;;
 	*) die "$(name_of new) cannot be asked whether $vm was committed to it; nothing is started anywhere. Ask again when it answers: blkmigrate status" ;;
 	esac
@@ -136,6 +136,20 @@ after_failure() {
 	)
 	status=$?
 	set -e
+	case $status in
+	0)
+		outcome=$taken_back
+		unset "begun[down]" "begun[committed]" "begun[started]"
+		# Of a live move nothing is kept.
+		[ "$live" != yes ] || opened=false saved=false
+		;;
+	# It is known that the new host has it.
+	"$refused" | "$needs_person") outcome=$needs_person ;;
+	*)
+		outcome=$needs_person
+		[ -z "${begun[committed]:-}" ] || outcome=$perhaps_committed
+		;;
+	esac
 	[ "$status" = 0 ] || (tell_failed_rollback)
 }
 

@@ -10,7 +10,7 @@ vm_status() {
 	connect_old
 	if [ $# -gt 0 ]; then
 		find_migration "$1"
-		[ -n "$found" ] || die "no migration of $1 is known on $(name_of old)"
+		[ -n "$found" ] || die_as "$refused" "no migration of $1 is known on $(name_of old)"
 		list=("$found")
 	else
 		ask_lines old "$an_id" bash -c 'for plan in "$1"/from/*/plan; do
@@ -21,6 +21,7 @@ vm_status() {
 	[ ${#list[@]} -gt 0 ] || say "no migration is under way on $(name_of old)"
 	for each in "${list[@]}"; do
 		id=$each
+		begun=() finished=()
 		status_of_one
 		# The next one may be to another host.
 		hang_up new
@@ -49,8 +50,63 @@ status_of_one() {
 		status=255
 	fi
 	stage=$(stage_of "$status")
+	if $json || [ -n "$events" ]; then
+		tell_status "$ours" "$there" "$status" "${stage#*|}"
+	fi
+	$json && return
 	make_shown "$(status_lines "$ours" "$there" "$status" "$stage")"
 	printf '%s\n' "$shown_text"
+}
+
+# tell_status OURS THERE STATUS NEXT: the same for programs.  Committed is null where the new host
+# cannot be asked.
+tell_status() {
+	local committed=null
+
+	case $3 in
+	0) committed=true ;;
+	1) committed=false ;;
+	esac
+	word_of_stage "$3"
+	begin_object
+	has_text vm "$vm"
+	has_text uuid "$uuid"
+	has_text id "$id"
+	has_text_or_null from "${address[old]}"
+	has_text_or_null to "${address[new]}"
+	has_text stage "$stage_word"
+	has_text old "$1"
+	has_raw fenced "$( [ -z "${begun[fenced]:-}" ] || [ "$persistent" = no ] && echo false || echo true)"
+	has_text new "$2"
+	has_raw committed "$committed"
+	has_text next "$4"
+	end_object
+	told+=("$object")
+}
+
+# word_of_stage STATUS: with the status of committed, set $stage_word.
+stage_word=''
+word_of_stage() {
+	if [ "$1" = 255 ] && [ -n "${begun[committed]:-}" ]; then
+		stage_word="perhaps-committed"
+	elif [ "$1" = 0 ] && [ -n "${finished[finished]:-}" ]; then
+		stage_word="moved"
+	elif [ "$1" = 0 ]; then
+		stage_word="committed"
+	elif [ -n "${begun[rollback]:-}" ]; then
+		stage_word="rollback"
+	elif [ "$live" = yes ]; then
+		stage_word=${begun[started]:+moving}
+		stage_word=${stage_word:-planned}
+	elif [ -n "${begun[down]:-}" ]; then
+		stage_word="cutover"
+	elif [ -n "${finished[bulk]:-}" ]; then
+		stage_word="copied"
+	elif [ -n "${finished[prepared]:-}" ]; then
+		stage_word="prepared"
+	else
+		stage_word="planned"
+	fi
 }
 
 # status_lines OURS THERE STATUS STAGE

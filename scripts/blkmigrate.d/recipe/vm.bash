@@ -14,6 +14,7 @@ vm_run() {
 	else
 		begin_migration "$1"
 	fi
+	find_untouched
 	copy_in_passes
 	if $dry_run; then
 		show_cutover
@@ -26,13 +27,23 @@ vm_run() {
 }
 
 vm_plan() {
+	plan_only "$1" show_plan
+}
+
+# vm_preflight NAME: the checks alone, without the estimate, which takes two seconds.
+vm_preflight() {
+	plan_only "$1" true
+}
+
+# plan_only NAME SHOW: make the plan, show it, and check it; nothing is kept.
+plan_only() {
 	connect_old
 	open_migration "$1"
-	! $opened || die "$vm is being migrated already: blkmigrate status $(quote "$vm")"
+	! $opened || die_as "$refused" "$vm is being migrated already: blkmigrate status $(quote "$vm")"
 	find_vm "$1"
 	connect_new
 	make_plan
-	show_plan
+	"$2"
 	preflight
 	say "nothing is in the way"
 }
@@ -45,13 +56,15 @@ vm_prepare() {
 	else
 		begin_migration "$1"
 	fi
+	note_untouched
 }
 
 vm_sync() {
 	need_migration "$1"
 	continue_committed
-	! $moved || die "$vm is on $(name_of new) already"
+	! $moved || die_as "$refused" "$vm is on $(name_of new) already"
 	step prepared prepare_targets
+	find_untouched
 	copy_in_passes
 }
 
@@ -59,7 +72,7 @@ vm_cutover() {
 	need_migration "$1"
 	continue_committed
 	! $moved || return 0
-	[ -n "${finished[bulk]:-}" ] || die "the disks of $vm have not been copied yet: blkmigrate sync $(quote "$vm")"
+	[ -n "${finished[bulk]:-}" ] || die_as "$refused" "the disks of $vm have not been copied yet: blkmigrate sync $(quote "$vm")"
 	cutover
 	show_console
 	finish
@@ -84,27 +97,37 @@ vm_rollback() {
 vm_finish() {
 	need_migration "$1"
 	continue_committed
-	$moved || die "$vm has not been moved yet: blkmigrate cutover $(quote "$vm")"
+	$moved || die_as "$refused" "$vm has not been moved yet: blkmigrate cutover $(quote "$vm")"
 }
 
-# vm_verify NAME: while it runs, only the last snapshot can be compared.
+# vm_verify NAME: while it runs, only the last snapshot can be compared.  It succeeds only if something
+# was.
 vm_verify() {
-	local disk
+	local disk equal=true
 
 	need_migration "$1"
 	continue_committed
-	! $moved || die "$vm runs on $(name_of new), which has changed its disks since"
+	! $moved || die_as "$refused" "$vm runs on $(name_of new), which has changed its disks since"
 	for disk in "${disks[@]}"; do
 		copied=''
 		[ -z "${volume[$disk]:-}" ] || copied_snapshot "$disk"
 		if [ -n "$copied" ]; then
 			sink_open "$disk"
-			compare "$disk" "$(path_of_snapshot "$disk" "$copied")" || die "$disk: the digests of both sides differ"
+			if compare "$disk" "$(path_of_snapshot "$disk" "$copied")"; then
+				note_compared "$disk" true
+			else
+				note_compared "$disk" false
+				warn "$disk: the digests of both sides differ"
+				equal=false
+			fi
 			sink_close "$disk"
 		else
 			say "$disk: there is no snapshot to compare with"
 		fi
 	done
+	$equal || exit 1
+	[ ${#compared[@]} -gt 0 ] ||
+		die "nothing of $vm was compared: only snapshots of volumes that were copied can be, while it runs; blkmigrate cutover $(quote "$vm") --verify full compares all disks when it is off"
 }
 
 connect_old() {
@@ -112,9 +135,10 @@ connect_old() {
 	reach old
 }
 
+# connect_new [COMMAND]: the command is run first where the new host does not answer.
 connect_new() {
-	[ -n "${address[new]}" ] || die "say where it goes: --to HOST"
-	reach new
+	[ -n "${address[new]}" ] || usage_error "say where it goes: --to HOST"
+	reach new "$@"
 	tcp_ready
 	lanes_ready
 	ports_ready
@@ -134,12 +158,13 @@ open_migration() {
 	load_plan || die "$(name_of old): the plan in $(state_of old) cannot be read"
 	planned_live=$live
 	[ -z "$wanted" ] || [ "$wanted" = "${address[new]}" ] ||
-		die "$vm is being migrated to ${address[new]}; to go elsewhere, blkmigrate rollback and purge first"
+		die_as "$refused" "$vm is being migrated to ${address[new]}; to go elsewhere, blkmigrate rollback and purge first"
 	[ "$command" = prepare ] || ! $keep_memory_wanted || [ "$keep_memory" = yes ] ||
-		die "$vm was planned without --keep-memory; to plan it again: blkmigrate prepare $(quote "$vm") --keep-memory"
-	connect_new
+		die_as "$refused" "$vm was planned without --keep-memory; to plan it again: blkmigrate prepare $(quote "$vm") --keep-memory"
+	# The journal tells how bad that is.
+	connect_new journal_read
 	fits_command
-	! $dry_run || die "$vm is being migrated already; a dry run is of one that is not: blkmigrate status $(quote "$vm")"
+	! $dry_run || die_as "$refused" "$vm is being migrated already; a dry run is of one that is not: blkmigrate status $(quote "$vm")"
 	choose_ciphers
 	session_open "$uuid"
 	find_pushed
@@ -153,15 +178,15 @@ open_migration() {
 # fits_command: what was begun by live is not gone on with by run, nor the other way round.
 fits_command() {
 	case $command,$planned_live in
-	live,) die "$vm is being migrated by blkmigrate run: to move it live, blkmigrate rollback and purge first" ;;
-	run,yes | prepare,yes | sync,yes | cutover,yes | verify,yes) die "$vm is being moved by blkmigrate live; the same command goes on, and blkmigrate rollback takes it back" ;;
+	live,) die_as "$refused" "$vm is being migrated by blkmigrate run: to move it live, blkmigrate rollback and purge first" ;;
+	run,yes | prepare,yes | sync,yes | cutover,yes | verify,yes) die_as "$refused" "$vm is being moved by blkmigrate live; the same command goes on, and blkmigrate rollback takes it back" ;;
 	esac
 }
 
 need_migration() {
 	connect_old
 	open_migration "$1"
-	$opened || die "no migration of $1 is known on $(name_of old): blkmigrate run $(quote "$1") --to HOST begins one"
+	$opened || die_as "$refused" "no migration of $1 is known on $(name_of old): blkmigrate run $(quote "$1") --to HOST begins one"
 }
 
 # begin_migration NAME: plan, preflight, consent; then make the targets.
@@ -184,9 +209,10 @@ begin_migration() {
 	# Another run may have begun one while the operator read the plan.
 	mine=$id
 	find_migration "$uuid"
-	[ -z "$found" ] || die "$vm is being migrated already: blkmigrate status $(quote "$vm")"
+	[ -z "$found" ] || die_as "$refused" "$vm is being migrated already: blkmigrate status $(quote "$vm")"
 	id=$mine
 	save_plan
+	saved=true changed=true
 	# Nothing of it is left where live fails.
 	[ "$live" != yes ] || cutting=true
 	needs_no_programs || programs_ready
@@ -198,15 +224,18 @@ needs_no_programs() {
 	[ "$live" = yes ] && [ ${#media[@]} = 0 ]
 }
 
+# Whether this run has made a plan that is kept.
+saved=false
+
 consent() {
 	local consented=''
 
 	if $yes || $dry_run; then
 		return
 	fi
-	[ -t 0 ] || die "there is no terminal to ask at: --yes agrees beforehand"
+	[ -t 0 ] || die_as "$refused" "there is no terminal to ask at: --yes agrees beforehand"
 	read -r -p "Move $vm to $(name_of new)? [y/n] " consented
-	[[ $consented == [yY]* ]] || die "nothing was changed"
+	[[ $consented == [yY]* ]] || die_as "$refused" "nothing was changed"
 }
 
 prepare_targets() {
