@@ -10,6 +10,7 @@ help_usage=(
 	'blkmigrate run | live | plan | preflight | prepare [options] vm --to host'
 	'blkmigrate sync | cutover | verify | rollback | finish | purge [options] vm'
 	'blkmigrate status [options] [vm]'
+	'blkmigrate config [options]'
 )
 
 help_commands=(
@@ -25,6 +26,7 @@ help_commands=(
 	'rollback; take it back: it runs on the old host, and is not defined on the new one'
 	'finish; after the cutover: set autostart, remove snapshots and marks'
 	'status; print how far it is, and the next command'
+	'config; print the options that hold, and where each is from'
 	'purge; remove the old disks and definition for good; before the cutover, the new ones'
 )
 
@@ -35,6 +37,7 @@ help_options=(
 	'live; --backward; try it although libvirt or QEMU is older there'
 	"$sends plan prepare; --bwlimit rate; send at most that many bytes a second, as 20M; @file has it"
 	"copy run plan prepare sync cutover; --compress none | deflate | zstd | adapt; how the disks are compressed on the way (adapt)"
+	'; --config file; read this configuration file, and not the usual ones'
 	"$plans sync cutover verify rollback finish status purge; --connect uri; libvirt's URI on both hosts (qemu:///system)"
 	'run cutover; --console; when it runs there, connect this terminal to its serial console'
 	"$plans; --copy-media; copy the files that are in its CD-ROM drives"
@@ -111,6 +114,7 @@ help_examples=(
 
 # usage TEXT: say what is wrong.
 usage() {
+	set -- "${origin:+$origin: }$1"
 	keep_reason "$1"
 	wrong blkmigrate "blkmigrate command [options] vm --to host | source host:target" "$1"
 }

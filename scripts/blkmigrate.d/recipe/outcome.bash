@@ -23,7 +23,7 @@ die_as() {
 }
 
 usage_error() {
-	die_as "$wrong_usage" "$*"
+	die_as "$wrong_usage" "${origin:+$origin: }$*"
 }
 
 # keep_reason TEXT: for the object, also from a process of its own.

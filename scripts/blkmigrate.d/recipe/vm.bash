@@ -157,6 +157,7 @@ open_migration() {
 	opened=true
 	load_plan || die "$(name_of old): the plan in $(state_of old) cannot be read"
 	planned_live=$live
+	configure "${address[new]}"
 	[ -z "$wanted" ] || [ "$wanted" = "${address[new]}" ] ||
 		die_as "$refused" "$vm is being migrated to ${address[new]}; to go elsewhere, blkmigrate rollback and purge first"
 	[ "$command" = prepare ] || ! $keep_memory_wanted || [ "$keep_memory" = yes ] ||
