@@ -155,7 +155,7 @@ find_operand(int argc, char **argv)
 	if (optind < argc || (fstat(STDIN_FILENO, &status) == 0 &&
 	    (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode)) && lseek(STDIN_FILENO, 0, SEEK_CUR) == 0))
 		return;
-	help_errx(&help_blkread, "which disk? name a device or a file; `-' is what comes through a pipe");
+	help_errx(&help_blkread, "which disk? name a device or a file; `-' reads a pipe");
 }
 
 static bool

@@ -149,7 +149,7 @@ check_options(const struct options *options)
 	    sums->kinds[0] != CHECKSUM_SHA256 && sums->kinds[0] != CHECKSUM_BLK128)))
 		errx(2, "--map goes with -a blk128 or -a sha256, and not with -c");
 	if (options->check && sums->count > 1)
-		help_errx(&help_blksum, "-c takes one -a, which says what digests without a prefix are");
+		help_errx(&help_blksum, "-c takes one -a, the algorithm of digests without a prefix");
 	if ((options->form & SUMLINE_ZERO) != 0 && (options->check || options->map))
 		help_errx(&help_blksum, "-z goes with digests that are printed");
 }

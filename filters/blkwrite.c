@@ -209,7 +209,7 @@ check_options(struct options *options)
 	if (options->incoming.raw && options->incoming.id != NULL)
 		errx(2, "--id: raw bytes carry no id");
 	if (options->target.allocate && options->incoming.restore.discard)
-		errx(2, "--preallocate keeps what --discard gives up: give one of them");
+		errx(2, "--preallocate and --discard conflict: give one of them");
 	check_logs(options);
 	options->incoming.length = options->target.length;
 	if (writer->jobs == 0)

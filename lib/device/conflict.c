@@ -39,7 +39,7 @@ conflict_free(const struct target *target, const struct origin *origin, bool for
 	overlap = identity_overlaps(&origin->identity, origin->length, &identity, origin->length);
 	if (overlap && !was_saved(origin)) {
 		error_set(&fault, "%s: the input is read from this very disk, which would be destroyed "
-		    "(is an \"ssh HOST\" missing in the pipe?); --force writes all the same", target->name);
+		    "(is an \"ssh HOST\" missing in the pipe?); --force writes it anyway", target->name);
 		return forgive(target->name, force, remark, &fault, error);
 	}
 	lock = lock_for_writing(target->medium.fd);
@@ -48,9 +48,9 @@ conflict_free(const struct target *target, const struct origin *origin, bool for
 		return true;
 	if (lock == LOCK_READER)
 		error_set(&fault, "%s: in use: another program reads it and has locked it (is an \"ssh HOST\" "
-		    "missing in the pipe?); --force writes all the same", target->name);
+		    "missing in the pipe?); --force writes it anyway", target->name);
 	else
-		error_set(&fault, "%s: in use: another program has locked it for writing; --force writes all "
-		    "the same", target->name);
+		error_set(&fault, "%s: in use: another program has locked it for writing; --force writes it "
+		    "anyway", target->name);
 	return forgive(target->name, force, remark, &fault, error);
 }

@@ -104,7 +104,7 @@ target_is_free(struct target *target, const struct stat *status, struct error *e
 
 	target_look(target, status, HOLDERS_OF_TARGET, &holders);
 	if (holders.held.set && !target->force) {
-		error_set(error, "%s: in use: %s; --force writes it all the same", target->name,
+		error_set(error, "%s: in use: %s; --force writes it anyway", target->name,
 		    holders.held.text);
 		error->number = EBUSY;
 		return false;

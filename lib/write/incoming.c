@@ -67,7 +67,7 @@ spare_container(const struct incoming *incoming, struct error *error)
 		return true;
 	container = container_of(target->medium.fd);
 	return container == NULL || error_set(error, "%s: holds %s, which the bytes of a disk would "
-	    "overwrite; --force writes all the same", target->name, container->name);
+	    "overwrite; --force writes it anyway", target->name, container->name);
 }
 
 static bool

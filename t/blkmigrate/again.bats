@@ -200,7 +200,7 @@ says() {
 			echo on'
 		echo "$output$stderr"
 		[ -z "$output" ]
-		[[ $stderr == *'cannot be asked what it has of web'* ]]
+		[[ $stderr == *'cannot be asked about web'* ]]
 	done
 }
 

@@ -88,7 +88,7 @@ with_modules() {
 	tail -c 2M "$backing" >tail
 
 	run -2 --separate-stderr migrate copy "$old" new:"$device"
-	[[ $stderr == *"$device is there already, and blkmigrate did not make it as a copy of this very disk; --overwrite takes it all the same" ]]
+	[[ $stderr == *"$device is there already, and blkmigrate did not make it as a copy of this very disk; --overwrite accepts it" ]]
 	run -0 migrate copy --overwrite --verify full "$old" new:"$device"
 
 	cmp -n 4M old.img "$backing"
@@ -129,7 +129,7 @@ with_modules() {
 	mv other.img old.img
 	run -2 --separate-stderr migrate copy old.img new:"$dir/new.img"
 
-	[[ $stderr == *'did not make it as a copy of this very disk; --overwrite takes it all the same' ]]
+	[[ $stderr == *'did not make it as a copy of this very disk; --overwrite accepts it' ]]
 	run -0 migrate copy --overwrite old.img new:"$dir/new.img"
 }
 
@@ -272,7 +272,7 @@ with_modules() {
 	run -0 --separate-stderr migrate copy --verify full old.img new:"$dir/new.img"
 
 	cmp old.img new.img
-	[[ $stderr == *'the digests differ; sending what differs again'*'disk: both sides are blk128:'* ]]
+	[[ $stderr == *'the digests differ; sending the differences again'*'disk: both sides are blk128:'* ]]
 }
 
 @test "--verify full compares what the medium of the target has, not its cache" {
@@ -286,7 +286,7 @@ with_modules() {
 
 	run -0 --separate-stderr migrate copy --overwrite --verify full noise.img new:"$mounted/new.img"
 
-	[[ $stderr == *'the digests differ; sending what differs again'*'disk: both sides are blk128:'* ]]
+	[[ $stderr == *'the digests differ; sending the differences again'*'disk: both sides are blk128:'* ]]
 	cmp noise.img <(on_medium "$mounted/new.img")
 }
 

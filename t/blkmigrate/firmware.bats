@@ -324,7 +324,7 @@ modes() {
 
 	run -2 planning 'rm host/deep/er/vars.fd; copy_firmware'
 
-	[[ $output == *"$dir/host/deep/er/vars.fd on old, the firmware's variables of web, was there when this was planned, and is gone"* ]]
+	[[ $output == *"$dir/host/deep/er/vars.fd on old, the firmware's variables of web, was there when this was planned, and is missing now"* ]]
 }
 
 @test "what a machine has made since it was planned is copied as well" {
@@ -368,7 +368,7 @@ modes() {
 $dir/host/deep/er/vars.fd folder copy yes" ]
 	sed -i '/^part/d' state/from/0123456789ab/plan
 	run -2 hosts 'load_plan; copy_firmware'
-	[[ $output == *'planned by a version that did not keep what belongs to the firmware'* ]]
+	[[ $output == *'planned by a version that did not keep the parts of the firmware'* ]]
 	echo 'part_how[nvram]=x' >>state/from/0123456789ab/plan
 	run -2 hosts 'load_plan'
 	[[ $output == *'the plan in'*'cannot be understood: part_how=x'* ]]

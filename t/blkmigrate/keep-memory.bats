@@ -58,7 +58,7 @@ is_as_it_was() {
 	runs_on_new
 	run -0 awk '/old: virsh save / { at = 1 } at == 1 && /old: virsh define/ { at = 2 } at == 2 && /new: virsh restore .*--paused/ { at = 3 }
 		at == 3 && /new: virsh resume/ { found = 1 } END { exit !found }' log
-	[[ $stderr == *'memory: at most '*', kept: web does not boot again'* ]]
+	[[ $stderr == *'memory: at most '*', kept: web does not reboot'* ]]
 	[[ $stderr == *'memory: both sides are blk128:'* ]]
 	[[ $stderr == *'web runs on new; it stood still for '* ]]
 	[[ $stderr == *'web: its clock is behind by as long as it stood still'* ]]

@@ -102,7 +102,7 @@ load tunnel
 
 	for each in "10.77.0.2|the tunnel itself runs to 10.77.0.2" "10.77.0.0/24|the tunnel itself runs to" \
 		"192.0.2.1|is an address of this host itself" "203.0.113.5|new has no route to 203.0.113.5" "0.0.0.0/0|everything" \
-		"192.0.2.0/28|more than one address: --probe" "x|is no address" "192.0.2.7/24|is no address"; do
+		"192.0.2.0/28|more than one address: --probe" "x|is neither an address" "192.0.2.7/24|is neither an address"; do
 		run -2 --separate-stderr tunnel route "${each%%|*}"
 		echo "$stderr"
 		[[ $stderr == *"${each#*|}"* ]]
@@ -117,7 +117,7 @@ load tunnel
 	up
 	traces >without
 	run -2 --separate-stderr tunnel route 192.0.2.7
-	[[ $stderr == *"192.0.2.7 does not answer on new yet, behind lan: its traffic is left as it is"* ]]
+	[[ $stderr == *"192.0.2.7 does not answer on new yet, behind lan: its traffic is not redirected"* ]]
 	traces | diff without -
 	start_machine new
 	at old ip route add 192.0.2.7 dev cable

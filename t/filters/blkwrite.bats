@@ -462,7 +462,7 @@ is_whole() {
 	cmp image target
 
 	run -2 --separate-stderr blkwrite --preallocate --discard target <stream
-	[ "$stderr" = "blkwrite: --preallocate keeps what --discard gives up: give one of them" ]
+	[ "$stderr" = "blkwrite: --preallocate and --discard conflict: give one of them" ]
 }
 
 @test "--discard reaches a device, never counts as zeros, and spares the bytes after the image" {

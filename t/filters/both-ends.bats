@@ -151,7 +151,7 @@ make_disk() {
 		at_end kill $!
 		wait_for 20 grep -q "FLOCK .* WRITE .*:$(stat -c %i "$target") " /proc/locks
 		run -2 --separate-stderr blkwrite "$target" <stream
-		[ "$stderr" = "blkwrite: $target: in use: another program has locked it for writing; --force writes all the same" ]
+		[ "$stderr" = "blkwrite: $target: in use: another program has locked it for writing; --force writes it anyway" ]
 		run -0 --separate-stderr blkread "$target"
 		[ "$stderr" = "blkread: $target: another program has locked it for writing: the copy may be torn" ]
 		pkill -P $! sleep || kill $!

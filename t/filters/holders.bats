@@ -52,7 +52,7 @@ refused() {
 
 # held NAME [AS]: how it is refused as what $pid holds.
 held() {
-	echo "$1: in use: holder (process $pid) holds it open for writing${2:+, as $2}; --force writes it all the same"
+	echo "$1: in use: holder (process $pid) holds it open for writing${2:+, as $2}; --force writes it anyway"
 }
 
 stale_disk() {
@@ -80,12 +80,12 @@ stale_disk() {
 	second_node "$device"
 	hold '<' "$node" qemu-system-x86_64
 
-	refused "$device: in use: qemu-system-x86_64 (process $pid) holds it open; --force writes it all the same" \
+	refused "$device: in use: qemu-system-x86_64 (process $pid) holds it open; --force writes it anyway" \
 		blkwrite "$device" <stream
 	cmp disk before
 	stop "$pid"
 	hold '<>' "$node" qemu-kvm
-	refused "$device: in use: qemu-kvm (process $pid) holds it open for writing; --force writes it all the same" \
+	refused "$device: in use: qemu-kvm (process $pid) holds it open for writing; --force writes it anyway" \
 		blkwrite "$device" <stream
 	cmp disk before
 }
@@ -147,7 +147,7 @@ stale_disk() {
 	cmp disk image
 	stop "$pid"
 	hold '<>' "$device" lvm
-	refused "$device: in use: lvm (process $pid) holds it open for writing; --force writes it all the same" \
+	refused "$device: in use: lvm (process $pid) holds it open for writing; --force writes it anyway" \
 		blkwrite "$device" <stream
 }
 
@@ -189,7 +189,7 @@ stale_disk() {
 	wait_for 5 test -b "${disk}p2" || skip "needs partition nodes"
 	attach "${disk}p1"
 
-	refused "$disk: in use: attached to $device (losetup -d detaches it); --force writes it all the same" \
+	refused "$disk: in use: attached to $device (losetup -d detaches it); --force writes it anyway" \
 		blkwrite "$disk" <stream
 }
 
@@ -206,13 +206,13 @@ stale_disk() {
 	mount -o ro "$device" mnt
 	at_end eval "! mountpoint -q '$dir/mnt' || umount '$dir/mnt'"
 
-	refused "$target: in use: mounted at $dir/mnt, as $device; --force writes it all the same" \
+	refused "$target: in use: mounted at $dir/mnt, as $device; --force writes it anyway" \
 		blkwrite "$target" <stream
 	umount mnt
 	# shellcheck disable=SC2016 # for the other shell
 	background unshare --mount bash -c 'mount "$1" mnt && : >mounted && exec sleep 600' mounter "$device"
 	wait_for 10 test -e mounted
-	refused "$target: in use: mounted at $dir/mnt, as $device; --force writes it all the same" \
+	refused "$target: in use: mounted at $dir/mnt, as $device; --force writes it anyway" \
 		blkwrite "$target" <stream
 }
 

@@ -119,12 +119,12 @@ says() {
 	truncate -s 1M disk.qcow2
 	cp disk.qcow2 before
 
-	says 2 "blkwrite: disk.qcow2: holds a qcow2 image, which the bytes of a disk would overwrite; --force writes all the same" \
+	says 2 "blkwrite: disk.qcow2: holds a qcow2 image, which the bytes of a disk would overwrite; --force writes it anyway" \
 		"blkread image | blkwrite disk.qcow2"
-	says 2 "blkwrite: disk.qcow2: holds a qcow2 image, which the bytes of a disk would overwrite; --force writes all the same" \
+	says 2 "blkwrite: disk.qcow2: holds a qcow2 image, which the bytes of a disk would overwrite; --force writes it anyway" \
 		"blkwrite -r disk.qcow2 <image"
 	cmp disk.qcow2 before
-	says 2 "blkwrite: disk.blk: holds a block stream, which the bytes of a disk would overwrite; --force writes all the same" \
+	says 2 "blkwrite: disk.blk: holds a block stream, which the bytes of a disk would overwrite; --force writes it anyway" \
 		"blkread image | blkwrite --create disk.blk"
 	cp disk.qcow2 new.qcow2
 	echo changed | dd of=new.qcow2 seek=1 bs=64K conv=notrunc status=none

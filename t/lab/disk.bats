@@ -61,7 +61,7 @@ open_for_writing() {
 	wait_for 60 open_for_writing "$pid" dev/disk
 
 	run -2 --separate-stderr blkwrite "$device" <stream
-	[ "$stderr" = "blkwrite: $device: in use: qemu-system-x86_64 (process $pid) holds it open for writing; --force writes it all the same" ]
+	[ "$stderr" = "blkwrite: $device: in use: qemu-system-x86_64 (process $pid) holds it open for writing; --force writes it anyway" ]
 	is_zero "$backing" 0 4194304
 	run -0 --separate-stderr blkread "$device"
 	[ "$stderr" = "blkread: $device: qemu-system-x86_64 (process $pid) holds it open for writing: the copy may be torn (read a snapshot; --live if it is meant)" ]

@@ -69,7 +69,7 @@ digest_here() {
 host_identity=''
 identify_host() {
 	ask old '[0-9a-f]{64}  -' bash -o pipefail -c "$digest_here"'
-		digest_here' host || die "$(name_of old) cannot be asked who it is"
+		digest_here' host || die "$(name_of old) cannot be asked for its identity"
 	host_identity=${answer%% *}
 }
 

@@ -59,7 +59,7 @@ hand_over() {
 
 	for disk in "${shared[@]}"; do
 		[ -n "${volume[$disk]:-}" ] || continue
-		act old lvchange -q -q -an "${volume[$disk]}" >/dev/null || die "${volume[$disk]} cannot be deactivated on $(name_of old); who uses it?"
+		act old lvchange -q -q -an "${volume[$disk]}" >/dev/null || die "${volume[$disk]} cannot be deactivated on $(name_of old); is it in use?"
 		act new lvchange -q -q -ay "${volume[$disk]}" >/dev/null || die "${volume[$disk]} cannot be activated on $(name_of new)"
 	done
 }

@@ -149,7 +149,7 @@ route_facts() {
 		words=("${words[@]:1}")
 	done
 	[[ -z $route_device || $route_device =~ ^($a_device)$ ]] ||
-		die "$(name_of "$1"): \"$(printable "$route_device")\" is no name of a device"
+		die "$(name_of "$1"): \"$(printable "$route_device")\" is not the name of a device"
 }
 
 # route_refused ADDRESS: die if its traffic must not be sent through the tunnel.  Sets $wanted_hex,
@@ -164,7 +164,7 @@ route_refused() {
 	inner_needed=${inner_four[new]%/*}
 	[ "$wanted_family" = 4 ] || inner_needed=${inner_six[new]%/*}
 	case $tunnel_type,$wanted_family in
-	sit,4) die "$text: a tunnel of the type sit carries IPv6 alone: --type gre carries both" ;;
+	sit,4) die "$text: a tunnel of the type sit carries only IPv6: --type gre carries both" ;;
 	esac
 	[ -n "$inner_needed" ] ||
 		die "$text: $tunnel_name has no address of IPv$wanted_family inside: take it down, and up without \"none\""
@@ -178,7 +178,7 @@ route_refused() {
 		ask "$host" "|$an_address" bash -c 'set -- $SSH_CONNECTION; echo "${1:-}"' ssh-path || die "$(name_of "$host") cannot be asked"
 		parse_address "${answer#::ffff:}" || continue
 		! covers "$wanted_hex" "$wanted_bits" "$hex" ||
-			die "$text: we reach $(name_of "$host") from $answer, to which nothing would come back"
+			die "$text: we reach $(name_of "$host") from $answer, to which no answer would come back"
 	done
 	asks_yes old bash -c '[ "$2" != 6 ] || [ "$(cat /proc/sys/net/ipv6/conf/all/forwarding)" = 1 ]' forwards "$text" "$wanted_family" ||
 		die "$text: $(name_of old) does not forward IPv6: sysctl -w net.ipv6.conf.all.forwarding=1, and accept_ra=2 where its own route comes by router advertisements"

@@ -89,7 +89,7 @@ remove_domain() {
 		spare_domain "$state"
 		return
 		;;
-	*) die "$(name_of new) cannot be asked what it has of $vm; nothing is started anywhere" ;;
+	*) die "$(name_of new) cannot be asked about $vm; nothing is started anywhere" ;;
 	esac
 	[ "$state" = 'shut off' ] || vm_act new destroy "$new_uuid" >/dev/null || true
 	undefine new "$new_uuid" || true
@@ -109,7 +109,7 @@ spare_domain() {
 	[ "$status" = 1 ] ||
 		die "the virtual machine $vm on $(name_of new) is not the one that was made for this migration; nothing is started anywhere"
 	xml_document new "$private/there.xml" vm_on new dumpxml "$new_uuid" ||
-		die "$(name_of new) cannot be asked what it has of $vm; nothing is started anywhere"
+		die "$(name_of new) cannot be asked about $vm; nothing is started anywhere"
 	for disk in "${placed[@]}" "${shared[@]}"; do
 		[ "$1" = 'shut off' ] || ! disk_paths "$private/there.xml" | grep -qE " ${target[$disk]//[^A-Za-z0-9_\/-]/.}\$" ||
 			die "a virtual machine on $(name_of new) that this migration did not define is $1, on ${target[$disk]}, which was made for $vm; nothing is started anywhere. Destroy it there, then: blkmigrate rollback $(quote "$vm")"

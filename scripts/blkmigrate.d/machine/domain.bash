@@ -46,7 +46,7 @@ flush_definitions() {
 			folders=("${folders[@]:1}")
 		done
 		exit "$status"' /etc/libvirt /etc/libvirt/qemu /var/lib/libvirt /var/lib/libvirt/qemu /etc/xen ${xen_config:+"${xen_config%/*}"} || {
-		warn "$(name_of "$1"): what libvirt or Xen keeps there cannot be flushed"
+		warn "$(name_of "$1"): the files of libvirt or Xen there cannot be flushed"
 		$taking_back
 	}
 }

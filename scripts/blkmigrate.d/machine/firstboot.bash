@@ -74,5 +74,5 @@ show_console() {
 		stream_ssh
 		words=("${ssh[@]}" -t -- "${address[new]}" "$(quote "${words[@]}")")
 	fi
-	"${words[@]}" || warn "the console of $vm cannot be shown; it runs all the same"
+	"${words[@]}" || warn "the console of $vm cannot be shown; it is running nevertheless"
 }

@@ -165,7 +165,7 @@ copy_firmware() {
 	local part
 
 	[ "$parts_known" = yes ] ||
-		die "this migration was planned by a version that did not keep what belongs to the firmware: blkmigrate purge $(quote "$vm"), and plan it again"
+		die "this migration was planned by a version that did not keep the parts of the firmware: blkmigrate purge $(quote "$vm"), and plan it again"
 	for part in "${parts[@]}"; do
 		case ${part_how[$part]} in
 		copy) copy_part "$part" ;;
@@ -184,7 +184,7 @@ copy_part() {
 
 	look_at_file old "$path"
 	if [ "$looks" = absent ]; then
-		[ -z "${part_seen[$part]}" ] || die "$path on $(name_of old), $(what_is "$part") of $vm, was there when this was planned, and is gone"
+		[ -z "${part_seen[$part]}" ] || die "$path on $(name_of old), $(what_is "$part") of $vm, was there when this was planned, and is missing now"
 		put new "$(record_of "$part")" <<<absent
 		return
 	fi

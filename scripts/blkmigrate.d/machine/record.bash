@@ -76,9 +76,9 @@ ask_record() {
 	! is_xen && [ "$1" != disks ] || which=''
 	rm -f "$private"/*.now "$private"/*.status
 	document old "$private/record" on old bash -c "$identity_of$record" record \
-		"$boundary" "$which" "$uuid" "$1" "${words[@]}" || die "$(name_of old) cannot be asked what it has of $vm"
+		"$boundary" "$which" "$uuid" "$1" "${words[@]}" || die "$(name_of old) cannot be asked about $vm"
 	awk -v boundary="$boundary" -v folder="$private" "$split_record" "$private/record"
-	[ -e "$private/end.status" ] || die "$(name_of old) cannot be asked what it has of $vm: its answer was cut"
+	[ -e "$private/end.status" ] || die "$(name_of old) cannot be asked about $vm: its answer was cut"
 	for part in source live; do
 		! part "$part" || is_plain_xml "$private/$part.now" || die "$(name_of old): what libvirt tells of $vm is no XML as it writes it"
 	done

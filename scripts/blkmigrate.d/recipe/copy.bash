@@ -236,7 +236,7 @@ prepare_copy() {
 	"other file "*) target_kind[disk]="file" ;;
 	*) die "$(name_of new): ${target[disk]} is neither a device nor a file" ;;
 	esac
-	$overwrite || die "$(name_of new): ${target[disk]} is there already, and blkmigrate did not make it as a copy of this very disk; --overwrite takes it all the same"
+	$overwrite || die "$(name_of new): ${target[disk]} is there already, and blkmigrate did not make it as a copy of this very disk; --overwrite accepts it"
 	whole=${there##* }
 	[ "${target_kind[disk]}" = file ] || [ "$whole" -ge "${size[disk]}" ] ||
 		die "$(name_of new): ${target[disk]} has $whole bytes, ${size[disk]} are needed"
@@ -255,17 +255,17 @@ verify_copy() {
 		from=$(path_of_snapshot disk "${copied:-SNAPSHOT}")
 	fi
 	compare disk "$from" && return
-	warn "the digests differ; sending what differs again"
+	warn "the digests differ; sending the differences again"
 	by_map disk "$from" || die "the copy failed; the same command resumes it"
 	compare disk "$from" ||
-		die "${target[disk]} still differs from $from: a disk or the memory of one of the hosts does not keep what is written to it"
+		die "${target[disk]} still differs from $from: a disk or the memory of one of the hosts does not keep the data that is written to it"
 }
 
 say_copied() {
 	$dry_run && return
 	say "copied: ${source[disk]} to $(name_of new):${target[disk]}, ${size[disk]} bytes"
 	if [ "${target_kind[disk]}" != block ]; then
-		say "the same command sends what has changed since; with --finish it removes its marks"
+		say "the same command sends the changes since then; with --finish it removes its marks"
 	fi
 }
 

@@ -112,7 +112,7 @@ show_plan() {
 		say "  $disk: $(human "${size[$disk]}") ${kind[$disk]} ${source[$disk]}"
 		say "    becomes ${target_kind[$disk]} ${target[$disk]}$(where_within "$disk")"
 		if [ "$live" = yes ]; then
-			say "    while it runs: copied by libvirt, with what is written meanwhile"
+			say "    while it runs: copied by libvirt, including what is written meanwhile"
 			continue
 		fi
 		! is_up "$was_running" || say "    while it runs: $(way_of "$disk")"
@@ -171,9 +171,9 @@ way_of() {
 	case ${kind[$1]}${no_bitmap[$1]:+,old} in
 	lvm) echo "copied from snapshots, of which LVM lists what has changed" ;;
 	thin) echo "copied from thin snapshots, of which thin_delta lists what has changed" ;;
-	qcow2) echo "copied by backup jobs of libvirt, with a bitmap of what has changed" ;;
+	qcow2) echo "copied by backup jobs of libvirt, with a bitmap of the changes" ;;
 	qcow2,old) echo "nothing: an image of version 2 keeps no bitmap (qemu-img amend -o compat=1.1, when it is off)" ;;
-	*) echo "copied in place; what has changed meanwhile is found by comparing both sides when it is off" ;;
+	*) echo "copied in place; changes made meanwhile are found by comparing both sides when it is off" ;;
 	esac
 }
 
@@ -199,7 +199,7 @@ sum_of_all() {
 
 downtime_expected() {
 	is_up "$was_running" || { echo "it is off already${start:+, and is started there}" && return; }
-	[ "$live" != yes ] || { echo "and its memory; $vm does not boot again" && return; }
+	[ "$live" != yes ] || { echo "and its memory; $vm does not reboot" && return; }
 	find_downtime
 	if [ -z "$downtime_seconds" ]; then
 		echo "down for as long as that takes"

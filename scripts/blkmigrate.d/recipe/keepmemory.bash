@@ -108,7 +108,7 @@ in_one_place() {
 show_memory() {
 	[ "$keep_memory" = yes ] || return 0
 	memory_bytes
-	say "  memory: at most $(human "$answer"), kept: $vm does not boot again"
+	say "  memory: at most $(human "$answer"), kept: $vm does not reboot"
 	say "    saved to $(memory_file old), becomes $(memory_file new), until it runs there"
 }
 
@@ -204,7 +204,7 @@ send_memory() {
 # write_restored: what QEMU had, with the paths of the new host.
 write_restored() {
 	xml_document old "$private/saved.xml" vm_on old save-image-dumpxml --security-info "$(memory_file old)" ||
-		die "libvirt on $(name_of old) does not tell what is in $(memory_file old)"
+		die "libvirt on $(name_of old) does not describe $(memory_file old)"
 	write_places
 	rewrite "$private/saved.xml" "$private/restored.xml" keep <"$private/places"
 }
@@ -297,7 +297,7 @@ set_clock() {
 	if guarded new timeout 15 virsh -q -c "$uri" domtime --sync "$new_uuid" 2>/dev/null; then
 		say "$vm: its clock is set by its agent"
 	else
-		say "$vm: its clock is behind by as long as it stood still, for no agent in it answers: set it there (chronyc makestep, or ntpd)"
+		say "$vm: its clock is behind by as long as it stood still, because no guest agent answers: set it there (chronyc makestep, or ntpd)"
 	fi
 }
 

@@ -136,7 +136,7 @@ memory_is() {
 	case $status in
 	0) memory_at=new ;;
 	1) ;;
-	*) die "$(name_of new) cannot be asked what it has of $vm; nothing is started anywhere" ;;
+	*) die "$(name_of new) cannot be asked about $vm; nothing is started anywhere" ;;
 	esac
 }
 
@@ -175,7 +175,7 @@ go_on_or_clear() {
 }
 
 go_on_there() {
-	say "the memory of $vm is on $(name_of new) already; it goes on there"
+	say "the memory of $vm is on $(name_of new) already; it continues there"
 	catch_up
 	moved=true
 	finish
@@ -216,7 +216,7 @@ take_back_live() {
 back_where_it_was() {
 	memory_is
 	[ "$memory_at" != new ] ||
-		die_as "$needs_person" "the memory of $vm is on $(name_of new) alone; it goes on there, with no count lost: blkmigrate live $(quote "$vm") --to ${address[new]}"
+		die_as "$needs_person" "the memory of $vm is on $(name_of new) only, and it continues there without loss: blkmigrate live $(quote "$vm") --to ${address[new]}"
 }
 
 # let_go_on: what libvirt has left paused on the old host.
@@ -230,7 +230,7 @@ arriving=false
 end_mover() {
 	[ -z "$mover" ] || kill "$mover" 2>/dev/null || true
 	! $arriving ||
-		warn "the memory of $vm is on $(name_of new), where it waits, paused; the same command goes on, and nothing is lost"
+		warn "the memory of $vm is on $(name_of new), where it is paused; the same command resumes it, and nothing is lost"
 }
 
 # hurry: what libvirt still does is ended, before the command that waits for it is.

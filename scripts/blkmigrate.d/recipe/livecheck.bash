@@ -15,7 +15,7 @@ check_live() {
 		return
 	fi
 	if ! is_up "$was_running"; then
-		problem "$vm is $was_running: there is nothing that could move while it runs" "blkmigrate run moves it"
+		problem "$vm is $was_running, so it cannot move while it runs" "blkmigrate run moves it"
 		return
 	fi
 	[[ $uri == qemu:///@(system|session) ]] ||
@@ -42,7 +42,7 @@ check_backward() {
 	for what in 'libvirt/Running against daemon' 'QEMU/Running hypervisor'; do
 		ours=$(version_in "${what#*/}" old) theirs=$(version_in "${what#*/}" new)
 		! is_older "$theirs" "$ours" ||
-			problem "${what%/*} is older on $(name_of new) ($theirs) than on $(name_of old) ($ours): a machine that runs moves to one as new, or newer" \
+			problem "${what%/*} is older on $(name_of new) ($theirs) than on $(name_of old) ($ours): a running machine can move only to the same version or a newer one" \
 				"upgrade it there; or --backward tries it, and the machine stays where it is if it does not fit"
 	done
 }
@@ -54,7 +54,7 @@ check_caches() {
 	for disk in "${shared[@]}"; do
 		cache=$(xml_value "/domain/devices/disk[target/@dev = '$disk'][not(readonly)]/driver/@cache" "$private/awake.xml")
 		[[ $cache == @(none|directsync) ]] || [ "$(xml_value "count(/domain/devices/disk[target/@dev = '$disk']/readonly)" "$private/awake.xml")" != 0 ] ||
-			problem "$disk is shared by both hosts, and its cache is ${cache:-the default}: $(name_of new) would read what it had before" \
+			problem "$disk is shared by both hosts, and its cache is ${cache:-the default}: $(name_of new) would read stale data" \
 				"define it with cache='none', and start $vm anew; or blkmigrate run --keep-memory"
 	done
 }

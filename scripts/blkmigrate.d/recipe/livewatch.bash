@@ -101,11 +101,11 @@ end_in_time() {
 	timeout=''
 	case $timeout_action in
 	suspend)
-		say "$vm: its time is over, and it stands still, so that the rest can be sent"
+		say "$vm: its time is up, and it is suspended while the rest is sent"
 		vm_act old suspend "$uuid" >/dev/null || warn "$vm cannot be suspended"
 		;;
 	post-copy)
-		say "$vm: its time is over, and it goes on on $(name_of new), which fetches the rest of its memory"
+		say "$vm: its time is up, and it continues on $(name_of new), which fetches the rest of its memory"
 		vm_act old migrate-postcopy "$uuid" >/dev/null || warn "libvirt does not begin with post-copy yet"
 		;;
 	*)

@@ -108,7 +108,7 @@ check_copies() {
 }
 
 compare_again() {
-	warn "$1: the digests differ; sending what differs again"
+	warn "$1: the digests differ; sending the differences again"
 	by_map "$1" "$2" && compare "$1" "$2" ||
-		die "${target[$1]} still differs from $2: a disk or the memory of one of the hosts does not keep what is written to it"
+		die "${target[$1]} still differs from $2: a disk or the memory of one of the hosts does not keep the data that is written to it"
 }

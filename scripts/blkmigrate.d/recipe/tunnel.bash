@@ -21,7 +21,7 @@ find_tunnel() {
 	done
 	[ "${tunnel_state[old]},${tunnel_state[new]}" = up,up ] || return 0
 	if [ "$tunnel_bridge" != - ]; then
-		problem "the tunnel $tunnel_name joins bridges: what is in them needs no routes" "leave --tunnel out"
+		problem "the tunnel $tunnel_name joins bridges: machines in them need no routes" "leave --tunnel out"
 		return
 	fi
 	if [[ $tunnel_wanted == *=* ]]; then

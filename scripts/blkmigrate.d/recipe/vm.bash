@@ -180,7 +180,7 @@ open_migration() {
 fits_command() {
 	case $command,$planned_live in
 	live,) die_as "$refused" "$vm is being migrated by blkmigrate run: to move it live, blkmigrate rollback and purge first" ;;
-	run,yes | prepare,yes | sync,yes | cutover,yes | verify,yes) die_as "$refused" "$vm is being moved by blkmigrate live; the same command goes on, and blkmigrate rollback takes it back" ;;
+	run,yes | prepare,yes | sync,yes | cutover,yes | verify,yes) die_as "$refused" "$vm is being moved by blkmigrate live; the same command resumes that, and blkmigrate rollback undoes it" ;;
 	esac
 }
 
@@ -234,7 +234,7 @@ consent() {
 	if $yes || $dry_run; then
 		return
 	fi
-	[ -t 0 ] || die_as "$refused" "there is no terminal to ask at: --yes agrees beforehand"
+	[ -t 0 ] || die_as "$refused" "there is no terminal to ask on: --yes agrees in advance"
 	read -r -p "Move $vm to $(name_of new)? [y/n] " consented
 	[[ $consented == [yY]* ]] || die_as "$refused" "nothing was changed"
 }

@@ -92,13 +92,13 @@ already_joined() {
 	fi
 	if pings old "${bridge_local[new]}%${bridge[old]}" 2; then
 		if $both_stp; then
-			say "  ${bridge[old]} and ${bridge[new]} are connected already; STP is on, and keeps one of both ways closed"
+			say "  ${bridge[old]} and ${bridge[new]} are connected already; STP is on, and blocks one of the two paths"
 		else
 			problem "${bridge[old]} on $(name_of old) and ${bridge[new]} on $(name_of new) are connected already: the tunnel would make a loop" \
 				"none is needed; or STP on both: ip link set ${bridge[old]} type bridge stp_state 1"
 		fi
 	elif ! $both_stp; then
-		say "  STP is off: make no other way between these bridges while the tunnel is up"
+		say "  STP is off: do not connect these bridges in any other way while the tunnel is up"
 	fi
 }
 
@@ -149,7 +149,7 @@ largest_frames() {
 		for each in "${inside[@]}"; do
 			size_of_way "$host" "$each" $((made_mtu < 1280 ? made_mtu : 1280)) "$made_mtu" dont ||
 				die "from $(name_of "$host") packets of 1280 bytes do not come through $name and back"
-			[ "$answer" -ge "$made_mtu" ] || warn "fragments are lost on the way: machines in the bridges must have an MTU of $answer (TCP is told)"
+			[ "$answer" -ge "$made_mtu" ] || warn "fragments are lost on the way: machines in the bridges must have an MTU of $answer (the MSS of TCP is clamped)"
 			made_mtu=$answer
 		done
 		other=old

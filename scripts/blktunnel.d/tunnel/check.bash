@@ -157,7 +157,7 @@ route_checked() {
 	if $answer_wanted; then
 		until answers_there "$asked"; do
 			[ "$SECONDS" -lt "$end" ] ||
-				die "$asked does not answer on $(name_of new) yet, behind $behind: its traffic is left as it is (--wait SECONDS waits for it)"
+				die "$asked does not answer on $(name_of new) yet, behind $behind: its traffic is not redirected (--wait SECONDS waits for it)"
 			sleep 0.5
 		done
 	fi
@@ -190,6 +190,6 @@ warn_of_policy() {
 		! asks_yes "$host" bash -c '
 			! nft list ruleset 2>/dev/null | grep -q "hook forward priority .*policy drop" || exit 0
 			iptables -w -S FORWARD 2>/dev/null | grep -qx -e "-P FORWARD DROP"' policy ||
-			warn "$(name_of "$host"): its firewall drops what is forwarded unless a rule lets it pass: iptables -I FORWARD -i $name -j ACCEPT, and -o $name"
+			warn "$(name_of "$host"): its firewall drops forwarded packets unless a rule lets them pass: iptables -I FORWARD -i $name -j ACCEPT, and -o $name"
 	done
 }

@@ -18,7 +18,7 @@ show_persistent() {
 		[ -n "$manager" ] || find_manager "$host"
 		[ -n "$manager" ] || manager=$answer
 		if [ "$manager" = unknown ]; then
-			say "$(name_of "$host"): who manages its network is not known; --persist ifupdown, networkd or networkmanager prints what makes $name persist"
+			say "$(name_of "$host"): cannot tell which program manages its network; --persist ifupdown, networkd or networkmanager prints the configuration that makes $name persist"
 			continue
 		fi
 		gather_snippet "$host"

@@ -113,7 +113,7 @@ find_outer() {
 	fi
 	for host in old new; do
 		parse_address "${outer[$host]}" && [[ ${outer[$host]} != */* ]] ||
-			die "$(name_of "$host"): \"${outer[$host]}\" is no address to which a tunnel could run: --outer OLD,NEW names both"
+			die "$(name_of "$host"): \"${outer[$host]}\" is not an address to which a tunnel could run: --outer OLD,NEW names both"
 		[ "$family" = "${outer_family:=$family}" ] ||
 			die "${outer[old]} and ${outer[new]} are not of the same family: --outer OLD,NEW names both"
 	done
@@ -170,7 +170,7 @@ look_at_tools() {
 	[ "$type" != wireguard ] || [ -n "${has_tool[$host-wg]:-}" ] ||
 		problem "$(name_of "$host") has no wg" "apt install wireguard-tools"
 	[ -n "${has_tool[$host-nft]:-}${has_tool[$host-iptables]:-}" ] ||
-		warn "$(name_of "$host") has neither nft nor iptables: TCP is not told what fits (MSS), and finds the MTU by ICMP alone"
+		warn "$(name_of "$host") has neither nft nor iptables: the MSS of TCP is not clamped, and TCP finds the MTU only by ICMP"
 }
 
 # check_type: what it can do, and how many bytes of each packet it takes.
@@ -183,7 +183,7 @@ check_type() {
 	sit)
 		overhead=20
 		[ "$outer_family" = 4 ] || problem "a tunnel of the type sit runs over IPv4" "--type gre, or --outer with addresses of IPv4"
-		[ -z "$four_wanted" ] || [ "$four_wanted" = none ] || problem "a tunnel of the type sit carries IPv6 alone" "--type gre carries both"
+		[ -z "$four_wanted" ] || [ "$four_wanted" = none ] || problem "a tunnel of the type sit carries only IPv6" "--type gre carries both"
 		four_wanted=none
 		;;
 	gretap) overhead=$((ip + 4 + 14)) ;;
@@ -310,10 +310,10 @@ show_plan() {
 		say "  carries Ethernet; packets that do not fit are sent in fragments"
 	else
 		say "  inside: ${inner_four[old]}${inner_four[old]:+ and }${inner_four[new]}${inner_four[new]:+${inner_six[new]:+; }}${inner_six[old]}${inner_six[old]:+ and }${inner_six[new]}"
-		say "  MTU: at most $(most_inside), $overhead bytes less than the way between the hosts takes"
+		say "  MTU: at most $(most_inside), $overhead bytes less than on the path between the hosts"
 	fi
 	[ "$command" != plan ] || is_up ||
-		say "  to make it just so: blktunnel up$(options_again) --type $type$(chosen_options)"
+		say "  to set it up like this: blktunnel up$(options_again) --type $type$(chosen_options)"
 }
 
 most_inside() {

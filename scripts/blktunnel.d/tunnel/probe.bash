@@ -78,7 +78,7 @@ find_path_mtu() {
 		if size_of_way "$host" "${outer[$other]}" 576 "$least"; then
 			least=$answer
 		else
-			say "  ${outer[$other]} does not answer to $(name_of "$host") outside: the MTU is looked for inside"
+			say "  ${outer[$other]} does not answer to $(name_of "$host") outside the tunnel: the MTU is measured inside"
 			# What it sends in fragments is not seen inside.
 			[ "$type" != wireguard ] || least=$((1280 + overhead))
 			break
@@ -91,7 +91,7 @@ find_path_mtu() {
 
 enough_mtu() {
 	[ -z "${inner_six[old]}" ] || [ "$made_mtu" -ge 1280 ] ||
-		die "the way between the hosts leaves $made_mtu bytes for a packet inside, and IPv6 wants 1280: --ula none leaves it out"
+		die "the path between the hosts leaves $made_mtu bytes for a packet inside, and IPv6 wants 1280: --ula none leaves it out"
 }
 
 # settle_mtu: the largest packet passes inside in both directions, or the MTU is lowered until it does.
@@ -127,7 +127,7 @@ clamp() {
 			die "$(name_of "$host"): nft cannot set the MSS of connections through $name"
 	elif [ -n "${has_tool[$host-iptables]:-}" ] && [ -z "$bridge_wanted" ]; then
 		guarded "$host" bash -c "$clamp_iptables" clamp "$name" "$mtu" ||
-			warn "$(name_of "$host"): iptables cannot set the MSS of connections through $name: TCP finds the MTU by ICMP alone"
+			warn "$(name_of "$host"): iptables cannot set the MSS of connections through $name: TCP finds the MTU only by ICMP"
 	fi
 }
 
