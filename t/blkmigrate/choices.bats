@@ -46,7 +46,7 @@ two_disks() {
 	touch kernel
 	export at_virsh='create *' then_virsh='echo paused >web.state; exit 0'
 
-	run -2 --separate-stderr migrate plan --first-boot "kernel=$dir/kernel"
+	run -3 --separate-stderr migrate plan --first-boot "kernel=$dir/kernel"
 	[[ $stderr == *'web is off, so there is no first start that --first-boot could be of'*'or --start, which starts it there'* ]]
 	run -0 --separate-stderr migrate run --start --first-boot "kernel=$dir/kernel"
 
@@ -81,4 +81,23 @@ two_disks() {
 
 	[ "$(cat host/old/web.state)" = 'shut off' ]
 	[[ $stderr == *'web is on old as it was'* ]]
+}
+
+@test "--size of the plan: larger images, raw and qcow2, in every pass; no smaller ones, and of no other disk" {
+	require qemu-img
+	two_disks
+
+	run -0 --separate-stderr migrate prepare --size vda=6M
+	[[ $stderr == *"becomes file $dir/there/old.img, of 6.0MiB: 2.0MiB behind the end of the disk are zeros"* ]]
+	[ "$(stat -c '%n %s' there/*.img)" = "there/data.img 2097152"$'\n'"there/old.img 6291456" ]
+	migrate sync
+	printf changed | dd of=old.img bs=1 seek=3000000 conv=notrunc status=none
+	run -0 --separate-stderr migrate cutover --verify full
+
+	cmp old.img <(head -c 4M there/old.img)
+	cmp <(head -c 2M /dev/zero) <(tail -c 2M there/old.img)
+	cmp data.img there/data.img
+	machine_is running
+	run -3 --separate-stderr migrate plan --size vda=1M --size vdx=9M
+	[[ $stderr == *'vda: --size 1M is less than the 4194304 bytes that the disk has'*'--size vdx=9M: no disk vdx is copied as a whole'* ]]
 }

@@ -68,6 +68,49 @@ with_modules() {
 	[[ $stderr == *"new.img: 65536 bytes"* ]]
 }
 
+@test "--size: the copy is larger, its rest is zeros, and stays so when changes follow" {
+	run -0 --separate-stderr migrate copy --create --size +2M old.img new:"$dir/new.img"
+	cmp old.img <(head -c 4M new.img)
+	cmp <(head -c 2M /dev/zero) <(tail -c 2M new.img)
+	printf changed | dd of=old.img seek=3000000 oflag=seek_bytes conv=notrunc status=none
+
+	run -0 --separate-stderr migrate copy --verify full old.img new:"$dir/new.img"
+
+	[[ $stderr == *"new.img: 65536 bytes"* ]]
+	[ "$(stat -c %s new.img)" = 6291456 ]
+	cmp old.img <(head -c 4M new.img)
+	cmp <(head -c 2M /dev/zero) <(tail -c 2M new.img)
+	run -2 --separate-stderr migrate copy --create --size 3M old.img new:"$dir/small.img"
+	[ "${stderr##*$'\n'}" = "blkmigrate: --size 3M is less than the 4194304 bytes that the disk has, and a disk cannot be made smaller" ]
+	run -64 --separate-stderr migrate copy --create --size much old.img new:"$dir/small.img"
+	[ "$stderr" = "blkmigrate: --size is SIZE, +SIZE, DISK=SIZE or DISK=+SIZE, as vda=40G" ]
+	[ ! -e small.img ]
+}
+
+@test "--size: where the backup header of a GPT has to go is said" {
+	require sfdisk
+	printf 'label: gpt\nstart=2048, size=2048\n' | sfdisk -q old.img
+
+	run -0 --separate-stderr migrate copy --create --size 5M old.img new:"$dir/new.img"
+
+	[[ $stderr == *"new.img is larger than the disk by 1048576 bytes, and the backup header of its GPT is before its end: sgdisk -e "*"(or sfdisk --relocate gpt-bak-std "* ]]
+	sfdisk -q --relocate gpt-bak-std new.img
+	sfdisk -q --verify new.img
+}
+
+@test "--vg GROUP/POOL: a thin volume is made, and zeros are not written to it; a group without that pool is refused" {
+	break_program vgs 'exit 0'
+	break_program lvs 'case $* in *segtype,zero*) [ ! -e "'"$dir"'/pool" ] || cat "'"$dir"'/pool" ;; *) exit 5 ;; esac'
+
+	run -2 --separate-stderr migrate copy --vg far/pool old.img new:web
+	[ "${stderr##*$'\n'}" = "blkmigrate: new: far/pool is no thin pool: lvs far shows those that it has" ]
+	run -0 --separate-stderr migrate copy -n --vg far/pool --size 1G old.img new:web
+	[[ $output == *'new# lvcreate -q -q -y -V 1073741824b --thinpool pool -n web --addtag blkmigrate:'*' far'* ]]
+	echo '  thin-pool|zero|1048576|50.00|4096' >pool
+	[ "$(inside 'thin_pool=far/pool; look_at_pool; echo "$pool_zeroes $pool_free $group_free"; made[vda]=yes target_kind[vda]=lvm target_volume[vda]=far/web
+		reads_as_zeros vda; pool_zeroes=no; ! reads_as_zeros vda')" = 'yes 524288 4096' ]
+}
+
 @test "--preallocate: every block of the copy stays allocated, in later passes too" {
 	truncate -s 16M old.img
 	dd if=/dev/urandom of=old.img bs=1M count=3 seek=2 conv=notrunc status=none

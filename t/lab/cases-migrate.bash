@@ -12,6 +12,7 @@ migrate_cases() {
 	try "blkmigrate: a snapshot that fills is extended" migrate_extended
 	try "blkmigrate: killed in the middle of a pass, the same command goes on" migrate_killed
 	try "blkmigrate: a thin volume: only what thin_delta lists crosses" migrate_thin
+	try "blkmigrate: into a thin pool, and larger: zeros take no room, changes follow" migrate_into_pool
 	try "blkmigrate: what another program has reserved of a thin pool is left alone" migrate_thin_reserved
 	try "blkmigrate: killed while it has reserved the metadata, the same command releases them" migrate_thin_killed
 	try "blkmigrate: a thin volume without thin_delta: by a map, after a warning" migrate_thin_map
@@ -192,6 +193,24 @@ migrate_thin() {
 	same "$origin" /dev/far/web 14M
 	[ "$(reserved)" = - ]
 	[ "$(lvs --noheadings -o segtype -S lv_name=~blkmigrate vg | xargs)" = thin ]
+}
+
+migrate_into_pool() {
+	make_source 14M
+	lvcreate -q -q -y -L 20M -T far/pool >/dev/null
+	at_end lvremove -q -q -y far/pool
+
+	migrate --vg far/pool --size 40M
+
+	grep 'lvcreate .* -V 41943040b --thinpool pool -n web ' log
+	same "$origin" /dev/far/web 14M
+	cmp <(tail -c +$(((14 << 20) + 1)) /dev/far/web) <(head -c 26M /dev/zero)
+	[ "$(lvs --noheadings --nosuffix --units b -o segtype,lv_size far/web | xargs)" = 'thin 41943040' ]
+	# 14 of 40 MiB at most.
+	[ "$(lvs --noheadings -o data_percent far/web | cut -d . -f 1)" -lt 36 ]
+	dd if="$after" of="$origin" bs=1M count=2 seek=5 oflag=direct status=none
+	migrate --verify full
+	same "$origin" /dev/far/web 14M
 }
 
 migrate_thin_reserved() {

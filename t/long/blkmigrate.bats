@@ -61,6 +61,10 @@ said_ok() {
 	said_ok
 }
 
+@test "into a thin pool, and larger: zeros take no room, changes follow" {
+	said_ok
+}
+
 @test "what another program has reserved of a thin pool is left alone" {
 	said_ok
 }

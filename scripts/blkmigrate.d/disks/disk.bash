@@ -142,16 +142,21 @@ make_target() {
 		die "$(name_of new): ${target[$disk]} is there already, and this migration did not make it; remove it, or name another target"
 		;;
 	esac
-	[ "${target_kind[$disk]}" != lvm ] || clear_tail "$disk"
+	# The rest of a thin volume that was made now is zeros, and takes no room.
+	[ "${target_kind[$disk]}" != lvm ] || { is_thin_target "$disk" && reads_as_zeros "$disk"; } || clear_tail "$disk"
 }
 
 # make_volume DISK: LVM rounds its size up to whole extents.
 make_volume() {
 	local group=${target_volume[$1]%/*} name=${target_volume[$1]#*/}
 
-	act new lvcreate -q -q -y -L "$(((size[$1] + 511) / 512 * 512))b" -n "$name" \
+	if is_thin_target "$1"; then
+		make_thin_volume "$1"
+		return
+	fi
+	act new lvcreate -q -q -y -L "$(bytes_for_lvm "$1")" -n "$name" \
 		--addtag "blkmigrate:$id" "$group" >/dev/null ||
-		die "$(name_of new): the volume ${target_volume[$1]} of ${size[$1]} bytes cannot be made"
+		die "$(name_of new): the volume ${target_volume[$1]} of $(room_of "$1") bytes cannot be made"
 }
 
 # clear_tail DISK: zero what LVM's rounding added, which may hold another volume's old data.
@@ -201,10 +206,10 @@ sync -- "$(dirname -- "$path")"' "$path" "$mark" "${words[@]}" ||
 # file_maker DISK FILE: print the command that makes it, one word a line.
 file_maker() {
 	case ${target_kind[$1]},$preallocate in
-	qcow2,) printf '%s\n' qemu-img create -q -f qcow2 "$2" "${size[$1]}" ;;
-	qcow2,*) printf '%s\n' qemu-img create -q -f qcow2 -o preallocation=falloc "$2" "${size[$1]}" ;;
-	*,) printf '%s\n' truncate -s "${size[$1]}" -- "$2" ;;
-	*) printf '%s\n' fallocate -l "${size[$1]}" -- "$2" ;;
+	qcow2,) printf '%s\n' qemu-img create -q -f qcow2 "$2" "$(room_of "$1")" ;;
+	qcow2,*) printf '%s\n' qemu-img create -q -f qcow2 -o preallocation=falloc "$2" "$(room_of "$1")" ;;
+	*,) printf '%s\n' truncate -s "$(room_of "$1")" -- "$2" ;;
+	*) printf '%s\n' fallocate -l "$(room_of "$1")" -- "$2" ;;
 	esac
 }
 

@@ -43,12 +43,13 @@ sink_open() {
 
 # sink_words DISK: set $sink_words to what a filter on the new host is called with: the target, or
 # its export and the file that is behind that, and where a partition begins there; and
-# $sink_limit to what keeps blkwrite to that partition.
+# $sink_limit to what keeps blkwrite to that partition, or to the disk's size in a larger file.
 sink_words=() sink_limit=()
 sink_words() {
 	sink_words=("${target[$1]}")
 	[ -z "${sink[$1]:-}" ] || sink_words=(--backing "${target[$1]}" "${sink[$1]}")
 	sink_limit=()
+	! ends_before "$1" || sink_limit=(-l "${size[$1]}")
 	[ -n "${within[$1]:-}" ] || return 0
 	sink_words=(-o "${offset[$1]}" "${sink_words[@]}")
 	sink_limit=(-l "${size[$1]}")

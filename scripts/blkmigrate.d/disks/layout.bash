@@ -3,16 +3,20 @@
 #
 # Partitions and filesystems, as the guest will look for them on a disk that LVM has rounded up.
 
-# check_gpt: if LVM rounds up, the partition table's copy is no longer at the end of the disk.
+# check_gpt: if LVM rounds up, or the target is larger, the partition table's copy is no longer at the
+# end of the disk.
 check_gpt() {
 	local disk more
 
 	for disk in "${disks[@]}"; do
-		[ -z "${within[$disk]:-}" ] && [ "${target_kind[$disk]}" = lvm ] && [ -n "${target_volume[$disk]}" ] || continue
-		ask new '[1-9][0-9]{0,17}' vgs --noheadings --nosuffix --units b -o vg_extent_size "${target_volume[$disk]%/*}" || continue
-		more=$((answer - size[$disk] % answer))
-		[ "$more" != "$answer" ] && has_gpt "$disk" || continue
-		remark "$disk has a GPT, and gets $more bytes more: the guest finds its backup header before the end, and may say so; there, sgdisk -e /dev/$disk (or sfdisk --relocate gpt-bak-std /dev/$disk) moves it"
+		[ -z "${within[$disk]:-}" ] || continue
+		more=$(($(room_of "$disk") - size[$disk]))
+		if [ "${target_kind[$disk]}" = lvm ] && [ -n "${target_volume[$disk]}" ]; then
+			ask new '[1-9][0-9]{0,17}' vgs --noheadings --nosuffix --units b -o vg_extent_size "${target_volume[$disk]%/*}" || continue
+			more=$((($(room_of "$disk") + answer - 1) / answer * answer - size[$disk]))
+		fi
+		[ "$more" != 0 ] && has_gpt "$disk" || continue
+		remark "$disk has a GPT, and gets $more bytes more: the guest finds its backup header before the end, and may say so; there, $(gpt_remedy "/dev/$disk")"
 	done
 }
 

@@ -48,8 +48,7 @@ receiver() {
 	words=("$(program blkwrite)" --verify -v)
 
 	[ "$transport" = ssh ] || words+=(--id "@$(id_file new "$1")")
-	# A file that was made a moment ago is all hole.
-	[ -z "${made[$1]:-}" ] || [ "${target_kind[$1]}" != file ] || words+=(--zeroed)
+	! reads_as_zeros "$1" || words+=(--zeroed)
 	[[ -z $preallocate || ${target_kind[$1]} != @(file|qcow2) ]] || words+=(--preallocate)
 	[ -z "${mapping[$1]:-}" ] || words+=(--map "$(map_path "$1")")
 	sink_words "$1"

@@ -196,7 +196,7 @@ copy_main() {
 	programs_ready
 	need_codec
 	prepare_copy
-	$dry_run || compare_sectors
+	$dry_run || { compare_sectors && warn_of_end; }
 	journal begin copy
 	each_disk copy_disk disk
 	if $verify_full; then
@@ -218,7 +218,10 @@ absolute_or_dotted() {
 prepare_copy() {
 	local whole
 
+	find_room disk || die "--size $why"
 	look_at_target disk
+	# It is as large as it was made.
+	[[ $there != "ours file "* || ${there##* } -lt $(room_of disk) ]] || room[disk]=${there##* }
 	case $there in
 	absent | ours*)
 		[ "$there" != absent ] || $create || die "$(name_of new): ${target[disk]} is not there; --create makes it"
@@ -230,6 +233,7 @@ prepare_copy() {
 			target_kind[disk]="file"
 		fi
 		make_target disk
+		! is_thin_target disk || $dry_run || warn_of_pool
 		return
 		;;
 	"other device "* | "other volume "*) target_kind[disk]=block ;;
@@ -241,8 +245,8 @@ prepare_copy() {
 	[ "${target_kind[disk]}" = file ] || [ "$whole" -ge "${size[disk]}" ] ||
 		die "$(name_of new): ${target[disk]} has $whole bytes, ${size[disk]} are needed"
 	# The map covers as many bytes as the source has, and blkwrite does not cut a file unasked.
-	if [ "${target_kind[disk]}" = file ] && [ "$whole" -ne "${size[disk]}" ]; then
-		act new truncate -s "${size[disk]}" -- "${target[disk]}" || die "$(name_of new): ${target[disk]} cannot be made as large as the disk"
+	if [ "${target_kind[disk]}" = file ] && [ "$whole" -ne "$(room_of disk)" ]; then
+		act new truncate -s "$(room_of disk)" -- "${target[disk]}" || die "$(name_of new): ${target[disk]} cannot be made as large as the disk"
 	fi
 }
 

@@ -110,7 +110,7 @@ show_plan() {
 	say "$vm ($uuid), $was_running, from $(name_of old) to $(name_of new)$(other_name):"
 	for disk in "${disks[@]}"; do
 		say "  $disk: $(human "${size[$disk]}") ${kind[$disk]} ${source[$disk]}"
-		say "    becomes ${target_kind[$disk]} ${target[$disk]}$(where_within "$disk")"
+		say "    becomes $(! is_thin_target "$disk" || echo 'thin ')${target_kind[$disk]} ${target[$disk]}$(where_within "$disk")$(more_of "$disk")"
 		if [ "$live" = yes ]; then
 			say "    while it runs: copied by libvirt, including what is written meanwhile"
 			continue
@@ -146,6 +146,12 @@ show_plan() {
 	[ "${compress:-adapt}" = adapt ] || say "  compressed on the way: $compress"
 	say "  in all: $(sum_of_all); $(downtime_expected)"
 	show_xml_diff
+}
+
+# more_of DISK: ", of 40GiB: ...", or nothing if the target is as large as the disk.
+more_of() {
+	! is_larger "$1" || printf ', of %s: %s behind the end of the disk are zeros' "$(human "$(room_of "$1")")" \
+		"$(human $(($(room_of "$1") - size[$1])))"
 }
 
 human() {

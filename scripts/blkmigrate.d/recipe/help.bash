@@ -76,6 +76,7 @@ help_options=(
 	"run plan prepare; --rename name; its name on the new host"
 	'run cutover; --shutdown-timeout seconds; how long a guest may take to shut down (120)'
 	"run plan prepare; --skip-disk disk; leave this disk on the old host"
+	"copy run plan prepare; --size [disk=]size; make the new disk larger: as 40G, or by +1G"
 	"copy run plan prepare; --snapshot-size size; how much may be written while a volume has its snapshot"
 	'; --ssh-option option; an option for ssh, as Port=2222'
 	'run plan prepare; --start; start it there even if it was off'
@@ -88,7 +89,7 @@ help_options=(
 	'copy run sync cutover; --transport ssh | tcp; tcp sends without encryption, on a private network'
 	"run live plan prepare; --tunnel name[=address,...]; from the commit on, send its traffic through that tunnel"
 	'copy run sync cutover; --verify delta | full; full also compares the digests of both sides'
-	"copy $plans; --vg group; put the disks into volumes of that group"
+	"copy $plans; --vg group[/pool]; put the disks into volumes of that group; thin ones of that pool"
 	"; -n, --dry-run; print the commands, and change nothing"
 	'; -v, --verbose; print each command before it runs'
 	'; -y, --yes; do not ask'

@@ -4,9 +4,9 @@
 # A migration is kept in from/ID on the old host: the plan, as lines of name=value, the XML, and
 # the journal; no other user can read it.  The part that the new host has to know is in to/ID there.
 
-plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool first_boot xen_config parts_known lanes compress preallocate start keep_memory memory_dir tunnel live table)
+plan_scalars=(id vm uuid new_name new_uuid new_address was_running autostart persistent drives pool first_boot xen_config parts_known lanes compress preallocate start thin_pool keep_memory memory_dir tunnel live table)
 plan_lists=(disks shared swaps skipped later media media_there parts)
-plan_arrays=(source kind volume size identity target target_kind target_volume swap_uuid swap_label sector within offset extent holds)
+plan_arrays=(source kind volume size room identity target target_kind target_volume swap_uuid swap_label sector within offset extent holds)
 part_arrays=(part_kind part_source part_target part_how part_seen)
 # address[new], as the plan has it.
 new_address=''
@@ -130,7 +130,7 @@ declare -A plan_patterns=(
 	[id]=$an_id [uuid]='[0-9A-Za-z][0-9A-Za-z-]*' [new_uuid]='([0-9A-Za-z][0-9A-Za-z-]*)?' [was_running]='[a-z ]*'
 	[autostart]='(yes|no)?' [persistent]='(yes|no)?' [drives]='empty|keep|copy'
 	[kind]='(lvm|thin|block|file|qcow2)?' [target_kind]='(lvm|block|file|qcow2)?'
-	[volume]="($a_name/$a_name)?" [target_volume]="($a_name/$a_name)?" [size]="($a_number)?"
+	[volume]="($a_name/$a_name)?" [target_volume]="($a_name/$a_name)?" [size]="($a_number)?" [room]="($a_number)?" [thin_pool]="($a_name/$a_name)?"
 	[source]='(/.*)?' [target]='(/.*)?' [identity]="($a_identity)?" [xen_config]='(/.*)?' [pool]='([^-].*)?' [first_boot]='(kernel=/.*)?'
 	# What ssh or a command of its configuration might take for something else than a name.
 	[new_address]=$'([^-\x01-\x20"\'`$\\;&<>|(){}][^\x01-\x20"\'`$\\;&<>|(){}]*)?'

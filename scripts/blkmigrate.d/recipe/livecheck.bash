@@ -23,6 +23,8 @@ check_live() {
 	! $keep_memory_wanted || problem "--keep-memory is for a machine that is saved" "leave it out: live moves the memory"
 	[ "$transport" = ssh ] && ! several_lanes && [ -z "$compress" ] ||
 		problem "--transport, --lanes and --compress are for disks that this program copies" "--native uses ports of libvirt, --parallel several connections"
+	[ ${#sizes_wanted[@]} = 0 ] ||
+		problem "--size is for disks that this program copies" "blkmigrate run, or virsh blockresize after the move"
 	check_awake running
 	check_as_memory_knows_it
 	check_backward

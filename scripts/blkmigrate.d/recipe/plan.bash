@@ -23,6 +23,7 @@ make_plan() {
 	choose_memory
 	use_pool
 	find_disks
+	find_rooms
 	find_sectors
 	find_parts
 	make_target_xml

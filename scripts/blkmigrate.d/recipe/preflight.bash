@@ -33,6 +33,7 @@ preflight() {
 		check_firmware
 		check_targets
 		check_room
+		check_thin_pool
 		check_clock
 		check_fit
 		check_sectors
@@ -280,12 +281,12 @@ check_room() {
 		case ${target_kind[$disk]} in
 		lvm)
 			group=${target_volume[$disk]%/*}
-			[ -z "$group" ] || in_group[$group]=$((${in_group[$group]:-0} + size[$disk]))
+			[ -z "$group" ] || is_thin_target "$disk" || in_group[$group]=$((${in_group[$group]:-0} + $(room_of "$disk")))
 			;;
 		*)
 			folder=$(dirname -- "${target[$disk]}")
 			asks_yes new test -d "$folder" || { problem "$(name_of new) has no folder $folder" "make it there, or --dir ANOTHER" && continue; }
-			in_folder[$folder]=$((${in_folder[$folder]:-0} + size[$disk]))
+			in_folder[$folder]=$((${in_folder[$folder]:-0} + $(room_of "$disk")))
 			;;
 		esac
 	done

@@ -41,7 +41,7 @@ plan_again() {
 
 # place_of DISK: what may not change, because of what is copied.
 place_of() {
-	echo "${kind[$1]} ${source[$1]} (${identity[$1]:-}) of ${size[$1]} bytes to ${target_kind[$1]} ${target[$1]}$(where_within "$1")"
+	echo "${kind[$1]} ${source[$1]} (${identity[$1]:-}) of ${size[$1]} bytes to ${target_kind[$1]} ${target[$1]} of $(room_of "$1")$(where_within "$1")"
 }
 
 # choose_as_before: as the options that gave the first plan.
@@ -51,6 +51,11 @@ choose_as_before() {
 	for disk in "${placed[@]}" "${media_there[@]}"; do
 		disk_map+=("$disk=${target[$disk]}")
 	done
+	[ ${#sizes_wanted[@]} -gt 0 ] || {
+		for disk in "${disks[@]}"; do
+			! is_larger "$disk" || sizes_wanted+=("$disk=$(room_of "$disk")")
+		done
+	}
 	disks_unwanted+=("${skipped[@]}") swaps_wanted+=("${swaps[@]}") later_wanted+=("${later[@]}")
 }
 
