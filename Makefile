@@ -276,7 +276,7 @@ lint:
 	shellcheck -x $(SHELL_SCRIPTS)
 	t/answers scripts/blkmigrate scripts/blkmigrate.d/*/*.bash
 	t/answers scripts/blktunnel scripts/blktunnel.d/*/*.bash scripts/blkmigrate.d/hosts/*.bash
-	t/answers scripts/blkassemble scripts/blkmigrate.d/hosts/*.bash scripts/blkmigrate.d/disks/table.bash
+	t/answers scripts/blkassemble scripts/blkmigrate.d/hosts/*.bash scripts/blkmigrate.d/disks/table.bash scripts/blkmigrate.d/disks/identity.bash
 	shellcheck -S warning -e SC2030,SC2031,SC2034,SC2120,SC2140,SC2154,SC2164,SC2238,SC2314 \
 		$(wildcard t/*.bash t/*.bats t/*/*.bash t/*/*.bats)
 	mandoc -Tlint -Wwarning $(MANUALS)

@@ -6,7 +6,7 @@
 load ../helpers
 
 assemble() {
-	"$root/scripts/blkassemble" "$@"
+	"$root/scripts/blkassemble" --state "$dir/state" "$@"
 }
 
 # three_parts: a root, swap with its UUID and label, and a home.
@@ -80,11 +80,59 @@ three_parts() {
 	chmod +x path/blkread
 
 	PATH=$PWD/path:$PATH run -2 --separate-stderr assemble --table gpt --to disk.img root.img home.img
-	[ "${stderr_lines[-1]}" = "blkassemble: home.img is not on $PWD/disk.img, which has no table yet: the same command does all of it again" ]
+	[ "${stderr_lines[-1]}" = "blkassemble: home.img is not on $PWD/disk.img, which has no table yet: the same command goes on" ]
 	run -2 --separate-stderr blkread -r --partition 1 disk.img
 
-	assemble --table gpt --to disk.img root.img home.img
+	run -0 --separate-stderr assemble --table gpt --to disk.img root.img home.img
+	[ "${stderr_lines[4]}" = "$PWD/disk.img was begun before: going on with it" ]
 	blkread -r --partition 2 disk.img | cmp - home.img
+}
+
+# stopped_at PROGRAM: a run that stops in it, on standard input, until the pipe "gate" is written to; its
+# process is $driver.
+stopped_at() {
+	mkdir -p path
+	mkfifo -m 600 gate
+	printf '#!/bin/bash\ntouch %q\nread -r _ <%q\nexec %q "$@"\n' "$PWD/stopped" "$PWD/gate" "$(command -v "$1")" >"path/$1"
+	chmod +x "path/$1"
+	PATH=$PWD/path:$PATH "$root/scripts/blkassemble" --state "$dir/state" --table gpt --to disk.img root.img home.img >said 2>&1 </dev/null &
+	driver=$!
+	at_end kill -KILL $driver
+	wait_for 20 test -e stopped
+	rm -r path
+}
+
+@test "a run that was killed, also in the table, goes on; what has changed since is sent" {
+	three_parts
+	stopped_at sfdisk
+	kill -KILL "$driver"
+	echo go >gate
+
+	run -2 --separate-stderr assemble --table mbr --to disk.img root.img home.img
+	[[ $stderr == *"disk.img was begun as another disk, of "*"root.img "*"with table gpt, and is not whole: that command goes on, --force begins this one" ]]
+	printf changed | dd of=home.img bs=1 seek=5000000 conv=notrunc status=none
+	run -0 --separate-stderr assemble --table gpt --to disk.img root.img home.img
+	[[ $stderr == *"disk.img was begun before: going on with it"* ]]
+	blkread -r --partition 1 disk.img | cmp - root.img
+	blkread -r --partition 2 disk.img | cmp - home.img
+	sfdisk --verify disk.img
+	run -2 --separate-stderr assemble --table gpt --to disk.img root.img home.img
+	[[ $stderr == *"disk.img holds something (gpt): --force overwrites it" ]]
+}
+
+@test "two at once on one disk, by another name too: the second is refused" {
+	three_parts
+	mkdir -p path.flock
+	printf '#!/bin/bash\nexec %q "${@/#25/1}"\n' "$(command -v flock)" >path.flock/flock
+	chmod +x path.flock/flock
+	stopped_at blkread
+	ln -s disk.img link.img
+
+	PATH=$PWD/path.flock:$PATH run -2 --separate-stderr assemble --table gpt --to link.img root.img home.img
+	[[ $stderr == *"blkassemble: another blkassemble is at work on this, on this host: "*", process $driver, since "* ]]
+	echo go >gate
+	wait_for 60 grep -q 'is whole' said || { echo go >gate && wait_for 60 grep -q 'is whole' said; }
+	blkread -r --partition 1 disk.img | cmp - root.img
 }
 
 @test "a device of 4096-byte sectors gets its partitions at the same bytes" {
@@ -123,7 +171,7 @@ three_parts() {
 @test "a host without a program is told which one" {
 	three_parts
 
-	PATH=/usr/sbin:/usr/bin:/sbin:/bin run -2 --separate-stderr "$root/scripts/blkassemble" --table gpt --to disk.img root.img
+	PATH=/usr/sbin:/usr/bin:/sbin:/bin run -2 --separate-stderr "$root/scripts/blkassemble" --state "$dir/state" --table gpt --to disk.img root.img
 
 	[ "${stderr_lines[-1]}" = "blkassemble: this host has no blkwrite: install it there" ]
 	[ ! -e disk.img ]

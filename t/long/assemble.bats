@@ -26,7 +26,7 @@ boot() {
 		debugfs -R "dump /boot/$found ${name%.img}" root.img 2>/dev/null
 	done
 
-	"$root/scripts/blkassemble" --table gpt --to disk.img root.img swap.img
+	"$root/scripts/blkassemble" --state "$dir/state" --table gpt --to disk.img root.img swap.img
 	blkread -r --partition 1 disk.img | cmp - root.img
 	boot disk.img "console=ttyS0 root=UUID=$uuid ro panic=-1 init=/sbin/agetty -- --noclear ttyS0 vt100"
 

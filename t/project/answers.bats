@@ -34,7 +34,7 @@ passes() {
 }
 
 @test "nor does blkassemble" {
-	run -0 "$root/t/answers" "$root/scripts/blkassemble" "$root"/scripts/blkmigrate.d/hosts/*.bash
+	run -0 "$root/t/answers" "$root/scripts/blkassemble" "$root"/scripts/blkmigrate.d/hosts/*.bash "$root"/scripts/blkmigrate.d/disks/{table,identity}.bash
 
 	[ -z "$output" ]
 }

@@ -171,7 +171,7 @@ session_hold() {
 	answer=$(brief cat "$said") || true
 	case $answer in
 	held) ;;
-	"busy: "*) die "another blkmigrate is at work on this, on $(name_of "$host"): ${answer:6:200}" ;;
+	"busy: "*) die "another ${0##*/} is at work on this, on $(name_of "$host"): ${answer:6:200}" ;;
 	*) die "cannot lock on $(name_of "$host"): ${answer:0:200} $(head -c 2000 "$said.err")" ;;
 	esac
 }
