@@ -9,7 +9,7 @@
 # $at_virsh matches, a pattern of the shell, it does $then_virsh first.
 #
 # The calls of ssh are kept in $dir/calls, a line each.  Where their number comes to $odd_call, ssh does $odd
-# instead, a command; it has the command that it was to run there as $1.  A host does not answer while
+# instead, a command; it has the command that it was to run there as $1. With $odd_at_all that is done at each call.  A host does not answer while
 # $dir/HOST.down exists.
 
 hosts_begin() {
@@ -17,7 +17,7 @@ hosts_begin() {
 	require xsltproc xmllint blkid sfdisk flock
 	make_image old.img 4M
 	mkdir -p tmp programs there host/{old,new}
-	export TMPDIR=$dir/tmp FAKE=$dir odd='' odd_call=0 at_virsh='' then_virsh='' at_sync=''
+	export TMPDIR=$dir/tmp FAKE=$dir odd='' odd_call=0 odd_at_all='' at_virsh='' then_virsh='' at_sync=''
 	fake_ssh >programs/ssh
 	fake_virsh >programs/virsh
 	fake_sync >programs/sync
@@ -115,7 +115,7 @@ echo "$HOST ${words//$'\n'/ }" >&3
 [ "$odd_call" = 0 ] || mapfile -t lines <"$FAKE/calls"
 exec 3>&-
 [ ! -e "$FAKE/$HOST.down" ] || exit 255
-if [ "$odd_call" != 0 ] && [ "${#lines[@]}" = "$odd_call" ]; then
+if [ -n "$odd_at_all" ] || { [ "$odd_call" != 0 ] && [ "${#lines[@]}" = "$odd_call" ]; }; then
 	eval "$odd"
 fi
 exec bash -c "$*"

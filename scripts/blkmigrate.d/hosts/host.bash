@@ -72,7 +72,7 @@ stream_ssh() {
 # feed HOST COMMAND [ARGUMENT ...]: run it there, with our standard input.  What it says on standard
 # error is relayed; what it prints must be kept from the terminal by the caller.
 feed() {
-	local host=$1
+	local host=$1 status=0
 
 	shift
 	if [ -z "${address[$host]}" ]; then
@@ -82,9 +82,16 @@ feed() {
 		quote_words "$@"
 		quoted="LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1 $quoted"
 		relayed "${ssh[@]}" -o ControlMaster=auto -o "ControlPath=$private/$host" -o ControlPersist=60 \
-			-- "${address[$host]}" "$quoted"
+			-- "${address[$host]}" "$quoted" || status=$?
+		[ "$status" != 255 ] || line_broke
+		return "$status"
 	fi
 }
+
+# line_broke: note, for this program and all processes of it, that a host could not be asked.
+line_broke() {
+	[ -z "$private" ] || : >"$private/line-broke" || true
+} 2>/dev/null
 
 # random_hex BYTES: set $random to twice as many digits, from the kernel's random numbers; BYTES is a
 # multiple of 4, or is rounded up to one.

@@ -233,6 +233,7 @@ tcp_verdict() {
 		end_pipe
 	fi
 	pipe='' listener=''
+	[ "$status" != 255 ] || line_broke
 	return "$status"
 }
 

@@ -109,6 +109,12 @@ run_pipe() {
 
 pipe='' listener='' relayer=''
 
+# note_line: print the end of a pipe's text: 255 is the status of an ssh that lost its host.
+note_line() {
+	printf '\nstatus=$? each=" ${PIPESTATUS[*]} "\n[[ $each != *" 255 "* ]] || : >%s\nexit "$status"' \
+		"$(quote "$private/line-broke")"
+}
+
 # pipe_start TEXT [DELIMITER]: what comes on descriptor 6 is relayed, and what its last program prints,
 # which may be on another host.
 pipe_start() {
@@ -116,7 +122,7 @@ pipe_start() {
 
 	exec {said}> >(relay "${2:-}" >&2)
 	relayer=$!
-	bash -o pipefail -c "$1" </dev/null >&"$said" 6>&"$said" {said}>&- &
+	bash -o pipefail -c "$1$(note_line)" </dev/null >&"$said" 6>&"$said" {said}>&- &
 	pipe=$!
 	exec {said}>&-
 }

@@ -193,6 +193,7 @@ copy_main() {
 		finish_copy
 		return
 	fi
+	resumable=true
 	programs_ready
 	need_codec
 	prepare_copy

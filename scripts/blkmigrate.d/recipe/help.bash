@@ -74,6 +74,8 @@ help_options=(
 	'run plan prepare sync; --quiesce; have the agent freeze file systems for the snapshots'
 	"run plan prepare; --recreate-swap disk; make this swap space anew, with its UUID and label"
 	"run plan prepare; --rename name; its name on the new host"
+	'copy run sync; --retry number; how often to go on by itself when the connection breaks (3)'
+	'copy run sync; --retry-wait seconds; wait so long before the first time, and longer each time (10)'
 	'run cutover; --shutdown-timeout seconds; how long a guest may take to shut down (120)'
 	"run plan prepare; --skip-disk disk; leave this disk on the old host"
 	"copy run plan prepare; --size [disk=]size; make the new disk larger: as 40G, or by +1G"

@@ -23,6 +23,7 @@ copy_in_passes() {
 	fi
 
 	[ -z "${begun[fenced]:-}" ] || return 0
+	resumable=true
 	programs_ready
 	check_disks "nothing is copied"
 	check_targets_are_ours "nothing is copied"
