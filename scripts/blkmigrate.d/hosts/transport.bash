@@ -9,8 +9,13 @@ transport=ssh
 # transfer DISK PART [INPUT]: send to the target what PART, a part of a pipe on the old host,
 # writes.  INPUT is a part that is run here; PART reads its output.
 transfer() {
+	local status=0
+
 	[ -n "$digest_file" ] || forget_digests "$1"
-	"transfer_$transport" "$@"
+	stall_begin
+	"transfer_$transport" "$@" || status=$?
+	stall_end
+	return "$status"
 }
 
 transfer_ssh() {

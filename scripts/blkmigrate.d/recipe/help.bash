@@ -81,6 +81,7 @@ help_options=(
 	"copy run plan prepare; --size [disk=]size; make the new disk larger: as 40G, or by +1G"
 	"copy run plan prepare; --snapshot-size size; how much may be written while a volume has its snapshot"
 	'; --ssh-option option; an option for ssh, as Port=2222'
+	'copy run sync cutover; --stall-limit seconds; end a program of the copy that was stopped for so long (300)'
 	'run plan prepare; --start; start it there even if it was off'
 	'; --state folder; where the state is, on both hosts (/var/lib/blkmigrate)'
 	'live; --suspend; leave it paused on the new host'
