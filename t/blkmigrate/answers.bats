@@ -90,9 +90,10 @@ asking() {
 	sed 's,</memory>,&<memoryBacking><hugepages/></memoryBacking>,' source.xml >huge.xml
 	none='on() { :; }'
 	for file in source huge; do
-		memory="cp $file.xml \"\$private/source.xml\"; check_memory"
-		refused "$none; $memory" 'is no answer'
-		run -0 inside "on() { echo unknown; }; remark() { echo \"\$*\"; }; $memory"
+		memory="cp $file.xml \"\$private/source.xml\"; host_facts new; check_memory"
+		refused "$none; $memory" 'its answer has no end'
+		refused "on() { echo '=MemAvailable x'; }; $memory" 'is no answer'
+		run -0 inside "on() { echo '=time 1'; }; remark() { echo \"\$*\"; }; $memory"
 		[[ $output == *' does not tell how much of '*' is available; web needs 1.0MiB' ]]
 	done
 	refused "$none; volume_of_path new /dev/vg/web" 'is no answer'

@@ -492,16 +492,17 @@ fake() {
 
 @test "too little memory is a problem for a machine that runs, and said of one that is off" {
 	require xmllint
+	facts='host_facts new; check_memory'
 	echo '<domain><memory unit="KiB">1099511627776</memory><currentMemory unit="KiB">1024</currentMemory></domain>' >source.xml
-	run -1 findings check_memory
+	run -1 findings "$facts"
 	echo '<domain><memory unit="KiB">1099511627776</memory></domain>' >source.xml
 
-	run -0 findings check_memory
+	run -0 findings "$facts"
 	[[ $output == 'problem: web has 1.0PiB of memory, and new '*' available'* ]]
-	run -0 findings "was_running='shut off'; check_memory"
+	run -0 findings "was_running='shut off'; $facts"
 	[[ $output == 'remark: web has 1.0PiB of memory'* ]]
 	echo '<domain><memory>1099511627776</memory><memoryBacking><hugepages/></memoryBacking></domain>' >source.xml
-	run -0 findings check_memory
+	run -0 findings "$facts"
 	[[ $output == 'problem: web has 1.0PiB of huge pages, and new '* ]]
 }
 

@@ -109,12 +109,9 @@ check_pacemaker() {
 }
 
 check_architecture() {
-	local ours theirs
+	local ours=${fact[old,arch]:-} theirs=${fact[new,arch]:-}
 
-	ask old "$a_name" uname -m || return 0
-	ours=$answer
-	ask new "$a_name" uname -m || return 0
-	theirs=$answer
+	[ -n "$ours" ] && [ -n "$theirs" ] || return 0
 	[ "$ours" = "$theirs" ] || [ "$(xml_value /domain/@type "$private/source.xml")" = qemu ] ||
 		problem "$(name_of new) is $theirs, $(name_of old) $ours" "take a host of the same architecture"
 }
@@ -127,14 +124,13 @@ check_memory() {
 	wanted=$(xml_value "$current_memory" "$private/source.xml")
 	[[ $wanted =~ ^($a_number)$ ]] || return 0
 	if [ "$(xml_value 'count(/domain/memoryBacking/hugepages)' "$private/source.xml")" = 0 ]; then
-		ask new "$a_number|unknown" awk '$1 == "MemAvailable:" { free = $2 } END { print free == "" ? "unknown" : free }' /proc/meminfo ||
-			answer=unknown
+		free=${fact[new,MemAvailable]:-unknown}
 	else
 		kind='huge pages'
-		ask new "$a_number|unknown" awk '$1 == "HugePages_Free:" { pages = $2 } $1 == "Hugepagesize:" { free = pages * $2 }
-			END { print free == "" ? "unknown" : free }' /proc/meminfo || answer=unknown
+		free=unknown
+		[ -z "${fact[new,HugePages_Free]:-}" ] || [ -z "${fact[new,Hugepagesize]:-}" ] ||
+			free=$((fact[new,HugePages_Free] * fact[new,Hugepagesize]))
 	fi
-	free=$answer
 	if [ "$free" = unknown ]; then
 		remark "$(name_of new) does not tell how much of $kind is available; $vm needs $(human $((wanted * 1024)))"
 		return

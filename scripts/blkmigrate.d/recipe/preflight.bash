@@ -64,6 +64,37 @@ report() {
 
 programs_there=true
 
+# host_facts HOST PROGRAM ...: one question for several checks: set $missing to those of the programs that
+# the host does not have, and fact[HOST,NAME] to its time and arch, and to numbers of /proc/meminfo, in
+# KiB or pages, as far as it knows them.
+declare -A fact=()
+missing=()
+host_facts() {
+	local host=$1 line number='time|MemAvailable|HugePages_Free|Hugepagesize'
+
+	shift
+	missing=()
+	ask_lines "$host" "$a_name|=arch ($a_name)|=($number) ($a_number)" bash -c '
+		for tool; do command -v "$tool" >/dev/null || echo "$tool"; done
+		arch=$(uname -m) && echo "=arch $arch"
+		while read -r name value _; do
+			case $name in
+			MemAvailable: | HugePages_Free: | Hugepagesize:) echo "=${name%:} $value" ;;
+			esac
+		done </proc/meminfo
+		printf "=time %(%s)T\n" -1' facts "$@" || die "$(name_of "$host") cannot be asked for its programs"
+	for line in "${answers[@]}"; do
+		if [[ $line == =* ]]; then
+			line=${line#=}
+			fact[$host,${line%% *}]=${line#* }
+		else
+			missing+=("$line")
+		fi
+	done
+	# It comes last: without it, what is missing may be missing in the answer alone.
+	[ -n "${fact[$host,time]:-}" ] || cannot_ask "$host" "its answer has no end" "its programs"
+}
+
 check_tools() {
 	local host tool disk list
 
@@ -90,9 +121,8 @@ check_tools() {
 			old,lvm,* | old,thin,* | new,*,lvm) list+=(lvcreate) ;;
 			esac
 		done
-		ask_lines "$host" "$a_name" bash -c 'for tool; do command -v "$tool" >/dev/null || echo "$tool"; done
-			true' tools "${list[@]}" || die "$(name_of "$host") cannot be asked for its programs"
-		for tool in "${answers[@]}"; do
+		host_facts "$host" "${list[@]}"
+		for tool in "${missing[@]}"; do
 			[[ $tool != blk* ]] || programs_there=false
 			will_push "$host" "$tool" ||
 				problem "$tool is missing on $(name_of "$host")" "$(remedy_of "$host" "$tool")"
@@ -309,11 +339,9 @@ check_room() {
 }
 
 check_clock() {
-	local ours apart
+	local apart
 
-	ask old "$a_number" date +%s || return 0
-	ours=$answer
-	ask new "$a_number" date +%s || return 0
-	apart=$((ours - answer))
+	[ -n "${fact[old,time]:-}" ] && [ -n "${fact[new,time]:-}" ] || return 0
+	apart=$((fact[old,time] - fact[new,time]))
 	[ "${apart#-}" -le 5 ] || remark "the clocks of both hosts are ${apart#-} seconds apart"
 }
