@@ -308,3 +308,21 @@ a_lock() {
 	[ ! -e late ]
 	[ -z "$(find /run/blkmigrate -name "*${dir##*/}*k.token")" ]
 }
+
+@test "a cutover is taken back although the terminal has gone, or the reader of the log" {
+	export at_virsh='define*' then_virsh='[ -e $FAKE/hit ] || { touch $FAKE/hit && kill -HUP "$(cat $FAKE/driver)" && sleep 0.5; }'
+	for where in /dev/full ' >(until [ -e hit ]; do sleep 0.05; done)'; do
+		rm -f hit
+		machine_is running
+		# shellcheck disable=SC2016
+		printf 'echo $$ >driver\nexec "%s/scripts/blkmigrate" run --state "%s/state" --from old --yes --to new --dir "%s/there" web 2>%s\n' \
+			"$root" "$dir" "$dir" "$where" >start
+
+		run -129 bash start
+
+		[ -e hit ]
+		[ "$(cat host/old/web.state)" = running ]
+		grep -q "$dir/old.img" host/old/web.xml
+		[ ! -e host/new/web.xml ]
+	done
+}

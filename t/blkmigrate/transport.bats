@@ -219,7 +219,7 @@ with_jobs() {
 		say() { printf '%s\n' "$*" >&2; }
 		warn() { say "blkmigrate: $*"; }
 		driver_lives() { kill -0 $$; }
-		for part in hosts/shown recipe/outcome hosts/transport hosts/tcp recipe/jobs recipe/rate; do
+		for part in hosts/shown hosts/session recipe/outcome hosts/transport hosts/tcp recipe/jobs recipe/rate; do
 			. "$1/scripts/blkmigrate.d/$part.bash"
 		done
 		private=$2

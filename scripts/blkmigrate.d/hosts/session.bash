@@ -190,6 +190,86 @@ feed_alone() {
 	fi
 }
 
+# The signal that came.  The terminal, or the reader of the log, may have gone with it: from then on
+# nothing that is said ends what must be taken back.
+signal=''
+
+# take_signal NAME: the trap for it.
+take_signal() {
+	signal=$1
+	exit $((128 + $(kill -l "$1")))
+}
+
+# while_wanted: run a command that reads for hours and prints little, and end it when no more lines
+# come in: nothing else tells it that this program has ended.
+while_wanted='
+"$@" </dev/null 5<&- &
+work=$!
+exec 5<&0
+{
+	while read -r -t 20 line <&5; do
+		:
+	done
+	kill "$work"
+} >/dev/null 2>&1 &
+watcher=$!
+status=0
+wait "$work" || status=$?
+kill "$watcher" 2>/dev/null
+exit "$status"'
+
+# far_begin HOST FILE COMMAND [ARGUMENT ...]: run it there in the background; FILE gets what it prints, and
+# $far one more process to wait for.
+far=()
+far_begin() {
+	local host=$1 file=$2
+
+	shift 2
+	brief feed "$host" bash -c "$while_wanted" while-wanted "$@" < <(beats) >"$file" &
+	far+=($!)
+}
+
+# end_far: of what still runs.
+end_far() {
+	local each
+
+	for each in "${far[@]}"; do
+		end_family "$each"
+	done
+	far=()
+}
+
+# end_family PID: a process and all that it has started, at once, so that none reports how another
+# ended; what they still write to the terminal is written when this returns.
+end_family() {
+	local family=("$1") each try
+
+	for ((each = 0; each < ${#family[@]}; each++)); do
+		# What is stopped starts nothing more.
+		kill -STOP "${family[each]}" 2>/dev/null || true
+		# shellcheck disable=SC2207
+		family+=($(pgrep -P "${family[each]}" || true))
+	done
+	kill "${family[@]}" 2>/dev/null || true
+	kill -CONT "${family[@]}" 2>/dev/null || true
+	for ((try = 0; try < 40; try++)); do
+		some_live "${family[@]:1}" || break
+		nap 0.05
+	done
+	wait "$1" 2>/dev/null || true
+}
+
+# some_live PID ...: one that has ended, but whose parent does not know it yet, does not count.
+some_live() {
+	local each line
+
+	for each; do
+		read -r line <"/proc/$each/stat" || continue
+		[[ ${line##*) } == Z* ]] || return 0
+	done
+	return 1
+} 2>/dev/null
+
 beats() {
 	while driver_lives; do
 		echo beat 2>/dev/null || return 0

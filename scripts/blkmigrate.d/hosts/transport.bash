@@ -132,15 +132,14 @@ pipe_start() {
 	exec {said}>&-
 }
 
-# end_pipe: after a signal, or a failure that makes the rest useless.  The shell is killed first, so
-# that it does not report how the others ended.
+# end_pipe: after a signal, or a failure that makes the rest useless.  After a signal nothing that the
+# programs say of broken pipes is news.
 end_pipe() {
 	local each
 
+	[ -z "$signal" ] || [ -z "$relayer" ] || kill "$relayer" 2>/dev/null || true
 	for each in $pipe $listener; do
-		# shellcheck disable=SC2046
-		kill "$each" $(pgrep -P "$each") 2>/dev/null || true
-		wait "$each" 2>/dev/null || true
+		end_family "$each"
 	done
 	pipe='' listener=''
 }

@@ -151,10 +151,12 @@ compare() {
 	show old "$(quote blksum --medium "$from")"
 	show new "$(quote "${words[@]}")"
 	$dry_run && return
-	brief on new "${words[@]}" >"$private/theirs" &
-	ours=$(brief on old blksum --medium "$from") || die "$(name_of old): $from cannot be read"
-	wait $! || die "$(name_of new): ${target[$disk]} cannot be read"
-	theirs=$(<"$private/theirs")
+	far_begin old "$private/ours" blksum --medium "$from"
+	far_begin new "$private/theirs" "${words[@]}"
+	wait "${far[0]}" || die "$(name_of old): $from cannot be read"
+	wait "${far[1]}" || die "$(name_of new): ${target[$disk]} cannot be read"
+	far=()
+	ours=$(<"$private/ours") theirs=$(<"$private/theirs")
 	ours=$(digest "$ours") theirs=$(digest "$theirs")
 	[[ $ours =~ ^blk128:[0-9a-f]{32}$ && $theirs =~ ^blk128:[0-9a-f]{32}$ ]] ||
 		die "$disk: blksum did not print a digest on both hosts: \"$(printable "$ours")\", \"$(printable "$theirs")\""
@@ -198,6 +200,7 @@ copy_main() {
 	need_codec
 	prepare_copy
 	$dry_run || { compare_sectors && warn_of_end; }
+	keep_copy
 	journal begin copy
 	each_disk copy_disk disk
 	if $verify_full; then

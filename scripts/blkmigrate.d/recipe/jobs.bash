@@ -55,7 +55,7 @@ worker_begin() {
 		# The watchers of other disks go on.
 		watchers=()
 		trap worker_stop EXIT
-		trap 'exit 143' TERM
+		trap 'take_signal TERM' TERM
 		[ -z "$screen" ] || exec 2>"$screen"
 		"$@"
 	) &

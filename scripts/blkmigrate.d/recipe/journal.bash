@@ -30,7 +30,11 @@ journal
 		[[ $line =~ ^([0-9TZ:-]+)\ (begin|done|undo)\ ([A-Za-z0-9-]+)\ \.$ ]] ||
 			die "the journal on $(name_of old) has a line that is not understood: $(printable "${line:0:200}")"
 		case ${BASH_REMATCH[2]} in
-		begin) begun[${BASH_REMATCH[3]}]=${BASH_REMATCH[1]} ;;
+		# A copy is begun anew for what has changed since.
+		begin)
+			begun[${BASH_REMATCH[3]}]=${BASH_REMATCH[1]}
+			[ "${BASH_REMATCH[3]}" != copy ] || unset "finished[copy]"
+			;;
 		done) finished[${BASH_REMATCH[3]}]=${BASH_REMATCH[1]} ;;
 		undo) unset "begun[${BASH_REMATCH[3]}]" "finished[${BASH_REMATCH[3]}]" ;;
 		esac

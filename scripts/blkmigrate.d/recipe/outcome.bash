@@ -204,6 +204,7 @@ make_result() {
 	[ -z "$made_plan" ] || has_raw plan "$made_plan"
 	[ "$command" != verify ] || has_objects compared "${compared[@]}"
 	[ "$command" != status ] || has_objects migrations "${told[@]}"
+	[ "$command" != status ] || has_objects copies "${told_copies[@]}"
 	end_object
 }
 

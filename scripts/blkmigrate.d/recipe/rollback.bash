@@ -123,7 +123,7 @@ after_failure() {
 	$cutting || return 0
 	cutting=false
 	trap '' INT TERM HUP
-	warn "the $([ "$live" = yes ] && echo move || echo cutover) of $vm failed; rolling back"
+	warn "the $([ "$live" = yes ] && echo move || echo cutover) of $vm $([ -n "$signal" ] && echo was interrupted || echo failed); rolling back"
 	# With "||" after it, errexit would be off inside.
 	set +e
 	(
@@ -151,6 +151,8 @@ after_failure() {
 		;;
 	esac
 	[ "$status" = 0 ] || (tell_failed_rollback)
+	[ "$status" != 0 ] || [ -z "$signal" ] || [ "$live" = yes ] ||
+		warn "what was copied is kept; the same command goes on from there"
 }
 
 # tell_failed_rollback: where that leaves the machine.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # blkmigrate status: where a migration stands, according to the journal and to both hosts, and what
-# to do next.
+# to do next; and where copies stand.
 
 vm_status() {
 	local each list=()
@@ -10,21 +10,28 @@ vm_status() {
 	connect_old
 	if [ $# -gt 0 ]; then
 		find_migration "$1"
-		[ -n "$found" ] || die_as "$refused" "no migration of $1 is known on $(name_of old)"
-		list=("$found")
+		list_copies "$(whole_path "$1")"
+		[ -n "$found" ] || [ ${#copies[@]} -gt 0 ] ||
+			die_as "$refused" "no migration of $1 is known on $(name_of old), nor a copy of it"
+		[ -z "$found" ] || list=("$found")
 	else
 		ask_lines old "$an_id" bash -c 'for plan in "$1"/from/*/plan; do
 			[ ! -e "$plan" ] || basename "$(dirname "$plan")"; done' list "${folder[old]}" ||
 			die "$(name_of old) cannot be asked for its migrations"
 		list=("${answers[@]}")
+		list_copies
 	fi
-	[ ${#list[@]} -gt 0 ] || say "no migration is under way on $(name_of old)"
+	[ ${#list[@]} -gt 0 ] || [ ${#copies[@]} -gt 0 ] || say "no migration is under way on $(name_of old)"
 	for each in "${list[@]}"; do
 		id=$each
 		begun=() finished=()
 		status_of_one
 		# The next one may be to another host.
 		hang_up new
+	done
+	for each in "${copies[@]}"; do
+		id=$each
+		copy_status
 	done
 }
 
@@ -54,6 +61,7 @@ status_of_one() {
 		tell_status "$ours" "$there" "$status" "${stage#*|}"
 	fi
 	$json && return
+	find_at_work "old-$uuid"
 	make_shown "$(status_lines "$ours" "$there" "$status" "$stage")"
 	printf '%s\n' "$shown_text"
 }
@@ -113,7 +121,7 @@ word_of_stage() {
 status_lines() {
 	local ours=$1 there=$2 status=$3 stage=$4
 
-	printf '%s: %s\n' "$vm" "${stage%%|*}"
+	printf '%s: %s%s\n' "$vm" "${stage%%|*}" "${at_work:+; blkmigrate is at work on it: $at_work}"
 	printf '  %s: %s%s\n' "$(name_of old)" "$ours" "$( [ -z "${begun[fenced]:-}" ] || [ "$persistent" = no ] || echo ', fenced' )"
 	printf '  %s: %s%s\n' "$(name_of new)" "$there" "$( [ "$status" != 0 ] || echo ', committed' )"
 	printf '  next: %s\n' "${stage#*|}"
