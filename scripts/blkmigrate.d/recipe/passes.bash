@@ -7,7 +7,7 @@
 # copy_in_passes: make passes until little is left to send.  Disks that can only be read while the
 # machine is off are left for then.
 copy_in_passes() {
-	local disk pass=0 seconds=0 before running images=true
+	local disk pass=0 seconds=0 before running images=true began
 
 	[ ${#media[@]} -eq 0 ] || step media copy_media
 	if $dry_run; then
@@ -29,6 +29,7 @@ copy_in_passes() {
 	check_targets_are_ours "nothing is copied"
 	[ -n "${begun[bulk]:-}" ] || journal begin bulk
 	running=$(source_state) || exit
+	began=$SECONDS
 	if is_up "$running"; then
 		in_use=true
 		take_together
@@ -41,6 +42,7 @@ copy_in_passes() {
 	fi
 	[ -n "${finished[bulk]:-}" ] || journal 'done' bulk
 	is_up "$running" || return 0
+	say_pass 0 $((SECONDS - began))
 	while [ "$pass" -lt "$passes" ]; do
 		before=$seconds
 		seconds=$SECONDS
@@ -53,6 +55,7 @@ copy_in_passes() {
 		fi
 		seconds=$((SECONDS - seconds))
 		pass=$((pass + 1))
+		say_pass "$pass" "$seconds"
 		[ "$seconds" -gt "$downtime" ] || break
 		[ "$before" = 0 ] || [ "$seconds" -lt "$before" ] || break
 	done
@@ -66,6 +69,25 @@ disks_for_now() {
 	for disk in $(disks_but qcow2); do
 		! is_up "$1" && contains "$disk" "${later[@]}" || printf '%s\n' "$disk"
 	done
+}
+
+# say_pass NUMBER SECONDS: what a pass took, 0 being the first copy, and how long a cutover now would keep
+# the machine down: the last changes are those of at most such a pass; a disk that is read on both sides
+# then takes what the plan says, where a rate is known.
+say_pass() {
+	local seconds=$2
+
+	if [ "$1" = 0 ]; then
+		say "copied once, in $(duration "$2")"
+		return
+	fi
+	find_downtime
+	[ "$seconds" -gt 0 ] || seconds=1
+	if [ -n "$downtime_seconds" ]; then
+		say "pass $1 took $(duration "$2"); with a cutover now, down for about $(duration $((seconds + downtime_seconds))), and while it shuts down and starts"
+	else
+		say "pass $1 took $(duration "$2"); with a cutover now, down for about $(duration "$seconds"), while disks without snapshots are read on both sides, and while it shuts down and starts"
+	fi
 }
 
 # copy_pass DISK: a disk that is read in place, or from a snapshot.
