@@ -225,6 +225,7 @@ capabilities | domcapabilities) echo "<$1/>" ;;
 domxml-from-native) cat "$FAKE/native.xml" ;;
 create) cp "$2" made.xml; echo paused >"$(xmllint --xpath 'string(/domain/name)' "$2").state" ;;
 version) echo 'Running against daemon: 9.0.0' ;;
+help) echo '    --postcopy-resume  resume failed post-copy migration' ;;
 migrate)
 	has
 	while [ $# -gt 2 ]; do
@@ -235,6 +236,7 @@ migrate)
 	cp "$definition" "$FAKE/host/new/$found"
 	echo "${paused:+paused}" | sed 's/^$/running/' >"$FAKE/host/new/$name.state"
 	echo 'shut off' >"$name.state"
+	echo migrated >"$name.reason"
 	;;
 domjobinfo) [[ $* == *--completed* ]] && echo 'Total downtime:   90           ms' || cat job 2>/dev/null || echo 'Job type:         None' ;;
 domjobabort) has; rm -f job ;;

@@ -264,8 +264,9 @@ kill_driver_at() {
 		fi'
 }
 
-# What the migrations below are told besides.
+# What the migrations below are told besides, and by which command they are made.
 run_options=()
+moving=run
 
 # killed WHEN WORDS: make a running machine, and kill a migration of it there; $stage is what
 # status says then.
@@ -274,14 +275,14 @@ killed() {
 	make_running web raw
 	on old 'virsh -q autostart web'
 	kill_driver_at "$@"
-	run -137 migrate run web --to new --yes "${run_options[@]}"
+	run -137 migrate "$moving" web --to new --yes "${run_options[@]}"
 	stage=$(migrate status web | sed -n 's/^web: //p')
 	[ -n "$stage" ]
 }
 
 # goes_on: the same command finishes the migration.
 goes_on() {
-	run migrate run web --to new --yes "${run_options[@]}"
+	run migrate "$moving" web --to new --yes "${run_options[@]}"
 	echo "$output"
 	[ "$status" = 0 ]
 	moved web "$disk"

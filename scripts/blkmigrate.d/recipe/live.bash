@@ -67,6 +67,7 @@ move_live() {
 		journal begin "$state"
 	done
 	use_room new
+	mark_post_copy
 	migrate_live
 	cutting=false arriving=true
 	let_go
@@ -131,7 +132,11 @@ memory_is() {
 		memory_at=old
 		! left_for_good || memory_at=new
 	fi
-	[ "$memory_at" != old ] && [[ $theirs == @(running|paused) ]] || return 0
+	[ "$memory_at" != old ] || return 0
+	[[ $theirs == @(running|paused) ]] || {
+		! ran_there || refuse_stale
+		return 0
+	}
 	domain_is_ours || status=$?
 	case $status in
 	0) memory_at=new ;;
@@ -140,13 +145,8 @@ memory_is() {
 	esac
 }
 
-# left_for_good: in the phase of post-copy the old host has only a part of the memory.
-left_for_good() {
-	vm_ask old "$any_text" domstate "$uuid" --reason || die "libvirt on $(name_of old) does not answer"
-	[[ $answer == *post-copy* ]]
-}
-
-# end_job: libvirt's own, on the old host; it is over when this returns.
+# end_job: libvirt's own, on the old host; it is over when this returns, or broken in post-copy, which it
+# does not abort.
 end_job() {
 	local try state
 
@@ -154,6 +154,9 @@ end_job() {
 		state=$(source_state) || exit
 		[[ $state == @(running|paused) ]] || return 0
 		vm_ask -q old "$any_text" domjobinfo "$uuid" && [[ $answer =~ Operation:\ +Outgoing ]] || return 0
+		if [ "$state" = paused ] && left_for_good; then
+			[[ $answer != *failed* ]] || return 0
+		fi
 		[ $((try % 40)) != 0 ] || vm_act old domjobabort "$uuid" >/dev/null 2>&1 || true
 		sleep 0.25
 	done
@@ -196,8 +199,10 @@ end_old_half() {
 	state=$(source_state) || exit
 	[[ $state == @(running|paused) ]] || return 0
 	[ "$state" = paused ] || die "$vm runs on $(name_of old), and is on $(name_of new) as well; nothing is done"
-	! left_for_good ||
-		die "a part of the memory of $vm is on each host: the connection broke in the middle of its post-copy. Neither part is removed: virsh migrate --postcopy-resume on $(name_of old) brings the rest; then the same command again"
+	if left_for_good; then
+		fetch_rest
+		return
+	fi
 	vm_act old destroy "$uuid" >/dev/null || die "the half of $vm on $(name_of old), which has moved, cannot be ended"
 }
 

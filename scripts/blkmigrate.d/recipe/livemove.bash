@@ -77,6 +77,10 @@ migration_words() {
 	[ -z "$parallel" ] || words+=(--parallel --parallel-connections "$parallel")
 	[ -z "$rate" ] || { find_rate && words+=(--bandwidth "$(mebibytes "$parsed")"); }
 	way_words
+	destination_words
+}
+
+destination_words() {
 	words+=("$uuid" "${uri/#qemu:/qemu+unix:}?socket=$(live_folder)/control")
 }
 
