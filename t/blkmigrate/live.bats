@@ -115,6 +115,18 @@ refused() {
 	is_on_old
 }
 
+@test "a shared disk whose lock the new host gives up a moment later: it is resumed then" {
+	at_virsh='@(migrate|resume) *' then_virsh='if [ "$1" = migrate ]; then
+			echo paused >web.state; exit 1
+		elif [ ! -e "$FAKE/tried" ]; then
+			touch "$FAKE/tried"; echo "error: Failed to get write lock" >&2; exit 1
+		fi'
+	run -4 --separate-stderr live
+	echo "$stderr"
+
+	is_on_old
+}
+
 @test "killed when it has left the old host, the machine is not let run there; the same command goes on" {
 	at_virsh='migrate *' then_virsh='at_virsh=""; "$0" "$@"; kill -KILL "$(cat "$FAKE/driver")"; exit 0'
 	run -137 bash -c 'echo $$ >driver; exec "$@"' run "$root/scripts/blkmigrate" live --state "$dir/state" --from old --yes --to new --dir "$dir/there" --connect qemu:///session web

@@ -224,10 +224,17 @@ back_where_it_was() {
 		die_as "$needs_person" "the memory of $vm is on $(name_of new) only, and it continues there without loss: blkmigrate live $(quote "$vm") --to ${address[new]}"
 }
 
-# let_go_on: what libvirt has left paused on the old host.
+# let_go_on: what libvirt has left paused on the old host.  QEMU on the new one holds the lock of a shared
+# disk until it has ended, which takes a moment.
 let_go_on() {
+	local try
+
 	[ -n "${begun[started]:-}" ] && [ -z "${finished[paused]:-}" ] || return 0
-	vm_act old resume "$uuid" >/dev/null || die "$vm is paused on $(name_of old), and cannot be resumed: virsh resume it there"
+	for ((try = 0; try < 40; try++)); do
+		[ "$try" = 0 ] || nap 0.5
+		! vm_act old resume "$uuid" >/dev/null 2>"$private/resume.err" || return 0
+	done
+	die "$vm is paused on $(name_of old), and cannot be resumed ($(printable "$(tail -n 1 "$private/resume.err")")): virsh resume it there"
 }
 
 # end_mover: from the trap.
