@@ -101,3 +101,40 @@ two_disks() {
 	run -3 --separate-stderr migrate plan --size vda=1M --size vdx=9M
 	[[ $stderr == *'vda: --size 1M is less than the 4194304 bytes that the disk has'*'--size vdx=9M: no disk vdx is copied as a whole'* ]]
 }
+
+# bridged KIND STATE STP DELAY: what is said of br0, which is so on the new host.
+bridged() {
+	rm -rf net
+	mkdir -p net/br0
+	[ "$1" = device ] || mkdir net/br0/bridge
+	[ "$2" = up ] && echo 0x1003 >net/br0/flags || echo 0x1002 >net/br0/flags
+	[ "$1" = device ] || { echo "$3" >net/br0/bridge/stp_state && echo "$4" >net/br0/bridge/forward_delay; }
+	looks_at_bridge
+}
+
+looks_at_bridge() {
+	inside "net_devices=$dir/net; address[new]=new address[old]=old"'
+		cat >"$private/target.xml" <<-EOX
+			<domain><devices><interface type="bridge"><source bridge="br0"/>'"$virtualport"'</interface></devices></domain>
+		EOX
+		check_bridges
+		printf "%s\n" "${problems[@]}" "${remarks[@]}"' | grep .
+}
+
+@test "a bridge that is missing, no bridge, down, or slow by STP is said before; one that is well is not" {
+	virtualport=''
+	load migrate
+
+	run -0 looks_at_bridge
+	[ "${lines[0]}" = "new has no bridge br0" ]
+	run -0 bridged device up
+	[ "${lines[0]}" = "br0 on new is a network device, but no bridge: web could not start" ]
+	run -0 bridged bridge down 0 1500
+	[ "$output" = "the bridge br0 on new is down, so web will have no network: there, ip link set br0 up" ]
+	run -0 bridged bridge up 1 1500
+	[[ $output == "the bridge br0 on new has STP, and passes nothing of web for 30 seconds after its start: "* ]]
+	run -1 bridged bridge up 1 0
+	run -1 bridged bridge up 0 1500
+	virtualport='<virtualport type="openvswitch"/>'
+	run -1 bridged device up
+}

@@ -211,11 +211,7 @@ check_addresses() {
 check_networks() {
 	local name
 
-	while IFS= read -r name; do
-		[ -n "$name" ] || continue
-		asks_yes -q new ip link show dev "$name" ||
-			problem "$(name_of new) has no bridge $name" "make it there, or --map-net $name=ANOTHER"
-	done < <(xml_values '/domain/devices/interface/source/@bridge' "$private/target.xml")
+	check_bridges
 	while IFS= read -r name; do
 		[ -n "$name" ] || continue
 		vm_ask -q new "$any_text" net-info -- "$name" || answer=''
