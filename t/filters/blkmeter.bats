@@ -632,4 +632,8 @@ ahead() {
 
 	run -2 --separate-stderr blkmeter -N "$long$long" </dev/null
 	[ "$stderr" = "blkmeter: -N: a name of at most 1024 bytes" ]
+	for name in $'two\nlines' $'a\033[31m' $'end\177'; do
+		run -2 --separate-stderr blkmeter -q -N "$name" </dev/null
+		[ "${stderr%%$'\n'*}" = "blkmeter: -N: a name of printable characters" ]
+	done
 }

@@ -315,6 +315,17 @@ sys.exit(size[0] > 0)'
 	[ "$stderr" = "blksum: standard output: a map begins with the size, which this stream only tells at its end: write to a file, not to a pipe and not with >>" ]
 }
 
+@test "the map of a stream names no file, so the check has to; and a map is of one file" {
+	make_disk
+	blkread image | blksum --map >map
+
+	run -2 --separate-stderr blksum -c map
+	[ "$stderr" = "blksum: map: the map does not say of which file it is: name one" ]
+	[ "$(blksum -c map image)" = "image: OK" ]
+	run -2 --separate-stderr blksum --map image map
+	[[ $stderr == "blksum: map: --map makes the map of one file"* ]]
+}
+
 @test "blksum --map of a stream that is cut, or is no image, has no end, and says why" {
 	make_disk
 	blkread image >stream
