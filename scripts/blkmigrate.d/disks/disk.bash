@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What a disk is, where it goes, and how its target is made.
+# The kind of each disk, its place on the new host, and the creation of its target.
 #
 # For each DISK (vda, or "disk" if there is only one): source[DISK] and target[DISK] are paths;
 # kind[DISK] and target_kind[DISK] are lvm, thin, block, file or qcow2; volume[DISK] and

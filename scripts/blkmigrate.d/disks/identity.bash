@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What a disk is, whatever it is called: a path may lead to another one tomorrow.
+# The identity of a disk, independent of its name: a path may lead to another disk tomorrow.
 #
 # An identity is one word: the UUID of a volume; file.INODE.BIRTH of a file, whose inode may be that
 # of another one later; of another device what its driver knows it by (the UUID of a device-mapper
@@ -85,7 +85,7 @@ identify_copy() {
 		*) digest_here "$identity" ;;
 		esac' copy "${source[disk]}" || die "$(name_of old): ${source[disk]} cannot be looked at"
 	from=$answer
-	# What is not made yet has a name only; nor does the name of a volume change with each boot.
+	# A disk that does not exist yet has only a name; and the name of a volume survives a reboot.
 	ask new '[0-9a-f]{64}  -' bash -o pipefail -c "$identity_of$digest_here"'
 		if [ -n "$2" ]; then
 			digest_here "$2"

@@ -23,7 +23,7 @@ checkpoint_name() {
 	printf 'blkmigrate-%s-%s\n' "$id" "$1"
 }
 
-# QEMU must be able to create a socket there, whatever user it runs as.
+# QEMU must be able to create a socket there, as any user.
 backup_socket() {
 	printf '/var/lib/libvirt/qemu/blkmigrate-%s.sock\n' "$id"
 }

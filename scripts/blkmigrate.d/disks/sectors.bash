@@ -4,7 +4,7 @@
 # Logical sectors: what a guest sees, and what the hosts' devices have.  Partition tables count in
 # sectors, so a guest that sees others finds no partitions.
 #
-# QEMU shows 512 bytes, whatever the device under it has, unless the definition says
+# QEMU shows 512 bytes, with any sector size of the device below it, unless the definition says
 # <blockio logical_block_size=.../>, or the device is zoned or a DASD, whose sectors it passes on.
 # Xen passes on those of every device.
 

@@ -20,7 +20,7 @@ vm_act() {
 }
 
 # vm_keep HOST VIRSH-COMMAND ...: have libvirt change what it keeps, and that is on the medium then.
-# What follows relies on it: a fence that a power failure takes back lets both hosts run the machine.
+# The next steps rely on it: if a power failure undid the fence, both hosts could run the machine.
 vm_keep() {
 	vm_act "$@" >/dev/null && flush_definitions "$1"
 }

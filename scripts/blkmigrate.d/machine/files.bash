@@ -72,7 +72,7 @@ size_of() {
 	ask "$1" "$a_number" stat -L -c %s -- "$2"
 }
 
-# check_unknown WHAT PATH: what is no file is made by some program, or is one of the host's devices.
+# check_unknown WHAT PATH: anything but a file was made by some program, or is one of the host's devices.
 check_unknown() {
 	look_at_file old "$2"
 	[ "$looks" != absent ] || return 0

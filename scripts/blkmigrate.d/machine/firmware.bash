@@ -214,7 +214,7 @@ find_tpm_folder() {
 	add_part "$1" folder "$path" "$answer/swtpm/$new_uuid"
 }
 
-# find_stores: what else a guest keeps in files of the host; memory may be as large as a disk.
+# find_stores: find other data that a guest keeps in files of the host; memory may be as large as a disk.
 find_stores() {
 	local count number path
 
@@ -234,7 +234,7 @@ find_stores() {
 	done
 }
 
-# check_firmware: what is needed on the hosts for that.
+# check_firmware: check that the hosts have everything needed for that.
 check_firmware() {
 	local host tool
 

@@ -3,7 +3,7 @@
 #
 # Whether the two hosts are compatible with each other, and the machine with the new one.
 
-# check_fit: what need not prevent the start is only remarked.
+# check_fit: differences that need not prevent the start are only notes.
 check_fit() {
 	check_stream
 	check_versions

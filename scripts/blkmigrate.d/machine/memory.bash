@@ -102,7 +102,7 @@ how_it_ended() {
 }
 
 # memory_is_current: $current is yes; no, where the machine on the old host ran since; or unknown.
-# What was a managed save had not run until it was fenced.
+# A machine with a managed save did not run before it was fenced.
 current=''
 memory_is_current() {
 	how_it_ended old
@@ -177,8 +177,8 @@ take_managed_save() {
 		die "$(name_of old): the managed save of $vm ($answer) cannot be copied to $(memory_file old)"
 }
 
-# fence_managed_save: libvirt would start the machine from it, whatever its definition says.  The fence
-# is there already: what is started until here starts from the managed save, and loses nothing.
+# fence_managed_save: libvirt would start the machine from it, and ignore its definition.  The fence
+# is there already: a machine that is started before this point starts from the managed save, and loses nothing.
 fence_managed_save() {
 	[ -n "${finished[managed]:-}" ] && has_managed_save old || return 0
 	take_managed_save

@@ -314,7 +314,7 @@ remove_firmware() {
 	done
 }
 
-# purge_firmware: from the old host, what was copied and is on the new one; all else is left.
+# purge_firmware: remove from the old host the parts that were copied and are on the new one, and no others.
 purge_firmware() {
 	local part path
 

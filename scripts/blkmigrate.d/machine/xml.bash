@@ -42,7 +42,7 @@ xml_forget() {
 	done
 }
 
-# What several of the driver's questions ask for.
+# Expressions that several of the driver's questions share.
 # shellcheck disable=SC2034
 {
 	current_memory='/domain/currentMemory | /domain/memory[not(../currentMemory)]'

@@ -8,7 +8,7 @@
 
 declare -A bridge=() bridge_mtu=() bridge_local=() bridge_stp=() bridge_delay=()
 
-# look_at_bridges: what is in the way of a tunnel between them.
+# look_at_bridges: find the obstacles to a tunnel between them.
 look_at_bridges() {
 	local host
 
@@ -64,7 +64,7 @@ other_tunnels() {
 	done
 }
 
-# own_path HOST: what is on the network of the bridge itself would be looked for through the tunnel.
+# own_path HOST: hosts on the network of the bridge itself would be looked for through the tunnel.
 own_path() {
 	local host=$1 other=old
 

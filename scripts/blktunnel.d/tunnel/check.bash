@@ -182,7 +182,7 @@ answers_there() {
 		[[ $(ip neigh show to "$1" dev "$2") == *" lladdr "*" REACHABLE"* ]] || exit 1' answers "$1" "$behind"
 }
 
-# warn_of_policy: what others send is forwarded by the old host, which we cannot try from here.
+# warn_of_policy: the old host forwards the packets of others, which cannot be tested from here.
 warn_of_policy() {
 	local host
 

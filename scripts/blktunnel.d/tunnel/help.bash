@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What blktunnel --help says (hosts/help.bash of blkmigrate prints it).
+# The text of blktunnel --help (hosts/help.bash of blkmigrate prints it).
 
 help_about='Carry the traffic of virtual machines that have moved before the network knows it.'
 

@@ -4,7 +4,7 @@
 # What makes a tunnel come back when a host boots: printed for who manages the network there, to be
 # put into files by hand.
 
-# What the snippets are made of, on one host.
+# The variables of the snippets, on one host.
 snippet_host='' mine='' far='' peer_four='' peer_six='' snippet_routes=() snippet_from=() snippet_proxies=()
 
 # show_persistent: for both hosts.  Unasked only where something has been made.
@@ -66,7 +66,7 @@ gather_snippet() {
 	snippet_proxies=("${answers[@]}")
 }
 
-# find_key HOST: its public one, in $far_key; before there is a tunnel, what stands for it.
+# find_key HOST: set $far_key to its public key, or to a placeholder while there is no tunnel.
 far_key='PUBLIC-KEY-OF-THE-OTHER-HOST'
 find_key() {
 	far_key='PUBLIC-KEY-OF-THE-OTHER-HOST'
@@ -109,7 +109,7 @@ clamp_text() {
 
 # --- ifupdown ---------------------------------------------------------------------
 
-# link_words: what ip link add is told of the device.
+# link_words: the arguments of ip link add for the device.
 link_words() {
 	local words
 
@@ -169,7 +169,7 @@ snippet_ifupdown() {
 	lines '\tpost-down %s' "nft delete table inet blktunnel-$name" "ip link del $name"
 }
 
-# also: what neither networkd nor NetworkManager does.
+# also: print the parts that neither networkd nor NetworkManager can do.
 also() {
 	local each
 

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2016
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What a tunnel will be: its ends, its addresses inside, and what is in the way.
+# The plan of a tunnel: its ends, its inner addresses, and the obstacles.
 
 # The addresses of both hosts, between which it runs, and the device, the gateway and the MTU of the
 # way to the other one.
@@ -46,7 +46,7 @@ is_up() {
 	[ "${tunnel_state[old]},${tunnel_state[new]}" = up,up ]
 }
 
-# adopt_tunnel: a tunnel that is up is what it is; what is asked for must not differ.
+# adopt_tunnel: a tunnel that is up stays as it is; the options must not ask for anything else.
 adopt_tunnel() {
 	local fields bridges
 
@@ -87,7 +87,7 @@ bridge_of() {
 	printf '%s\n' "${fields[6]}"
 }
 
-# options_again: what to type to mean the same tunnel.
+# options_again: the options that select the same tunnel.
 options_again() {
 	[ -z "${address[old]}" ] || printf ' --from %s' "$(quote "${address[old]}")"
 	printf ' --to %s' "$(quote "${address[new]}")"
@@ -173,7 +173,7 @@ look_at_tools() {
 		warn "$(name_of "$host") has neither nft nor iptables: the MSS of TCP is not clamped, and TCP finds the MTU only by ICMP"
 }
 
-# check_type: what it can do, and how many bytes of each packet it takes.
+# check_type: check that the type can do what is asked for, and set the bytes that it takes of each packet.
 check_type() {
 	local ip=20
 
@@ -201,7 +201,7 @@ check_type() {
 	fi
 }
 
-# protocol_words: what a firewall has to let pass.
+# protocol_words: name the protocol that a firewall has to let pass.
 protocol_words() {
 	case $type in
 	gre | gretap) echo "protocol 47 (GRE)" ;;
@@ -346,7 +346,7 @@ network_of() {
 	printf '%s/%s\n' "$shown_address" "$bits"
 }
 
-# summary: what has been made.
+# summary: describe the tunnel that was set up.
 summary() {
 	if [ -n "$bridge_wanted" ]; then
 		printf '%s between %s and %s' "$type" "${bridge[old]}" "${bridge[new]}"

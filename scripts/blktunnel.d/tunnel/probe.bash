@@ -79,7 +79,7 @@ find_path_mtu() {
 			least=$answer
 		else
 			say "  ${outer[$other]} does not answer to $(name_of "$host") outside the tunnel: the MTU is measured inside"
-			# What it sends in fragments is not seen inside.
+			# Packets that it sends in fragments are not seen inside.
 			[ "$type" != wireguard ] || least=$((1280 + overhead))
 			break
 		fi
