@@ -127,16 +127,16 @@ disk=there/web-vda.img
 }
 
 @test "preflight refuses what cannot be, and says what to do" {
-	run -2 --separate-stderr blkmigrate run --yes --to new --dir "$dir/there" "$dir/web.cfg"
+	run -3 --separate-stderr blkmigrate run --yes --to new --dir "$dir/there" "$dir/web.cfg"
 	[[ $stderr == *'web has partitions without a loader, so it cannot boot by itself on new'*'--first-boot kernel=PATH'* ]]
 	machine_of xvda5=root.img
-	run -2 --separate-stderr move plan --table mbr
+	run -3 --separate-stderr move plan --table mbr
 	[[ $stderr == *'vda of vda5: an MBR has four partitions, and one of these is number 5'*'--table gpt'* ]]
 	machine_of xvda=root.img xvda1=home.img
-	run -2 --separate-stderr move plan
+	run -3 --separate-stderr move plan
 	[[ $stderr == *'two disks would be called vda'* ]]
 	machine_of xvda1=root.img xvda3=home.img
-	run -2 --separate-stderr move plan --later vda3
+	run -3 --separate-stderr move plan --later vda3
 	[[ $stderr == *'vda3 becomes a partition of vda, and cannot come later by itself'* ]]
 	[ -z "$(ls there)" ]
 }
@@ -163,7 +163,7 @@ disk=there/web-vda.img
 	at_virsh='create *' then_virsh='exit 1'
 	export at_virsh then_virsh
 
-	run -2 --separate-stderr move run
+	run -4 --separate-stderr move run
 	echo "$stderr"
 	[[ $stderr == *'web is on this host as it was; nothing runs on new' || $stderr == *'as it was; nothing runs on new'* ]]
 	cmp before.cfg web.cfg
