@@ -241,7 +241,7 @@ migrate)
 domjobinfo) [[ $* == *--completed* ]] && echo 'Total downtime:   90           ms' || cat job 2>/dev/null || echo 'Job type:         None' ;;
 domjobabort) has; rm -f job ;;
 migrate-setspeed) has ;;
-checkpoint-list | snapshot-list | set-lifecycle-action | hypervisor-cpu-compare) ;;
+domfstrim | checkpoint-list | snapshot-list | set-lifecycle-action | hypervisor-cpu-compare) ;;
 *) echo "error: $1 is not known here" >&2; exit 1 ;;
 esac
 EOF

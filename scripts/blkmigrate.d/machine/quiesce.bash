@@ -9,6 +9,19 @@ quiesce=false
 frozen=''
 freeze_seconds=10
 
+# trim_before STATE: with --trim, have the agent discard what the file systems do not use, once, before
+# the first pass, so that it need not be sent.  Without an answer more is sent, and nothing else.
+trim=false trim_seconds=600
+trim_before() {
+	$trim && [ -z "${begun[bulk]:-}" ] || return 0
+	if [ "$1" != running ] || is_xen; then
+		warn "$vm is not trimmed: --trim needs a machine that runs, with libvirt and the guest agent"
+		return
+	fi
+	act old timeout "$trim_seconds" virsh -q -c "$uri" domfstrim "$uuid" 2>"$private/why" ||
+		warn "$vm cannot be trimmed, so that unused blocks are sent, too: $(head -n 1 "$private/why" | grep . || echo "no answer in $trim_seconds seconds")"
+}
+
 # check_agent: ask the agent before anything is touched.
 check_agent() {
 	local status=0

@@ -90,6 +90,7 @@ help_options=(
 	'live; --timeout seconds[,suspend | ,post-copy]; give up then; or suspend it, or switch to post-copy'
 	'; --to host; the new host, by ssh'
 	'copy run sync cutover; --transport ssh | tcp; tcp sends without encryption, on a private network'
+	"run sync; --trim; have the agent discard unused blocks before the first pass"
 	"run live plan prepare; --tunnel name[=address,...]; from the commit on, send its traffic through that tunnel"
 	'copy run sync cutover; --verify delta | full; full also compares the digests of both sides'
 	"copy $plans; --vg group[/pool]; put the disks into volumes of that group; thin ones of that pool"

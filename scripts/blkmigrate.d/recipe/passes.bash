@@ -11,6 +11,7 @@ copy_in_passes() {
 
 	[ ${#media[@]} -eq 0 ] || step media copy_media
 	if $dry_run; then
+		trim_before "$was_running"
 		if is_up "$was_running"; then
 			in_use=true
 			take_together
@@ -27,8 +28,9 @@ copy_in_passes() {
 	programs_ready
 	check_disks "nothing is copied"
 	check_targets_are_ours "nothing is copied"
-	[ -n "${begun[bulk]:-}" ] || journal begin bulk
 	running=$(source_state) || exit
+	trim_before "$running"
+	[ -n "${begun[bulk]:-}" ] || journal begin bulk
 	began=$SECONDS
 	if is_up "$running"; then
 		in_use=true
