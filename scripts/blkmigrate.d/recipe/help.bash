@@ -51,6 +51,7 @@ help_options=(
 	"run plan prepare; --first-boot kernel=path[,initrd=path[,cmdline=text]]; boot it once with this kernel there"
 	'; --from host; the old host, by ssh; this one is the default'
 	"run sync cutover; --jobs number; disks that are copied at a time, 1 to 16 (2)"
+	"copy run live prepare sync cutover rollback finish; --hooks folder; programs to run before and after each step (/etc/blkmigrate/hooks.d)"
 	'; --json; print one object of JSON at the end, and progress as JSON'
 	"$plans; --keep-media; leave media in the drives: the new host has them"
 	'run plan prepare; --keep-memory; move its memory, too: it stands still, and does not boot'

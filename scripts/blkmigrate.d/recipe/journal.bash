@@ -92,6 +92,7 @@ journal() {
 	local now status=0
 
 	$dry_run && return
+	[ "$1" != begin ] || run_hooks before "$2"
 	TZ=UTC0 printf -v now '%(%FT%TZ)T' -1
 	guarded old bash -c "$append_line" journal "${folder[old]}/from/$id" "$now $* ." || status=$?
 	[ "$status" = 0 ] || ! $taking_back || [[ $status == @(75|255) ]] || {
@@ -108,6 +109,7 @@ journal() {
 	esac
 	changed=true
 	event step step "$2" state "$1"
+	[ "$1" != 'done' ] || run_hooks after "$2"
 }
 
 # step NAME COMMAND [ARGUMENT ...]: run it once in the life of a migration, and record it only if it
