@@ -68,7 +68,7 @@ stall_end() {
 
 # stall_watch PROCESS: time is counted by looks, and so stands still while this program itself is stopped.
 stall_watch() {
-	local interval=$((stall_limit / 5)) host list line
+	local interval=$((stall_limit / 5)) host list line turns
 	local -A looks=() before=()
 
 	[ "$interval" -gt 0 ] || interval=1
@@ -83,8 +83,10 @@ stall_watch() {
 			list=$(brief hushed on "$host" bash -c "$stuck" stuck "${lock[$host]}") || continue
 			while IFS= read -r line; do
 				[[ $line =~ ^[1-9][0-9]{0,9}\ [TtD]\ [A-Za-z0-9_.-]+\ [0-9]{1,18}$ ]] || continue
-				looks["$host $line"]=$((${before["$host $line"]:--1} + 1))
-				[ $((looks["$host $line"] * interval)) -lt "$stall_limit" ] || end_stuck "$1" "$host $line"
+				turns=${before["$host $line"]:--1}
+				turns=$((turns + 1))
+				looks["$host $line"]=$turns
+				[ $((turns * interval)) -lt "$stall_limit" ] || end_stuck "$1" "$host $line"
 			done <<<"$list"
 		done
 	done
