@@ -272,12 +272,12 @@ with_modules() {
 	echo mine >state/lock/k.token
 
 	run -75 --separate-stderr bash -c '. "$1/scripts/blkmigrate.d/hosts/session.bash"
-		bash -c "$guard" guard state/lock/k yours touch done' shell "$root"
+		bash -c "$guard" guard state/lock/k yours quiet touch done' shell "$root"
 
 	[[ $stderr == *"another run of blkmigrate has taken over"* ]]
 	[ ! -e 'done' ]
 	bash -c '. "$1/scripts/blkmigrate.d/hosts/session.bash"
-		bash -c "$guard" guard state/lock/k mine touch done' shell "$root"
+		bash -c "$guard" guard state/lock/k mine quiet touch done' shell "$root" | grep -x done
 	[ -e 'done' ]
 }
 

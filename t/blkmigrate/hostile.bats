@@ -148,6 +148,35 @@ blkmigrate: $shown" ]
 	[ -z "$output" ]
 }
 
+@test "what a host says of itself, and does not do: nothing was done, and no journal is empty" {
+	for text in '' done. 'done
+done' hello; do
+		export text
+		run -255 --separate-stderr inside 'on() { echo "$text"; }; feed() { echo "$text"; }; guarded old true'
+		[[ $stderr == *'where it was to do something: whether it was done is not known' ]]
+		run -2 --separate-stderr inside 'feed() { echo "$text"; }; put old /x <<<x'
+		[[ $stderr == *': whether /x was written is not known' ]]
+		run -2 --separate-stderr inside 'on() { echo "$text"; }; id=0123456789ab; journal_read; echo on'
+		[ -z "$output" ]
+		[[ $stderr == *' does not answer with the journal ('* ]]
+		run -2 --separate-stderr inside 'on() { echo "$text"; }; id=0123456789ab; claim_name; echo on'
+		[ -z "$output" ]
+	done
+	run -2 --separate-stderr inside 'on() { echo kept; echo "2026-01-01T00:00:00Z begin down ."; }; id=0123456789ab; journal_read; echo on'
+	[ -z "$output" ]
+	run -0 inside 'on() { printf "%s\n" kept "2026-01-01T00:00:00Z begin down ." "2026-01-01T00:0" "" end; }; id=0123456789ab; journal_read; echo "${!begun[@]}"'
+	[ "$output" = down ]
+}
+
+@test "a name of a machine that libvirt cannot have given is not taken for its new one" {
+	for title in '' $'a\e[31m' a/b; do
+		export title
+		run -2 --separate-stderr inside 'on() { printf "%s\n" "$title"; }; fence_changes() { fence_changed=; }; persistent=yes begun[fenced]=now vm=web; lift_fence; echo on'
+		[ -z "$output" ]
+		[[ $stderr == *'is no answer' ]]
+	done
+}
+
 @test "a host that says a megabyte where its lock is taken: a line says so, and nothing has begun" {
 	machine_is running
 	migrate prepare

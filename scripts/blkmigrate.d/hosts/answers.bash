@@ -43,7 +43,7 @@ answer_limit=1000000 document_limit=16000000
 
 # Patterns for answers, of extended regular expressions; each has to fit the whole answer, or with
 # ask_lines the whole line.  A number fits bash's arithmetic, and has no leading zero to make it
-# octal; a name is no option and no path.
+# octal; a name is no option and no path; a title is what libvirt calls a machine.
 # shellcheck disable=SC2034
 {
 	a_number='0|[1-9][0-9]{0,17}'
@@ -51,6 +51,7 @@ answer_limit=1000000 document_limit=16000000
 	a_path=$'/[^\n]+'
 	a_uuid='[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}'
 	a_line=$'[^\n]*'
+	a_title=$'[^\x01-\x1f\x7f/]+'
 	any_text='.*'
 }
 

@@ -97,7 +97,9 @@ done'
 
 # guard: run a command, if its token is still the current one.  The lock stays with this shell: tools
 # of LVM close what they do not know, and a daemon that a command leaves behind must not hold it.  A
-# script of bash needs no other shell than a subshell of this one, with errexit as it sets it.
+# script of bash needs no other shell than a subshell of this one, with errexit as it sets it.  A quiet
+# command's output is dropped, and "done" said after its success: what a host answers that did not run
+# it is something else.
 guard='
 lock=$1 status=0
 exec 9<"$lock.work" || exit 75
@@ -110,18 +112,22 @@ if [ "$token" != "$2" ]; then
 	exit 75
 fi
 unset spare token
-shift 2
+[ "$3" = loud ] || exec 7>&1 >/dev/null
+how=$3
+shift 3
 if [ "$1,$2" = bash,-c ]; then
 	script=$3
 	shift 4
 	(
-		exec 9<&-
-		unset lock status
+		exec 9<&- 7>&-
+		unset lock status how
 		eval "$script"
 	)
-	exit
+	status=$?
+else
+	"$@" 9<&- 7>&- || status=$?
 fi
-"$@" 9<&- || status=$?
+[ "$status" != 0 ] || [ "$how" = loud ] || echo done >&7
 exit "$status"'
 
 # session_open KEY: from here on, this run alone works on KEY, on both hosts.
@@ -293,16 +299,30 @@ driver_lives() {
 } 2>/dev/null
 
 # guarded HOST COMMAND [ARGUMENT ...]: run a command there that changes something.  What it prints is
-# dropped; guarded_loud gives it to the caller.
+# dropped; guarded_loud gives it to the caller, and guarded_feed gives it this one's standard input.
+# Status 255, too, where the host answers something else than that it was done.
 guarded() {
-	guarded_loud "$@" >/dev/null
+	was_done "$1" on "$1" bash -c "$guard" guard "${lock[$1]}" "$token" quiet "${@:2}"
+}
+
+guarded_feed() {
+	was_done "$1" feed "$1" bash -c "$guard" guard "${lock[$1]}" "$token" quiet "${@:2}"
 }
 
 guarded_loud() {
-	local host=$1
+	on "$1" bash -c "$guard" guard "${lock[$1]}" "$token" loud "${@:2}"
+}
 
-	shift
-	on "$host" bash -c "$guard" guard "${lock[$host]}" "$token" "$@"
+# was_done HOST COMMAND [ARGUMENT ...]
+was_done() {
+	local said status=0
+
+	said=$(brief "${@:2}") || status=$?
+	[ "$status" != 0 ] || [ "$said" = 'done' ] || {
+		warn "$(name_of "$1") says \"$(printable "${said:0:200}")\" where it was to do something: whether it was done is not known"
+		status=255
+	}
+	return "$status"
 }
 
 # act HOST COMMAND [ARGUMENT ...]: the same, but show it with --verbose; a dry run only shows it.

@@ -202,7 +202,7 @@ listen_for() {
 	rm -f "$fifo"
 	mkfifo "$fifo" || return
 	eval "words=($(receiver "$1"))"
-	feed_alone new bash -c "$guard" guard "${lock[new]}" "$token" bash -c "$receive" receive \
+	feed_alone new bash -c "$guard" guard "${lock[new]}" "$token" loud bash -c "$receive" receive \
 		"$port_first" "$port_count" "$(listening PORT)" "$(state_of new)/$1.pipe" "${lanes:-1}" "${words[@]}" < <(beats) >"$fifo" 2> >(relay >&2) &
 	listener=$!
 	read -r -n 1000 line <"$fifo" || line=''

@@ -31,17 +31,18 @@ if [ ! -e "$folder/defining" ]; then
 			exit 3
 		fi
 	done <<<"$list"
-	: >"$folder/defining" && sync "$folder/defining" "$folder"
-fi'
+	: >"$folder/defining" && sync "$folder/defining" "$folder" || exit
+fi
+echo ours'
 
 # claim_name: or the end, where there is one.
 claim_name() {
 	local said status=0
 
 	said=$(brief guarded_loud new bash -c "$claim" claim "$uri" "$new_uuid" "$new_name" "$(state_of new)") || status=$?
-	case $status in
-	0) ;;
-	3) die "$(name_of new) has got a virtual machine of that name or UUID meanwhile ($(printable "${said:0:200}")), which is left alone: virsh domrename or undefine it there, if it is not needed" ;;
+	case $status,$said in
+	0,ours) ;;
+	3,*) die "$(name_of new) has got a virtual machine of that name or UUID meanwhile ($(printable "${said:0:200}")), which is left alone: virsh domrename or undefine it there, if it is not needed" ;;
 	*) die "$(name_of new) cannot be asked whether it has a virtual machine of that name or UUID" ;;
 	esac
 }

@@ -192,8 +192,7 @@ copy_part() {
 	make_folders "$part"
 	show_part "$part"
 	on old tar -C "$(dirname -- "$path")" -chf - -- "./$(basename -- "$path")" </dev/null |
-		feed new bash -c "$guard" guard "${lock[new]}" "$token" bash -c "$take_part" take-part \
-			"$there" "$(basename -- "$path")" "$id" "$(record_of "$part")" >/dev/null ||
+		guarded_feed new bash -c "$take_part" take-part "$there" "$(basename -- "$path")" "$id" "$(record_of "$part")" ||
 		die "$path cannot be copied to $(name_of new)"
 	same_content "$path" "$there" || die "$there on $(name_of new) is not what $path is on $(name_of old)"
 }

@@ -7,38 +7,56 @@
 
 declare -A finished=() begun=()
 
-# journal_read: fill begun and finished.  The journal counts as empty only if the folder shows that
-# there is none yet: if one were taken for empty by mistake, a machine that was shut down for the
-# cutover would pass for one that was off before, and would never be started again.
+# journal_read: fill begun and finished.  The journal counts as empty only if the host says so, having
+# seen in the folder that there is none yet: if one were taken for empty by mistake, a machine that was
+# shut down for the cutover would pass for one that was off before, and would never be started again.
 journal_read() {
-	local line path=${folder[old]}/from/$id
+	local line path=${folder[old]}/from/$id state=''
 
-	document old "$private/journal" on old bash -c '[ -d "$1" ] || exit 0
-		list=$(ls -A -- "$1") || exit
-		case "
-$list
-" in
-		*"
-journal
-"*) exec cat -- "$1/journal" ;;
-		esac' journal "$path" ||
+	document old "$private/journal" on old bash -c "$give_journal" journal "$path" ||
 		die "the journal on $(name_of old) cannot be read ($path/journal); nothing is done"
 	begun=() finished=()
 	while IFS= read -r line; do
-		[[ $line == *' .' ]] || continue
-		[[ ! $line =~ ^[0-9TZ:-]+\ note\  ]] || continue
-		[[ $line =~ ^([0-9TZ:-]+)\ (begin|done|undo)\ ([A-Za-z0-9-]+)\ \.$ ]] ||
-			die "the journal on $(name_of old) has a line that is not understood: $(printable "${line:0:200}")"
-		case ${BASH_REMATCH[2]} in
-		# A copy is begun anew for what has changed since.
-		begin)
-			begun[${BASH_REMATCH[3]}]=${BASH_REMATCH[1]}
-			[ "${BASH_REMATCH[3]}" != copy ] || unset "finished[copy]"
-			;;
-		done) finished[${BASH_REMATCH[3]}]=${BASH_REMATCH[1]} ;;
-		undo) unset "begun[${BASH_REMATCH[3]}]" "finished[${BASH_REMATCH[3]}]" ;;
+		case $state,$line in
+		,none | ,kept | kept,end) state=$line ;;
+		kept,*) journal_line "$line" ;;
+		*) break ;;
 		esac
 	done <"$private/journal"
+	[[ $state == @(none|end) ]] || {
+		begun=() finished=()
+		die "$(name_of old) does not answer with the journal ($path/journal); nothing is done"
+	}
+}
+
+# give_journal: print "none", or the journal between the lines "kept" and "end".
+give_journal='
+[ -d "$1" ] || { echo none; exit; }
+list=$(ls -A -- "$1") || exit
+case "
+$list
+" in
+*"
+journal
+"*) echo kept && cat -- "$1/journal" && echo && echo end ;;
+*) echo none ;;
+esac'
+
+# journal_line LINE: one that a loss of power has torn does not end as a whole one does.
+journal_line() {
+	[[ $1 == *' .' ]] || return 0
+	[[ ! $1 =~ ^[0-9TZ:-]+\ note\  ]] || return 0
+	[[ $1 =~ ^([0-9TZ:-]+)\ (begin|done|undo)\ ([A-Za-z0-9-]+)\ \.$ ]] ||
+		die "the journal on $(name_of old) has a line that is not understood: $(printable "${1:0:200}")"
+	case ${BASH_REMATCH[2]} in
+	# A copy is begun anew for what has changed since.
+	begin)
+		begun[${BASH_REMATCH[3]}]=${BASH_REMATCH[1]}
+		[ "${BASH_REMATCH[3]}" != copy ] || unset "finished[copy]"
+		;;
+	done) finished[${BASH_REMATCH[3]}]=${BASH_REMATCH[1]} ;;
+	undo) unset "begun[${BASH_REMATCH[3]}]" "finished[${BASH_REMATCH[3]}]" ;;
+	esac
 }
 
 # A file of random bytes, 1 MiB, which makes room when the disk with the journal is full.  It is

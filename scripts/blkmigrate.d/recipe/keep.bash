@@ -17,13 +17,13 @@ put() {
 	local status=0
 
 	$dry_run && { cat >/dev/null; return; }
-	feed "$1" bash -c "$guard" guard "${lock[$1]}" "$token" bash -c 'set -e
+	guarded_feed "$1" bash -c 'set -e
 		umask 077
 		[ -d "${1%/*}" ] || mkdir -p "${1%/*}"
 		cat >"$1.part"
 		sync "$1.part"
 		mv -T "$1.part" "$1"
-		sync "${1%/*}"' put "$2" >/dev/null || status=$?
+		sync "${1%/*}"' put "$2" || status=$?
 	[ "$status" != 255 ] || die "$(name_of "$1") does not answer: whether $2 was written is not known"
 	[ "$status" = 0 ] || die "$(name_of "$1"): $2 cannot be written"
 }

@@ -89,9 +89,8 @@ define_once_more() {
 lift_renamed() {
 	read_source_xml
 	printf '<identity name="%s" uuid="%s"/>\n' "$(xml_escape "$1")" "$uuid" |
-		rewrite "$private/source.xml" "$private/renamed.xml" keep
-	feed old bash -c "$guard" guard "${lock[old]}" "$token" virsh -q -c "$uri" define /dev/stdin \
-		<"$private/renamed.xml" >/dev/null && flush_definitions old
+		rewrite "$private/source.xml" "$private/renamed.xml" keep || return
+	guarded_feed old virsh -q -c "$uri" define /dev/stdin <"$private/renamed.xml" && flush_definitions old
 }
 
 # lift_fence: the definition as it was planned; but one that was renamed keeps its name, and what else
@@ -108,7 +107,7 @@ lift_fence() {
 		keep_definition changed.xml && warn "what it was is $(state_of old)/changed.xml" ||
 			warn "what it was cannot be kept in $(state_of old)"
 	fi
-	if ! is_xen && vm_ask -q old "$a_line" domname "$uuid" && [ "$answer" != "$vm" ]; then
+	if ! is_xen && vm_ask -q old "$a_title" domname "$uuid" && [ "$answer" != "$vm" ]; then
 		lift_renamed "$answer" || die "the fence of $vm, which is called $(printable "$answer") now, cannot be lifted on $(name_of old)"
 		return
 	fi
