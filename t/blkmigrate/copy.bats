@@ -369,7 +369,7 @@ words() {
 @test "the manual describes the options that the program takes, and no others" {
 	sed -n '/^\.It Fl/p' "$root/scripts/blkmigrate.1" | grep -oE 'Fl -?[a-z-]+|, -[a-z-]+' |
 		sed 's/^Fl //; s/^, //; s/^-*/--/' | grep -vxE -- '--[a-z]' | sort -u >described
-	sed -n '/^flag_sets=/,/^)/p; /^value_goes_to+=/,/^)/p' "$root/scripts/blkmigrate" | grep -oE -- '\[--[a-z][a-z-]+' |
+	sed -n '/^flag_sets=/,/^)/p; /^value_goes_to+=/,/^)/p' "$root/scripts/blkmigrate.d/recipe/options.bash" | grep -oE -- '\[--[a-z][a-z-]+' |
 		tr -d '[' | cat - <(echo --ssh-option) | sort -u >taken
 
 	[ "$(wc -l <taken)" -gt 20 ]

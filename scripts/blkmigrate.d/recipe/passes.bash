@@ -7,19 +7,11 @@
 # copy_in_passes: make passes until little is left to send.  Disks that can only be read while the
 # machine is off are left for then.
 copy_in_passes() {
-	local disk pass=0 seconds=0 before running images=true began
+	local pass=0 seconds=0 before running images=true began
 
 	[ ${#media[@]} -eq 0 ] || step media copy_media
 	if $dry_run; then
-		trim_before "$was_running"
-		if is_up "$was_running"; then
-			in_use=true
-			take_together
-		fi
-		for disk in $(disks_for_now "$was_running"); do
-			copy_disk "$disk"
-		done
-		! is_up "$was_running" || copy_images
+		show_first_pass
 		return
 	fi
 
@@ -61,6 +53,20 @@ copy_in_passes() {
 		[ "$seconds" -gt "$downtime" ] || break
 		[ "$before" = 0 ] || [ "$seconds" -lt "$before" ] || break
 	done
+}
+
+show_first_pass() {
+	local disk
+
+	trim_before "$was_running"
+	if is_up "$was_running"; then
+		in_use=true
+		take_together
+	fi
+	for disk in $(disks_for_now "$was_running"); do
+		copy_disk "$disk"
+	done
+	! is_up "$was_running" || copy_images
 }
 
 # disks_for_now STATE: print those of the first pass.  A machine that is off waits for nothing but what it
