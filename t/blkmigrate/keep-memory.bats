@@ -267,7 +267,7 @@ saved_and_killed() {
 
 @test "a migration that was planned without it is planned again with it" {
 	migrate prepare
-	run -2 --separate-stderr migrate run --keep-memory
+	run -3 --separate-stderr migrate run --keep-memory
 	[[ $stderr == *'was planned without --keep-memory'*'prepare web --keep-memory'* ]]
 
 	migrate prepare --keep-memory

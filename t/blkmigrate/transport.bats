@@ -214,12 +214,12 @@ with_jobs() {
 	cat >jobs.sh <<-'EOS'
 		set -euo pipefail
 		dry_run=false json=false rate='' transport=ssh
-		declare -A made=() address=([old]='' [new]=new)
+		declare -A made=() within=() address=([old]='' [new]=new)
 		watchers=()
 		say() { printf '%s\n' "$*" >&2; }
 		warn() { say "blkmigrate: $*"; }
 		driver_lives() { kill -0 $$; }
-		for part in hosts/shown hosts/session recipe/outcome hosts/transport hosts/tcp recipe/jobs recipe/rate; do
+		for part in hosts/shown hosts/host hosts/session recipe/outcome hosts/transport hosts/tcp recipe/jobs recipe/rate; do
 			. "$1/scripts/blkmigrate.d/$part.bash"
 		done
 		private=$2

@@ -16,8 +16,9 @@ room_of() {
 	printf '%s\n' "${room[$1]:-${size[$1]}}"
 }
 
+# is_larger DISK: whether it is; what is no disk of the machine, as the image of its memory, is not.
 is_larger() {
-	[ "$(room_of "$1")" -gt "${size[$1]}" ]
+	[ -n "${room[$1]:-}" ] && [ "${room[$1]}" -gt "${size[$1]}" ]
 }
 
 # find_room DISK: from --size [DISK=]SIZE, +SIZE is so much more; the last that is for the disk counts,
