@@ -294,7 +294,7 @@ in_pool() {
 
 	run -0 inside 'pool=none; vm_on() { return 1; }; address[new]=far; use_pool; printf "%s\n" "${problems[@]}"'
 	[[ $output == *'far has no storage pool none'*'virsh pool-list --all'* ]]
-	run -2 inside 'pool=none dir_option=/srv; use_pool'
+	run -64 inside 'pool=none dir_option=/srv; use_pool'
 	[[ $output == *'--pool, --dir and --vg each name the place of the disks'* ]]
 }
 
@@ -367,7 +367,7 @@ make_partitions() {
 }
 
 layouts() {
-	inside 'source[vda]=$PWD/'"$1"' target[vda]=$PWD/'"$2"' target_kind[vda]=lvm; same_layout vda "$PWD/'"$1"'"'
+	inside 'size[vda]=6291456 source[vda]=$PWD/'"$1"' target[vda]=$PWD/'"$2"' target_kind[vda]=lvm; same_layout vda "$PWD/'"$1"'"'
 }
 
 @test "partitions have to be recognised on the target as on the source" {

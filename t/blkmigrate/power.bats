@@ -186,7 +186,7 @@ taken_back() {
 
 @test "new loses its power before the commit: nothing is started, and it is said where the machine is" {
 	export at_virsh='start *--paused*' then_virsh='touch "$FAKE/new.down"; exit 1'
-	run -2 migrate run
+	run -5 migrate run
 	echo "$output"
 	[[ $output == *'new cannot be told to drop earlier commands; nothing is started anywhere'* ]]
 	[[ ${lines[-1]} == 'blkmigrate: the rollback failed, and web on old is shut off; '*'blkmigrate rollback web tries again' ]]
@@ -201,7 +201,7 @@ taken_back() {
 
 @test "the same, driven on the old host itself" {
 	export at_virsh='start *--paused*' then_virsh='touch "$FAKE/new.down"; exit 1' HOST=old
-	run -2 "$root/scripts/blkmigrate" run --state "$dir/state" --yes --to new --dir "$dir/there" web
+	run -5 "$root/scripts/blkmigrate" run --state "$dir/state" --yes --to new --dir "$dir/there" web
 	[[ ${lines[-1]} == 'blkmigrate: the rollback failed, and web on this host is shut off; '* ]]
 	rm new.down
 	at_virsh=''
@@ -214,7 +214,7 @@ taken_back() {
 @test "a commit whose host does not answer is not said to be impossible" {
 	export at_sync='[[ ${!#} != */journal || $(tail -n 1 "${!#}") != *" begin committed ." ]] || touch "$FAKE/new.down"'
 
-	run -2 migrate run
+	run -6 migrate run
 
 	echo "$output"
 	[[ $output == *'blkmigrate: new does not answer: whether '*'/commit was written is not known'* ]]
@@ -224,13 +224,13 @@ taken_back() {
 
 @test "what somebody does on old while the machine starts, paused, on new is seen before the commit" {
 	export at_virsh='start *--paused*' then_virsh='sed -i "s,<memory>1024,<memory>2048," "$FAKE/host/old/web.xml"'
-	run -2 migrate run
+	run -4 migrate run
 	[[ $output == *'somebody has changed the definition of web on old, which would be lost: memory: 1024 before, 2048 now'* ]]
 	runs_on_old
 	machine_is running
 	then_virsh='echo running >"$FAKE/host/old/web.state"'
 
-	run -2 migrate run
+	run -4 migrate run
 
 	[[ $output == *'web on old is not fenced and off any more; somebody has changed it'* ]]
 	runs_on_old
@@ -241,7 +241,7 @@ taken_back() {
 # guarding COMMAND ...: as a run's command on a host; its lock is state/k.
 guarding() {
 	bash -c '. "$1/scripts/blkmigrate.d/hosts/session.bash"
-		bash -c "$guard" guard state/k mine "${@:2}"' shell "$root" "$@"
+		bash -c "$guard" guard state/k mine quiet "${@:2}"' shell "$root" "$@"
 }
 
 # taking_over: as a later run.

@@ -46,7 +46,7 @@ same_layout() {
 	$dry_run && return
 	[ "${target_kind[$1]:-}" != lvm ] ||
 		hint="a target of the very same size, a file say, keeps what is found from the end of a disk: --map-disk"
-	ours=$(brief layout old "$2" "${sector[$1]:-512}" "${within[$1]:+0}" "${size[$1]}") && theirs=$(brief layout new "${sink[$1]:-${target[$1]}}" "${sector[$1]:-512}" "${offset[$1]:-}" "${size[$1]}") ||
+	ours=$(brief layout old "$2" "${sector[$1]:-512}" "${within[$1]:+0}" "${size[$1]:-}") && theirs=$(brief layout new "${sink[$1]:-${target[$1]}}" "${sector[$1]:-512}" "${offset[$1]:-}" "${size[$1]:-}") ||
 		die "$1: partitions and filesystems cannot be looked at; blkid and partx have to be on both hosts"
 	[ "$ours" = "$theirs" ] || die "$1: blkid and partx do not recognise the same on ${target[$1]} as on ${source[$1]}:
 $(diff <(echo "$ours") <(echo "$theirs") || true)
