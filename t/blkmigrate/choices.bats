@@ -77,7 +77,7 @@ two_disks() {
 	machine_is 'shut off'
 	export at_virsh='define *' then_virsh='[ "$HOST" = old ] || exit 1'
 
-	run -2 --separate-stderr migrate run --start
+	run -4 --separate-stderr migrate run --start
 
 	[ "$(cat host/old/web.state)" = 'shut off' ]
 	[[ $stderr == *'web is on old as it was'* ]]

@@ -32,7 +32,7 @@ program() {
 take() {
 	bash -c 'set -euo pipefail
 		here=$1 dir=$2
-		for file in hosts/shown hosts/host hosts/session hosts/answers recipe/journal disks/disk disks/snapshot hosts/routes hosts/lanes hosts/transport recipe/jobs \
+		for file in hosts/shown hosts/host hosts/session hosts/answers recipe/journal disks/disk disks/snapshot hosts/routes hosts/lanes hosts/compress disks/assemble hosts/transport recipe/jobs \
 			recipe/copy machine/domain machine/xen recipe/plan disks/identity recipe/keep disks/images disks/export machine/quiesce; do
 			. "$here/$file.bash"
 		done

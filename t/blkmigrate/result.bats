@@ -116,7 +116,7 @@ member() {
 
 @test "names of all kinds make good JSON" {
 	name=$'a "b" \\ \e[31m \xc3\xa4\xc2\x9b \xff\t'
-	run -2 blkmigrate status --json "$name"
+	run -3 blkmigrate status --json "$name"
 	blkmigrate status --json "$name" >object 2>said || true
 
 	fits object
