@@ -19,7 +19,7 @@ load ../blkmigrate/hosts
 
 	run -2 --separate-stderr migrate run --tunnel blk0=192.0.2.99,10.77.0.2
 	[[ $stderr == *"10.77.0.2: the tunnel itself runs to 10.77.0.2"* ]]
-	run -2 --separate-stderr migrate run --tunnel none=192.0.2.7
+	run -3 --separate-stderr migrate run --tunnel none=192.0.2.7
 	[[ $stderr == *"the tunnel none is not up on old"*"blktunnel up --name none"* ]]
 	run -2 --separate-stderr migrate run --tunnel blk0
 	[[ $stderr == *"the addresses of web are not known"*"--tunnel blk0=ADDRESS,ADDRESS names them"* ]]
