@@ -102,18 +102,15 @@ two_disks() {
 	[[ $stderr == *'vda: --size 1M is less than the 4194304 bytes that the disk has'*'--size vdx=9M: no disk vdx is copied as a whole'* ]]
 }
 
-# bridged KIND STATE STP DELAY: what is said of br0, which is so on the new host.
+# bridged STATE [WORDS]: what is said of br0 where ip has made it so, in a network of its own.
 bridged() {
-	rm -rf net
-	mkdir -p net/br0
-	[ "$1" = device ] || mkdir net/br0/bridge
-	[ "$2" = up ] && echo 0x1003 >net/br0/flags || echo 0x1002 >net/br0/flags
-	[ "$1" = device ] || { echo "$3" >net/br0/bridge/stp_state && echo "$4" >net/br0/bridge/forward_delay; }
-	looks_at_bridge
+	unshare --net bash -c 'set -e
+		[ -z "$2" ] || { eval "ip link add br0 $2" && ip link set br0 "$1"; }
+		looks_at_bridge' bridged "$1" "$2"
 }
 
 looks_at_bridge() {
-	inside "net_devices=$dir/net; address[new]=new address[old]=old"'
+	inside 'address[new]=new address[old]=old; on() { shift; "$@"; }
 		cat >"$private/target.xml" <<-EOX
 			<domain><devices><interface type="bridge"><source bridge="br0"/>'"$virtualport"'</interface></devices></domain>
 		EOX
@@ -122,19 +119,21 @@ looks_at_bridge() {
 }
 
 @test "a bridge that is missing, no bridge, down, or slow by STP is said before; one that is well is not" {
-	virtualport=''
+	require_root "networks"
+	require ip
+	export virtualport='' root dir
 	load migrate
+	export -f inside looks_at_bridge
 
-	run -0 looks_at_bridge
+	run -0 bridged up ''
 	[ "${lines[0]}" = "new has no bridge br0" ]
-	run -0 bridged device up
+	run -0 bridged up 'type veth peer name other'
 	[ "${lines[0]}" = "br0 on new is a network device, but no bridge: web could not start" ]
-	run -0 bridged bridge down 0 1500
+	run -0 bridged down 'type bridge'
 	[ "$output" = "the bridge br0 on new is down, so web will have no network: there, ip link set br0 up" ]
-	run -0 bridged bridge up 1 1500
+	run -0 bridged up 'type bridge stp_state 1 forward_delay 1500'
 	[[ $output == "the bridge br0 on new has STP, and passes nothing of web for 30 seconds after its start: "* ]]
-	run -1 bridged bridge up 1 0
-	run -1 bridged bridge up 0 1500
-	virtualport='<virtualport type="openvswitch"/>'
-	run -1 bridged device up
+	run -1 bridged up 'type bridge stp_state 0'
+	export virtualport='<virtualport type="openvswitch"/>'
+	run -1 bridged up 'type veth peer name other'
 }

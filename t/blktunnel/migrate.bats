@@ -21,9 +21,9 @@ load ../blkmigrate/hosts
 	[[ $stderr == *"10.77.0.2: the tunnel itself runs to 10.77.0.2"* ]]
 	run -3 --separate-stderr migrate run --tunnel none=192.0.2.7
 	[[ $stderr == *"the tunnel none is not up on old"*"blktunnel up --name none"* ]]
-	run -2 --separate-stderr migrate run --tunnel blk0
+	run -3 --separate-stderr migrate run --tunnel blk0
 	[[ $stderr == *"the addresses of web are not known"*"--tunnel blk0=ADDRESS,ADDRESS names them"* ]]
-	at_sync='[[ $* != *commit.part* ]] || exit 1' run -2 --separate-stderr migrate run --tunnel blk0=192.0.2.7,2001:db8:1::7
+	at_sync='[[ $* != *commit.part* ]] || exit 1' run -4 --separate-stderr migrate run --tunnel blk0=192.0.2.7,2001:db8:1::7
 	[[ $stderr == *"192.0.2.7: its traffic goes through blk0"*"web is on old as it was"* ]]
 	[ -z "$(at old ip route show proto 177)$(at old ip -6 route show proto 177)$(at new ip rule show pref 17700)" ]
 	[ "$(cat host/old/web.state)" = running ]

@@ -3,26 +3,24 @@
 #
 # Whether what an interface of the machine is plugged into on the new host carries its packets.
 
-# Where the kernel tells it.
-net_devices=/sys/class/net
-
 # check_bridge NAME KIND: KIND is bridge, or openvswitch where the interface says so, of which the kernel
-# tells less.
+# tells less.  An ip that knows no details, as busybox's, tells only that a device of that name is there.
 check_bridge() {
 	local name=$1 word number
 
 	ask new 'absent|other|(up|down) (0|[1-9][0-9]{0,8})' bash -c '
-		device=$1/$2
-		[ -e "$device" ] || { echo absent; exit; }
-		[ "$3" = openvswitch ] || [ -d "$device/bridge" ] || { echo other; exit; }
+		command -v ip >/dev/null || exit
+		line=$(ip -o link show dev "$1" 2>/dev/null) || { echo absent; exit; }
+		details=$(ip -d -o link show dev "$1" 2>/dev/null) || details=""
 		state=down delay=0
-		read -r flags <"$device/flags" || exit
-		((flags & 1)) && state=up
-		if [ -e "$device/bridge/stp_state" ]; then
-			read -r stp <"$device/bridge/stp_state" && read -r delay <"$device/bridge/forward_delay" || exit
-			[ "$stp" != 0 ] || delay=0
+		[[ ! $line =~ \<([A-Z_-]+,)*UP[,\>] ]] || state=up
+		if [[ $details =~ \ bridge\ forward_delay\ ([0-9]+)\ .*\ stp_state\ ([01])\  ]]; then
+			[ "${BASH_REMATCH[2]}" = 0 ] || delay=${BASH_REMATCH[1]}
+		elif [ -n "$details" ] && [ "$2" = bridge ]; then
+			echo other
+			exit
 		fi
-		echo "$state $delay"' bridge "$net_devices" "$name" "$2" || die "$(name_of new) cannot be asked about the bridge $name"
+		echo "$state $delay"' bridge "$name" "$2" || die "$(name_of new) cannot be asked about the bridge $name"
 	read -r word number <<<"$answer"
 	case $word in
 	absent) problem "$(name_of new) has no bridge $name" "make it there, or --map-net $name=ANOTHER" ;;
