@@ -100,6 +100,13 @@ blkmigrate: $shown" ]
 	[ "$output" = 'blkmigrate: this host cannot be asked (cat x): what it prints is too long' ]
 }
 
+@test "what blkwrite says of a delta from a bitmap, which is checked here, is not shown" {
+	run -0 inside 'printf "%s\n" "$@" | relay' \
+		'blkwrite: /x: the delta does not state all of the old data: that it is for this target was not checked' \
+		'blkwrite: /x: another note'
+	[ "$output" = 'blkwrite: /x: another note' ]
+}
+
 # --- what is kept -----------------------------------------------------------------
 
 @test "an option with a line feed in it is refused: it would be a line of the plan" {
