@@ -277,7 +277,7 @@ with_modules() {
 	[[ $stderr == *"another run of blkmigrate has taken over"* ]]
 	[ ! -e 'done' ]
 	bash -c '. "$1/scripts/blkmigrate.d/hosts/session.bash"
-		bash -c "$guard" guard state/lock/k mine quiet touch done' shell "$root" | grep -x done
+		bash -c "$guard" guard state/lock/k mine quiet touch done' shell "$root" | grep -x "done"
 	[ -e 'done' ]
 }
 
