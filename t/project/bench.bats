@@ -95,5 +95,6 @@ make_disk() {
 	kill -TERM -- "-$pid"
 
 	wait_for 20 gone "$pid"
-	[ -z "$(ls tmp)" ]
+	# The programs of its pipe may end after it.
+	wait_for 20 eval '[ -z "$(ls tmp)" ]'
 }
