@@ -66,7 +66,7 @@ gather_snippet() {
 	snippet_proxies=("${answers[@]}")
 }
 
-# find_key HOST: set $far_key to its public key, or to a placeholder while there is no tunnel.
+# find_key HOST: set $far_key to its public key; in the plan of a tunnel that is not up, to words in its place.
 far_key='PUBLIC-KEY-OF-THE-OTHER-HOST'
 find_key() {
 	far_key='PUBLIC-KEY-OF-THE-OTHER-HOST'
